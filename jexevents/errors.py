@@ -1,0 +1,66 @@
+"""One tree of exceptions. The docstring is the message where none is given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jexevents.model import Fault
+
+
+class JexError(Exception):
+    """Something went wrong in jexevents."""
+
+    def __init__(self, message: str = "", *, remedy: str = "") -> None:
+        self.message = message or (self.__doc__ or "").strip()
+        self.remedy = remedy
+        super().__init__(self.message)
+
+    def __str__(self) -> str:
+        """Give the fault and, where there is one, the remedy."""
+        return f"{self.message} {self.remedy}".strip()
+
+
+class ConfigError(JexError):
+    """The configuration cannot be used."""
+
+
+class SchemaVersionError(JexError):
+    """The database's schema is not the one that this version of jexevents works with."""
+
+
+class Unavailable(JexError):
+    """A server that is needed does not answer; the same call may succeed later."""
+
+
+class StoreUnavailable(Unavailable):
+    """PostgreSQL does not answer."""
+
+
+class BrokerUnavailable(Unavailable):
+    """RabbitMQ does not answer."""
+
+
+class BrokerMismatch(JexError):
+    """An exchange or queue exists with other properties than those configured."""
+
+
+class Unacceptable(JexError):
+    """A message or document cannot be accepted; ``faults`` says why, one entry a fault."""
+
+    def __init__(self, message: str, faults: Sequence[Fault] = (), *, remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.faults = tuple(faults)
+
+
+class Malformed(Unacceptable):
+    """The input cannot be read as what it claims to be."""
+
+
+class Invalid(Unacceptable):
+    """The input can be read, but its content is not allowed."""
+
+
+class Conflict(Unacceptable):
+    """The input contradicts what the ledger already holds."""

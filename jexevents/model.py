@@ -1,0 +1,134 @@
+"""The words that the other modules use: plain values, no behaviour that touches the world."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+
+class Kind(str, Enum):
+    """Whose job it is: the system whose states and keys the job has."""
+
+    CONDOR = "condor"
+
+
+class Phase(str, Enum):
+    """Where a job stands, in words that mean the same for every kind."""
+
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    COMPLETE = "COMPLETE"
+    ERROR = "ERROR"
+    CANCELLED = "CANCELLED"
+
+
+class Role(str, Enum):
+    """What a credential allows. ``admin`` includes the others; the others include nothing."""
+
+    READ = "read"
+    WRITE = "write"
+    RUN = "run"
+    ADMIN = "admin"
+
+
+class Outcome(str, Enum):
+    """What became of one message."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong with an input.
+
+    ``pointer`` is a JSON pointer (RFC 6901) into the document, ``""`` for the whole of it;
+    ``expected`` says what would have been right, ``got`` what came (shortened, never a secret).
+    """
+
+    pointer: str
+    expected: str
+    got: str
+
+    def __str__(self) -> str:
+        """Give the fault as one line for logs and terminals."""
+        return f"{self.pointer or '(document)'}: expected {self.expected}, got {self.got}"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A message as it came in by one of the doors, before anybody looked into it.
+
+    ``origin`` names the door: ``amqp:QUEUE`` or ``http:SURFACE``. ``properties`` holds what
+    the door knows beside the body (content type, headers, message id), ``source`` the
+    configured default for the event's source.
+    """
+
+    body: bytes
+    received_at: datetime
+    origin: str
+    source: str = ""
+    properties: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where in which log an event stands; gives the order of that log's events."""
+
+    log: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobKey:
+    """What names a job in its own system.
+
+    ``key`` is unique with ``kind``. ``parts`` are the columns of the kind's own table that
+    the key is made of, for instance source, cluster and proc of a condor job.
+    """
+
+    kind: Kind
+    key: str
+    parts: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened, ready to be stored.
+
+    ``job`` is None for an event of no job. ``occurred_at`` is aware, in UTC;
+    ``occurred_offset`` the zone as the sender wrote it (``Z``, ``+02:00``), None where the
+    sender gave none; ``occurred_alt`` the other instant that the same clock reading can mean
+    in the hour that daylight saving repeats. ``checksum`` is the identity (32 bytes) by the
+    rule of the event's format. ``unless_latest`` asks the store to take the event for a
+    repetition if the job's latest event of that name says the same.
+    """
+
+    kind: Kind
+    job: JobKey | None
+    source: str
+    name: str
+    occurred_at: datetime
+    received_at: datetime
+    data: Mapping[str, Any]
+    raw: bytes
+    checksum: bytes
+    occurred_offset: str | None = None
+    occurred_alt: datetime | None = None
+    position: Position | None = None
+    unless_latest: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A token as the ledger knows it: by its hash, never itself."""
+
+    id: str
+    name: str
+    sha256: bytes
+    roles: frozenset[Role]
+    expires_at: datetime | None = None
