@@ -87,12 +87,14 @@ class Position:
 class JobKey:
     """What names a job in its own system.
 
-    ``key`` is unique with ``kind``. ``parts`` are the columns of the kind's own table that
-    the key is made of, for instance source, cluster and proc of a condor job.
+    ``key`` is unique with ``kind``; where jobs of several sources may share a name, the
+    source is a part of it. ``parts`` are the columns of the kind's own table that the key is
+    made of, for instance cluster and proc of a condor job.
     """
 
     kind: Kind
     key: str
+    source: str = field(default="", compare=False)
     parts: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
@@ -132,3 +134,12 @@ class Credential:
     sha256: bytes
     roles: frozenset[Role]
     expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """An arrival that could not be accepted, with every reason and who had sent it."""
+
+    arrival: Arrival
+    faults: tuple[Fault, ...]
+    credential: str | None = None

@@ -1,0 +1,151 @@
+"""The exchange, the queue and the binding, declared as they are configured."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pika.exceptions
+from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
+
+from jexevents.errors import BrokerMismatch
+
+_PRECONDITION_FAILED, _NOT_FOUND, _RESOURCE_LOCKED = 406, 404, 405
+
+# "PRECONDITION_FAILED - inequivalent arg 'durable' for queue 'q' in vhost '/': received ..."
+_INEQUIVALENT = re.compile(
+    r"inequivalent arg '(?P<arg>[^']+)' for (?P<what>exchange|queue) '(?P<name>[^']*)'"
+    r" in vhost '[^']*': received (?P<ours>.*?) but current is (?P<theirs>.*)",
+    re.DOTALL,
+)
+_KEYS = {
+    ("exchange", "type"): "ExchangeType",
+    ("exchange", "durable"): "ExchangeDurable",
+    ("exchange", "auto_delete"): "ExchangeAutodelete",
+    ("exchange", "internal"): "ExchangeInternal",
+    ("queue", "durable"): "QueueDurable",
+    ("queue", "auto_delete"): "QueueAutodelete",
+    ("queue", "exclusive"): "QueueExclusive",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """What must exist at the broker; the names are those of the configuration's keys."""
+
+    exchange_name: str
+    exchange_type: str
+    queue_name: str
+    queue_binding_key: str = ""
+    exchange_durable: bool = True
+    exchange_autodelete: bool = False
+    exchange_internal: bool = False
+    exchange_arguments: Mapping[str, Any] = field(default_factory=dict)
+    queue_durable: bool = True
+    queue_autodelete: bool = False
+    queue_exclusive: bool = False
+    queue_arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    def declare(self, connection: BlockingConnection) -> None:
+        """Make what is missing. Raises BrokerMismatch where it exists with other properties."""
+        self.declare_exchange(connection)
+        _guarded(connection, "queue", self.queue_name, self._declare_queue)
+        _guarded(connection, "queue", self.queue_name, self._bind)
+
+    def declare_exchange(self, connection: BlockingConnection) -> None:
+        """Make the exchange alone, as publishers do. Raises BrokerMismatch."""
+        _guarded(connection, "exchange", self.exchange_name, self._declare_exchange)
+
+    def missing(self, connection: BlockingConnection) -> list[str]:
+        """Say which of exchange and queue do not exist yet; makes nothing."""
+        wanted: list[tuple[str, str, Callable[[BlockingChannel], Any]]] = [
+            (
+                "exchange",
+                self.exchange_name,
+                lambda channel: channel.exchange_declare(self.exchange_name, passive=True),
+            ),
+            (
+                "queue",
+                self.queue_name,
+                lambda channel: channel.queue_declare(self.queue_name, passive=True),
+            ),
+        ]
+        return [
+            f"{what} {name!r}" for what, name, look in wanted if not _exists(connection, look)
+        ]
+
+    def _declare_exchange(self, channel: BlockingChannel) -> None:
+        channel.exchange_declare(
+            self.exchange_name,
+            exchange_type=self.exchange_type,
+            # RabbitMQ keeps the names amq.* for its own: they can be looked at, not declared.
+            passive=self.exchange_name.startswith("amq."),
+            durable=self.exchange_durable,
+            auto_delete=self.exchange_autodelete,
+            internal=self.exchange_internal,
+            arguments=dict(self.exchange_arguments),
+        )
+
+    def _declare_queue(self, channel: BlockingChannel) -> None:
+        channel.queue_declare(
+            self.queue_name,
+            durable=self.queue_durable,
+            auto_delete=self.queue_autodelete,
+            exclusive=self.queue_exclusive,
+            arguments=dict(self.queue_arguments),
+        )
+
+    def _bind(self, channel: BlockingChannel) -> None:
+        channel.queue_bind(self.queue_name, self.exchange_name, self.queue_binding_key)
+
+
+def _guarded(
+    connection: BlockingConnection,
+    what: str,
+    name: str,
+    declare: Callable[[BlockingChannel], None],
+) -> None:
+    # A refused declaration closes its channel, so each has one of its own.
+    channel = connection.channel()
+    try:
+        declare(channel)
+    except pika.exceptions.ChannelClosedByBroker as error:
+        if error.reply_code in (_PRECONDITION_FAILED, _RESOURCE_LOCKED):
+            raise _mismatch(what, name, error.reply_text) from error
+        raise
+    channel.close()
+
+
+def _exists(connection: BlockingConnection, look: Callable[[BlockingChannel], Any]) -> bool:
+    channel = connection.channel()
+    try:
+        look(channel)
+    except pika.exceptions.ChannelClosedByBroker as error:
+        if error.reply_code == _NOT_FOUND:
+            return False
+        if error.reply_code == _RESOURCE_LOCKED:
+            return True
+        raise
+    channel.close()
+    return True
+
+
+def _mismatch(what: str, name: str, text: str) -> BrokerMismatch:
+    found = _INEQUIVALENT.search(text)
+    if found is None:
+        return BrokerMismatch(
+            f"The {what} {name!r} cannot be used as configured: {text}",
+            remedy=f"Look at it with rabbitmqctl list_{what}s, or name another {what}.",
+        )
+    arg = found["arg"]
+    key = _KEYS.get((what, arg), f"{arg} in {what.capitalize()}Arguments")
+    return BrokerMismatch(
+        f"The {what} {name!r} exists with another {arg}: configured is {found['ours']}, "
+        f"at the broker it is {found['theirs']}.",
+        remedy=(
+            f"Set {key} to what the broker has, name another {what}, or delete the {what} there "
+            "once nothing in it or bound to it is needed."
+        ),
+    )

@@ -1,0 +1,124 @@
+"""The one way into the ledger, for both doors: read, check, store; one outcome a message.
+
+A message that cannot be accepted goes into the rejects with every reason, in the transaction
+that stores its neighbours. Where PostgreSQL itself refuses what one event of a batch holds,
+the batch is stored one by one, so that only the culprit is rejected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from jexevents.errors import Conflict, Invalid, Unacceptable
+from jexevents.logs import get_logger
+from jexevents.model import Arrival, Event, Fault, Outcome, Reject
+from jexevents.sources import jex
+from jexevents.store.ledger import Applied, Ledger
+from jexevents.store.reading import Reading
+
+log = get_logger("ingest")
+
+Reader = Callable[[Arrival], Event]
+
+
+@dataclass(frozen=True, slots=True)
+class Insertion:
+    """What an insertion of a job did: to which job, whether it is new, whether it changed it."""
+
+    job_id: str
+    job_is_new: bool
+    changed: bool
+
+
+class Ingest:
+    """Reads arrivals and writes them to the ledger.
+
+    ``read`` makes an event of an arrival, or raises Unacceptable.
+    """
+
+    def __init__(self, ledger: Ledger, reading: Reading, read: Reader) -> None:
+        self._ledger = ledger
+        self._reading = reading
+        self._read = read
+
+    def handle(self, arrivals: Sequence[Arrival]) -> list[Outcome]:
+        """Store a batch of messages; give one outcome for each, in their order.
+
+        Raises StoreUnavailable; then nothing was stored, and the same batch may come again.
+        """
+        read = [self._event_or_reject(arrival) for arrival in arrivals]
+        try:
+            return self._store(read)
+        except Invalid as error:
+            log.warning("batch_refused", reason=str(error), messages=len(read))
+        return [self._store_alone(arrival, one) for arrival, one in zip(arrivals, read, strict=True)]
+
+    def insert_job(
+        self,
+        document: Mapping[str, Any],
+        *,
+        received_at: datetime,
+        raw: bytes,
+        source: str = "",
+        idempotency_key: str | None = None,
+    ) -> Insertion:
+        """Store the insertion of a job, given as a document that its schema has accepted.
+
+        Raises Conflict where the Idempotency-Key was used for another insertion of the job.
+        """
+        event = jex.insertion(
+            document,
+            received_at=received_at,
+            raw=raw,
+            source=source,
+            idempotency_key=idempotency_key,
+        )
+        (applied,) = self._ledger.apply([event])
+        if idempotency_key is not None and applied.outcome is Outcome.DUPLICATE:
+            self._refuse_other_content(event, applied)
+        changed = applied.outcome is Outcome.ACCEPTED
+        log.info("job_inserted", job=applied.job_id, changed=changed, seq=applied.seq)
+        return Insertion(applied.job_id, applied.job_is_new, changed)
+
+    def _refuse_other_content(self, event: Event, applied: Applied) -> None:
+        if self._reading.event_data(applied.seq) != event.data:
+            raise Conflict(
+                "This Idempotency-Key was used for an insertion with other content.",
+                [Fault("", "the content sent first with this key", "other content")],
+                remedy="Send a new key with a new insertion.",
+            )
+
+    def _event_or_reject(self, arrival: Arrival) -> Event | Reject:
+        try:
+            return self._read(arrival)
+        except Unacceptable as error:
+            return _reject(arrival, error)
+
+    def _store(self, read: Sequence[Event | Reject]) -> list[Outcome]:
+        events = [one for one in read if isinstance(one, Event)]
+        rejects = [one for one in read if isinstance(one, Reject)]
+        applied = iter(self._ledger.apply(events, rejects))
+        return [
+            next(applied).outcome if isinstance(one, Event) else Outcome.REJECTED for one in read
+        ]
+
+    def _store_alone(self, arrival: Arrival, one: Event | Reject) -> Outcome:
+        try:
+            return self._store([one])[0]
+        except Invalid as error:
+            return self._store([_reject(arrival, error)])[0]
+
+
+def _reject(arrival: Arrival, error: Unacceptable) -> Reject:
+    faults = error.faults or (Fault("", "a message that can be stored", error.message),)
+    log.warning(
+        "message_rejected",
+        origin=arrival.origin,
+        reason=error.message,
+        faults=[str(fault) for fault in faults[:5]],
+        size=len(arrival.body),
+    )
+    return Reject(arrival, faults)

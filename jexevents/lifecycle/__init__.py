@@ -1,0 +1,1 @@
+"""State machines as tables, and the order in which events are folded into states; pure."""

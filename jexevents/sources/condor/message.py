@@ -1,0 +1,122 @@
+"""The AMQP message of HTCondor's log monitors, or the bare text of an event, as an Event.
+
+The message is a JSON object with ``Event`` (the event as it stands in the log) and, from
+newer monitors, ``Source``, ``Occurrence``, ``Log`` and ``Offset``. Its ``Hash`` is never
+looked at: some monitors force raw bytes into it.
+
+Identity (promise 2 of the design) is the source, the text, and which of the equal texts in
+its log it is; the text counts with CRLF as LF and without its line of three dots.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import tzinfo
+from typing import Any
+
+from jexevents import strictjson
+from jexevents.errors import Invalid, Malformed
+from jexevents.model import Arrival, Event, Fault, JobKey, Kind, Position
+from jexevents.sources.condor.event import CondorEvent
+from jexevents.sources.condor.parse import parse
+from jexevents.sources.condor.times import resolve
+from jexevents.validation import SCHEMAS
+
+_SCHEMA = "condor_message"
+
+
+def read(arrival: Arrival, zone: tzinfo) -> Event:
+    """Make the Event of one message; ``zone`` is the one that the logs' clocks show.
+
+    Raises Malformed or Invalid with every fault.
+    """
+    envelope = _envelope(arrival.body)
+    raw = envelope["Event"]
+    parsed = parse(raw)
+    source = envelope.get("Source", arrival.source)
+    instant = resolve(parsed.stamp, zone, arrival.received_at)
+    return Event(
+        kind=Kind.CONDOR,
+        job=job_key(source, parsed.cluster, parsed.proc) if _is_of_job(parsed) else None,
+        source=source,
+        name=parsed.name,
+        occurred_at=instant.at,
+        occurred_offset=instant.offset,
+        occurred_alt=instant.alternative,
+        received_at=arrival.received_at,
+        data=_data(parsed),
+        raw=raw,
+        checksum=identity(source, raw, envelope.get("Occurrence", 0)),
+        position=_position(envelope),
+    )
+
+
+def identity(source: str, raw: bytes, occurrence: int) -> bytes:
+    """Give the identity (32 bytes) of an event of a log."""
+    head = f"condor\0{source}\0{occurrence}\0".encode("utf-8", "surrogatepass")
+    return hashlib.sha256(head + canonical(raw)).digest()
+
+
+def canonical(raw: bytes) -> bytes:
+    """Give the text that identity is made of: CRLF as LF, without the line of three dots."""
+    text = raw.replace(b"\r\n", b"\n").strip(b"\n")
+    if text.endswith(b"\n..."):
+        return text[:-4].rstrip(b"\n")
+    return text
+
+
+def job_key(source: str, cluster: int, proc: int) -> JobKey:
+    """Give the key of a condor job: its CondorID, with the source before it where there is one.
+
+    HTCondor's own GlobalJobId is written the same way: the schedd's name, ``#``, the id.
+    """
+    condor_id = str(cluster) if proc == 0 else f"{cluster}.{proc}"
+    key = f"{source}#{condor_id}" if source else condor_id
+    return JobKey(Kind.CONDOR, key, source, {"cluster": cluster, "proc": proc})
+
+
+def _envelope(body: bytes) -> Mapping[str, Any]:
+    """Give the message's members, ``Event`` as bytes; a body that is no envelope is the event."""
+    if not body.lstrip()[:1] == b"{":
+        return {"Event": body}
+    document = _object(body)
+    if "Event" not in document and "EventTypeNumber" in document:
+        return {"Event": body}
+    faults = SCHEMAS.check(_SCHEMA, document)
+    if faults:
+        raise Invalid("The message is not one of an HTCondor log monitor.", faults)
+    return {**document, "Event": document["Event"].encode("utf-8", "surrogateescape")}
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    document = strictjson.loads(body)
+    if not isinstance(document, dict):
+        raise Malformed(
+            "The message is not a JSON object.",
+            [Fault("", "an object with the member Event", type(document).__name__)],
+        )
+    return document
+
+
+def _is_of_job(event: CondorEvent) -> bool:
+    # Clusters are numbered from 1; rotation headers, cluster events and the logs of execute
+    # points carry other numbers where a job's would stand.
+    return event.cluster > 0 and event.proc >= 0 and event.number < 100
+
+
+def _position(envelope: Mapping[str, Any]) -> Position | None:
+    if "Log" in envelope and "Offset" in envelope:
+        return Position(envelope["Log"], envelope["Offset"])
+    return None
+
+
+def _data(event: CondorEvent) -> dict[str, Any]:
+    return {
+        "EventTypeNumber": event.number,
+        "MyType": event.my_type,
+        "Cluster": event.cluster,
+        "Proc": event.proc,
+        "Subproc": event.subproc,
+        **event.ad,
+    }

@@ -1,0 +1,44 @@
+"""What the store must know of each kind of job: its lifecycle and its own table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from jexevents.model import Event, JobKey, Kind
+from jexevents.store.condor import CondorBook
+from jexevents.store.database import Connection
+from jexevents.store.rows import StoredEvent
+
+
+class Book(Protocol):
+    """How jobs of one kind are folded, and where what only they have is kept.
+
+    A state is the lifecycle's own value; it has the attributes of rows.JOB_FACTS and ``tail``.
+    """
+
+    def fold(self, events: Iterable[Event | StoredEvent]) -> Any:
+        """Make a job's state from all its events."""
+
+    def step(self, state: Any, event: Event) -> bool:
+        """Fold one more event into ``state``; False if it is not the next in order."""
+
+    def order(self, events: Iterable[Event]) -> list[Event]:
+        """Give events in the order of the fold."""
+
+    def new_state(self) -> Any:
+        """Give the state of a job that nothing is known of."""
+
+    def read(self, connection: Connection, states: Mapping[str, Any]) -> None:
+        """Fill in what stands in the kind's own table; ``states`` by job id."""
+
+    def write(
+        self, connection: Connection, jobs: Sequence[tuple[str, JobKey, Any, Any]]
+    ) -> None:
+        """Write (id, key, state, state before or None) to the kind's own table."""
+
+    def note(self, connection: Connection, events: Sequence[tuple[str, Event]]) -> None:
+        """Keep what else fresh events (with their job's id) say, such as other names of it."""
+
+
+BOOKS: Mapping[Kind, Book] = {Kind.CONDOR: CondorBook()}

@@ -1,0 +1,91 @@
+"""The table of condor jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from jexevents.lifecycle import condor
+from jexevents.model import Event, JobKey
+from jexevents.store.database import Connection
+from jexevents.store.queries import QUERIES
+from jexevents.store.rows import StoredEvent
+
+# The columns of condor_jobs that a folded state gives, in the order of condor_facts.
+_FACTS = (
+    "held",
+    "said",
+    "exit_signal",
+    "core_file",
+    "reason_code",
+    "reason_subcode",
+    "starts",
+    "submit_host",
+    "execute_host",
+    "submitted_offset",
+    "started_offset",
+    "finished_offset",
+    "invocation_id",
+    "app_id",
+    "batch_id",
+    "command_line",
+    "env_variables",
+    "failure_count",
+    "failure_threshold",
+)
+
+
+class CondorBook:
+    """Jobs of HTCondor: folded by lifecycle.condor, their own facts in condor_jobs."""
+
+    def new_state(self) -> condor.CondorState:
+        """Give the state of a job that nothing is known of."""
+        return condor.CondorState()
+
+    def fold(self, events: Iterable[Event | StoredEvent]) -> condor.CondorState:
+        """Make a job's state from all its events."""
+        return condor.fold(events)
+
+    def step(self, state: condor.CondorState, event: Event) -> bool:
+        """Fold one more event into ``state``; False if it is not the next in order."""
+        return condor.step(state, event)
+
+    def order(self, events: Iterable[Event]) -> list[Event]:
+        """Give events in the order of the fold."""
+        return condor.in_order(events)
+
+    def read(self, connection: Connection, states: Mapping[str, Any]) -> None:
+        """Fill in what stands in condor_jobs; ``states`` by job id."""
+        rows = QUERIES.condor_jobs.condor_facts(connection, ids=list(states))
+        for job_id, *values in rows:
+            state = states[job_id]
+            for name, value in zip(_FACTS, values, strict=True):
+                setattr(state, name, value)
+
+    def write(
+        self, connection: Connection, jobs: Sequence[tuple[str, JobKey, Any, Any]]
+    ) -> None:
+        """Write what differs from before to condor_jobs."""
+        rows = [
+            (job_id, key.parts["cluster"], key.parts["proc"], *_facts(state))
+            for job_id, key, state, before in jobs
+            if before is None or _facts(before) != _facts(state)
+        ]
+        if rows:
+            names = ("job_id", "cluster", "proc", *_FACTS)
+            columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+            QUERIES.condor_jobs.save_condor_facts(connection, **columns)
+
+    def note(self, connection: Connection, events: Sequence[tuple[str, Event]]) -> None:
+        """Note under which invocation ids a job can be asked for."""
+        named = {(condor.invocation(event), job_id) for job_id, event in events}
+        pairs = sorted(pair for pair in named if pair[0] is not None)
+        if pairs:
+            invocation_ids, job_ids = map(list, zip(*pairs, strict=True))
+            QUERIES.condor_jobs.add_invocations(
+                connection, invocation_ids=invocation_ids, job_ids=job_ids
+            )
+
+
+def _facts(state: condor.CondorState) -> tuple[Any, ...]:
+    return tuple(getattr(state, name) for name in _FACTS)

@@ -1,0 +1,177 @@
+"""Connections to PostgreSQL: a pool that waits, one shape of transaction, errors translated."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import psycopg2
+import psycopg2.extensions
+from psycopg2 import errorcodes, sql
+
+from jexevents.errors import Invalid, JexError, StoreUnavailable
+
+T = TypeVar("T")
+Connection = psycopg2.extensions.connection
+
+# Classes of SQLSTATE (PostgreSQL manual, appendix A) by what is to be done about them.
+_CONFLICTS = {errorcodes.SERIALIZATION_FAILURE, errorcodes.DEADLOCK_DETECTED}
+_DATA_CLASSES = {errorcodes.CLASS_DATA_EXCEPTION, errorcodes.CLASS_INTEGRITY_CONSTRAINT_VIOLATION}
+_CONFLICT_TRIES = 5
+
+
+class _Again(JexError):
+    """Two transactions met; the same one may be tried again at once."""
+
+
+class Database:
+    """A bounded pool of connections to one database.
+
+    ``dsn`` is a libpq URI or key=value string. At most ``size`` connections are open; who
+    asks for one more waits up to ``wait_seconds``. A connection on which anything went wrong
+    with the server is closed and never given out again.
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        schema: str = "jex",
+        size: int = 8,
+        wait_seconds: float = 5.0,
+        connect_timeout_seconds: float = 5.0,
+        statement_timeout_seconds: float = 10.0,
+        name: str = "jexevents",
+    ) -> None:
+        self.schema = schema
+        self._dsn = dsn
+        self._wait_seconds = wait_seconds
+        self._statement_timeout_seconds = statement_timeout_seconds
+        self._arguments = {
+            "connect_timeout": max(2, round(connect_timeout_seconds)),
+            "application_name": name,
+            "keepalives_idle": 30,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "client_encoding": "UTF8",
+        }
+        self._idle: queue.LifoQueue[Connection | None] = queue.LifoQueue()
+        for _ in range(size):
+            self._idle.put(None)
+        self._closed = threading.Event()
+
+    def run(self, work: Callable[[Connection], T]) -> T:
+        """Do ``work(connection)`` in one transaction and commit it; give what it returns.
+
+        Deadlocks and serialisation failures are tried again at once, a few times. Raises
+        StoreUnavailable where a later try may succeed, Invalid where PostgreSQL refuses
+        the data itself.
+        """
+        for _ in range(_CONFLICT_TRIES):
+            try:
+                with self.transaction() as connection:
+                    return work(connection)
+            except _Again as again:
+                last = again
+        raise StoreUnavailable(f"Transactions kept conflicting: {last}") from last
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Lend a connection inside a transaction: committed at the end, rolled back on error."""
+        connection = self._take()
+        usable = False
+        try:
+            yield connection
+            connection.commit()
+            usable = True
+        except psycopg2.Error as error:
+            usable = _rolled_back(connection)
+            raise _translated(error) from error
+        except ValueError as error:  # psycopg2 refuses NUL in text before it asks the server
+            usable = _rolled_back(connection)
+            raise Invalid(f"PostgreSQL cannot hold this: {error}") from error
+        except BaseException:
+            usable = _rolled_back(connection)
+            raise
+        finally:
+            self._give_back(connection, usable)
+
+    def open(self) -> Connection:
+        """Open a connection of its own, outside the pool; the caller closes it.
+
+        Raises StoreUnavailable.
+        """
+        try:
+            connection = psycopg2.connect(self._dsn, **self._arguments)
+            with connection, connection.cursor() as cursor:
+                self._prepare(cursor)
+        except psycopg2.Error as error:
+            raise _translated(error) from error
+        return connection
+
+    def close(self) -> None:
+        """Close all idle connections; those lent are closed when they come back."""
+        self._closed.set()
+        while True:
+            try:
+                connection = self._idle.get_nowait()
+            except queue.Empty:
+                return
+            if connection is not None:
+                connection.close()
+
+    def _prepare(self, cursor: psycopg2.extensions.cursor) -> None:
+        milliseconds = round(self._statement_timeout_seconds * 1000)
+        cursor.execute(sql.SQL("set search_path to {}").format(sql.Identifier(self.schema)))
+        cursor.execute("set statement_timeout to %s", (milliseconds,))
+        cursor.execute("set lock_timeout to %s", (milliseconds,))
+        cursor.execute("set idle_in_transaction_session_timeout to %s", (milliseconds * 3,))
+        cursor.execute("set time zone 'UTC'")
+
+    def _take(self) -> Connection:
+        if self._closed.is_set():
+            raise StoreUnavailable("The pool of connections is closed.")
+        try:
+            connection = self._idle.get(timeout=self._wait_seconds)
+        except queue.Empty as error:
+            raise StoreUnavailable(
+                f"No connection became free in {self._wait_seconds:g} s.",
+                remedy="Raise DBPoolSize or look for slow queries.",
+            ) from error
+        if connection is not None and not connection.closed:
+            return connection
+        try:
+            return self.open()
+        except BaseException:
+            self._idle.put(None)
+            raise
+
+    def _give_back(self, connection: Connection, usable: bool) -> None:
+        if usable and not self._closed.is_set():
+            self._idle.put(connection)
+            return
+        connection.close()
+        self._idle.put(None)
+
+
+def _rolled_back(connection: Connection) -> bool:
+    """Roll back; whether the connection can be used again."""
+    try:
+        connection.rollback()
+    except psycopg2.Error:
+        return False
+    return not connection.closed
+
+
+def _translated(error: psycopg2.Error) -> JexError:
+    """Give the error of ours that says what is to be done (psycopg2's never leave here)."""
+    code = error.pgcode or ""
+    message = " ".join(str(error).split()) or type(error).__name__
+    if code in _CONFLICTS:
+        return _Again(message)
+    if code[:2] in _DATA_CLASSES or (not code and isinstance(error, psycopg2.DataError)):
+        return Invalid(f"PostgreSQL refused the data: {message}")
+    return StoreUnavailable(f"PostgreSQL: {message}")

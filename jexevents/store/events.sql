@@ -1,0 +1,70 @@
+-- name: insert_events
+-- Store events; those that the ledger has already are left out of the answer.
+insert into events (job_id, checksum, source, name, occurred_at, occurred_offset, occurred_alt,
+    received_at, data, raw)
+select job_id, checksum, source, name, occurred_at, occurred_offset, occurred_alt, received_at,
+    data::jsonb, raw
+from unnest(
+    :job_id::uuid[], :checksum::bytea[], :source::text[], :name::text[],
+    :occurred_at::timestamptz[], :occurred_offset::text[], :occurred_alt::timestamptz[],
+    :received_at::timestamptz[], :data::text[], :raw::bytea[]
+) as new (job_id, checksum, source, name, occurred_at, occurred_offset, occurred_alt,
+    received_at, data, raw)
+on conflict (coalesce(job_id, '00000000-0000-0000-0000-000000000000'::uuid), checksum) do nothing
+returning seq, job_id, checksum;
+
+-- name: find_seqs
+-- The numbers of events that the ledger has already, by job and checksum.
+select e.seq, e.job_id, e.checksum
+from unnest(:job_ids::uuid[], :checksums::bytea[]) as known (job_id, checksum)
+join events e on e.checksum = known.checksum
+    and coalesce(e.job_id, '00000000-0000-0000-0000-000000000000'::uuid)
+        = coalesce(known.job_id, '00000000-0000-0000-0000-000000000000'::uuid);
+
+-- name: add_positions
+-- Note where events stand in a log; gives the numbers of those for which that was news.
+insert into event_positions as known (seq, log, "offset")
+select seq, log, min("offset")
+from unnest(:seqs::bigint[], :logs::text[], :offsets::bigint[]) as new (seq, log, "offset")
+group by seq, log
+order by seq, log
+on conflict (seq, log) do update set "offset" = excluded."offset"
+    where excluded."offset" < known."offset"
+returning seq;
+
+-- name: story
+-- All that the fold needs of the events of these jobs. Where several logs hold an event, one
+-- of them, always the same, says its position.
+select e.job_id, e.name, e.occurred_at, e.occurred_offset, e.occurred_alt, e.checksum, e.data,
+    p.log, p."offset"
+from events e
+left join lateral (
+    select log, "offset" from event_positions where seq = e.seq order by log limit 1
+) p on true
+where coalesce(e.job_id, '00000000-0000-0000-0000-000000000000'::uuid) = any(:ids::uuid[]);
+
+-- name: latest_of_name
+-- The data of the latest event of that name, for each of these jobs.
+select distinct on (job_id, name) job_id, name, data, seq
+from events
+where coalesce(job_id, '00000000-0000-0000-0000-000000000000'::uuid) = any(:ids::uuid[])
+    and name = any(:names::text[])
+order by job_id, name, received_at desc, seq desc;
+
+-- name: events_of_job
+-- A page of a job's events, the last stored first.
+select e.seq, e.job_id, e.checksum, e.source, e.name, e.occurred_at, e.occurred_offset,
+    e.occurred_alt, e.received_at, e.data, e.raw, p.log, p."offset"
+from events e
+left join lateral (
+    select log, "offset" from event_positions where seq = e.seq order by log limit 1
+) p on true
+where coalesce(e.job_id, '00000000-0000-0000-0000-000000000000'::uuid) = :job_id
+    and (:name::text is null or e.name = :name)
+    and (:before::bigint is null or e.seq < :before)
+order by e.seq desc
+limit :limit;
+
+-- name: event_data$
+-- What one event says.
+select data from events where seq = :seq;

@@ -1,0 +1,65 @@
+-- name: lock_jobs
+-- Find and lock the jobs with these kinds and keys, in the order of their keys, so that two
+-- writers never wait for each other crosswise.
+select id, kind, key, state, closed, submitter, submitted_at, started_at, finished_at, exit_code,
+    reason, fold_at, fold_rank, fold_checksum, fold_log, fold_offset, fold_logs
+from jobs
+where (kind, key) in (select * from unnest(:kinds::text[], :keys::text[]))
+order by kind, key
+for update;
+
+-- name: insert_jobs
+-- Make jobs with the state that their first events give; who was first with a key stays.
+insert into jobs (id, kind, key, source, state, phase, closed, submitter, submitted_at, started_at,
+    finished_at, exit_code, reason, fold_at, fold_rank, fold_checksum, fold_log, fold_offset,
+    fold_logs)
+select * from unnest(
+    :id::uuid[], :kind::text[], :key::text[], :source::text[], :state::text[], :phase::text[],
+    :closed::boolean[], :submitter::text[], :submitted_at::timestamptz[],
+    :started_at::timestamptz[], :finished_at::timestamptz[], :exit_code::bigint[],
+    :reason::text[], :fold_at::timestamptz[], :fold_rank::smallint[], :fold_checksum::bytea[],
+    :fold_log::text[], :fold_offset::bigint[], :fold_logs::boolean[])
+on conflict (kind, key) do nothing
+returning id;
+
+-- name: update_jobs!
+-- Write the folded states of jobs that are locked.
+update jobs set
+    state = new.state, phase = new.phase, closed = new.closed, submitter = new.submitter,
+    submitted_at = new.submitted_at, started_at = new.started_at,
+    finished_at = new.finished_at, exit_code = new.exit_code, reason = new.reason,
+    fold_at = new.fold_at, fold_rank = new.fold_rank, fold_checksum = new.fold_checksum,
+    fold_log = new.fold_log, fold_offset = new.fold_offset, fold_logs = new.fold_logs,
+    updated_at = now()
+from unnest(
+    :id::uuid[], :state::text[], :phase::text[], :closed::boolean[], :submitter::text[],
+    :submitted_at::timestamptz[], :started_at::timestamptz[], :finished_at::timestamptz[],
+    :exit_code::bigint[], :reason::text[], :fold_at::timestamptz[], :fold_rank::smallint[],
+    :fold_checksum::bytea[], :fold_log::text[], :fold_offset::bigint[], :fold_logs::boolean[]
+) as new (id, state, phase, closed, submitter, submitted_at, started_at, finished_at, exit_code,
+    reason, fold_at, fold_rank, fold_checksum, fold_log, fold_offset, fold_logs)
+where jobs.id = new.id;
+
+-- name: job_by_id^
+-- One job of any kind.
+select id, kind, key, source, state, phase, closed, submitter, submitted_at, started_at,
+    finished_at, exit_code, reason, created_at, updated_at
+from jobs
+where id = :id;
+
+-- name: find_jobs
+-- A page of jobs, the newest rows of the ledger first; each filter may be null.
+select id, kind, key, source, state, phase, closed, submitter, submitted_at, started_at,
+    finished_at, exit_code, reason, created_at, updated_at
+from jobs
+where (:kind::text is null or kind = :kind)
+    and (:phase::text is null or phase = :phase)
+    and (:state::text is null or state = :state)
+    and (:key::text is null or key = :key)
+    and (:source::text is null or source = :source)
+    and (:submitter::text is null or submitter = :submitter)
+    and (:since::timestamptz is null or coalesce(submitted_at, created_at) >= :since)
+    and (:until::timestamptz is null or coalesce(submitted_at, created_at) < :until)
+    and (:before::uuid is null or id < :before)
+order by id desc
+limit :limit;

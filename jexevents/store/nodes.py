@@ -1,0 +1,63 @@
+"""Which processes share this ledger. A name is held by a lock that ends with its session."""
+
+from __future__ import annotations
+
+import os
+
+import psycopg2
+
+from jexevents import __version__
+from jexevents.errors import StoreUnavailable
+from jexevents.store.database import Connection, Database
+from jexevents.store.queries import QUERIES
+
+
+class NodeName:
+    """The name that one process of a role has among all that share the ledger.
+
+    Not for use by several threads at once.
+    """
+
+    def __init__(self, database: Database, name: str, role: str, url: str | None = None) -> None:
+        self._database = database
+        self._name = name
+        self._role = role
+        self._url = url
+        self._connection: Connection | None = None
+
+    def hold(self) -> bool:
+        """Take the name, or keep it; False where another live process of the role has it.
+
+        Raises StoreUnavailable; the name may be lost then and is taken again by the next call.
+        """
+        try:
+            if self._connection is None:
+                self._connection = self._database.open()
+                self._connection.autocommit = True
+            held = QUERIES.nodes.hold_name(
+                self._connection,
+                lock_class=f"jexevents {self._database.schema} {self._role}",
+                lock_name=self._name,
+            )
+            if held:
+                self._note()
+            return held
+        except psycopg2.Error as error:
+            self.release()
+            raise StoreUnavailable(f"PostgreSQL: {error}") from error
+
+    def release(self) -> None:
+        """Let the name go; safe at any time."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _note(self) -> None:
+        QUERIES.nodes.note_node(
+            self._connection,
+            name=self._name,
+            role=self._role,
+            url=self._url,
+            version=__version__,
+            pid=os.getpid(),
+        )

@@ -1,0 +1,83 @@
+"""Look things up in the ledger: jobs, their events, rejects. Never writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from psycopg2.extras import RealDictCursor
+
+from jexevents.store.database import Database
+from jexevents.store.queries import QUERIES
+
+Row = Mapping[str, Any]
+
+JOB_FILTERS = ("kind", "phase", "state", "key", "source", "submitter", "since", "until")
+
+
+class Reading:
+    """Answers out of the ledger as mappings from column to value; ids are strings.
+
+    Every method raises StoreUnavailable while PostgreSQL does not answer.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def job(self, job_id: str) -> Row | None:
+        """One job of any kind, or None."""
+        return self._one(QUERIES.jobs.job_by_id, id=job_id)
+
+    def condor_job(self, job_id: str) -> Row | None:
+        """A condor job with all its facts, or None where it is of another kind or unknown."""
+        return self._one(QUERIES.condor_jobs.condor_record, id=job_id)
+
+    def job_of_invocation(self, invocation_id: str) -> str | None:
+        """The id of the job that an invocation id stands for: of several, the last submitted."""
+        with self._database.transaction() as connection:
+            return QUERIES.condor_jobs.job_of_invocation(connection, invocation_id=invocation_id)
+
+    def jobs(self, *, limit: int, before: str | None = None, **filters: Any) -> list[Row]:
+        """A page of jobs, the newest rows first, older than the job with the id ``before``.
+
+        Filters are those of JOB_FILTERS; ``since`` and ``until`` are aware datetimes, and
+        compare with the time of submission (of arrival where that is unknown).
+        """
+        given = dict.fromkeys(JOB_FILTERS) | filters
+        return self._all(QUERIES.jobs.find_jobs, limit=limit, before=before, **given)
+
+    def events(
+        self, job_id: str, *, limit: int, before: int | None = None, name: str | None = None
+    ) -> list[Row]:
+        """A page of a job's events, the last stored first."""
+        return self._all(
+            QUERIES.events.events_of_job, job_id=job_id, limit=limit, before=before, name=name
+        )
+
+    def event_data(self, seq: int) -> Any:
+        """What one event says, or None."""
+        with self._database.transaction() as connection:
+            return QUERIES.events.event_data(connection, seq=seq)
+
+    def rejects(
+        self, *, limit: int, before: int | None = None, origin: str | None = None
+    ) -> list[Row]:
+        """A page of rejects, the newest first."""
+        return self._all(QUERIES.rejects.find_rejects, limit=limit, before=before, origin=origin)
+
+    def ping(self) -> None:
+        """Raise StoreUnavailable unless PostgreSQL answers."""
+        with self._database.transaction() as connection, connection.cursor() as cursor:
+            cursor.execute("select 1")
+
+    def _one(self, query: Any, **arguments: Any) -> Row | None:
+        rows = self._all(query, **arguments)
+        return rows[0] if rows else None
+
+    def _all(self, query: Any, **arguments: Any) -> list[Row]:
+        with (
+            self._database.transaction() as connection,
+            connection.cursor(cursor_factory=RealDictCursor) as cursor,
+        ):
+            cursor.execute(query.sql, arguments)
+            return cursor.fetchall()

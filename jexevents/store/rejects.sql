@@ -1,0 +1,24 @@
+-- name: insert_rejects!
+-- Keep what could not be accepted, with every reason.
+insert into rejects (received_at, origin, source, credential, reasons, properties, body, size,
+    sha256, cut)
+select received_at, origin, source, credential, reasons::jsonb, properties::jsonb, body, size,
+    sha256, cut
+from unnest(
+    :received_at::timestamptz[], :origin::text[], :source::text[], :credential::text[],
+    :reasons::text[], :properties::text[], :body::bytea[], :size::bigint[], :sha256::bytea[],
+    :cut::boolean[]
+) as new (received_at, origin, source, credential, reasons, properties, body, size, sha256, cut);
+
+-- name: find_rejects
+-- A page of rejects, the newest first.
+select id, received_at, origin, source, credential, reasons, properties, body, size, sha256, cut
+from rejects
+where (:origin::text is null or origin = :origin)
+    and (:before::bigint is null or id < :before)
+order by id desc
+limit :limit;
+
+-- name: count_rejects$
+-- How many rejects there are.
+select count(*) from rejects;

@@ -1,0 +1,91 @@
+"""Tokens: made here, kept as their SHA-256 only, so that a copy of the database opens nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg2.extras import RealDictCursor
+
+from jexevents.model import Credential, Role
+from jexevents.store.database import Database
+from jexevents.store.queries import QUERIES
+
+_SECRET_BYTES = 32
+_PREFIX = "jex_"
+
+
+@dataclass(frozen=True, slots=True)
+class NewToken:
+    """A token just made. ``secret`` is shown this once and kept nowhere."""
+
+    id: str
+    secret: str
+
+
+def hashed(secret: str) -> bytes:
+    """Give the SHA-256 (32 bytes) that a token is kept and looked up by."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest()
+
+
+class Tokens:
+    """The tokens of one ledger. Every method raises StoreUnavailable while it is away."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def make(
+        self, name: str, roles: Iterable[Role], expires_at: datetime | None = None
+    ) -> NewToken:
+        """Make a token with these roles; ``expires_at`` is aware, None for one without end."""
+        new = NewToken(secrets.token_hex(4), _PREFIX + secrets.token_urlsafe(_SECRET_BYTES))
+        with self._database.transaction() as connection:
+            QUERIES.tokens.insert_token(
+                connection,
+                id=new.id,
+                name=name,
+                sha256=hashed(new.secret),
+                roles=[role.value for role in roles],
+                expires_at=expires_at,
+            )
+            _audit(connection, "token.make", {"id": new.id, "name": name})
+        return new
+
+    def revoke(self, token_id: str) -> bool:
+        """End a token; False where there is none of that id that is still in force."""
+        with self._database.transaction() as connection:
+            ended = QUERIES.tokens.revoke_token(connection, id=token_id) > 0
+            if ended:
+                _audit(connection, "token.revoke", {"id": token_id})
+            return ended
+
+    def active(self) -> list[Credential]:
+        """The tokens that open something now."""
+        with self._database.transaction() as connection:
+            return [
+                Credential(token_id, name, bytes(sha256), frozenset(map(Role, roles)), expires_at)
+                for token_id, name, sha256, roles, expires_at in QUERIES.tokens.active_tokens(
+                    connection
+                )
+            ]
+
+    def all(self) -> list[Mapping[str, Any]]:
+        """Every token ever made: id, name, roles, created_at, expires_at, revoked_at."""
+        with (
+            self._database.transaction() as connection,
+            connection.cursor(cursor_factory=RealDictCursor) as cursor,
+        ):
+            cursor.execute(QUERIES.tokens.all_tokens.sql)
+            return cursor.fetchall()
+
+
+def _audit(connection: Any, action: str, detail: Mapping[str, Any]) -> None:
+    # Who may run the command line has the database's own password: there is no token to name.
+    QUERIES.tokens.insert_audit(
+        connection, credential="command line", action=action, detail=json.dumps(detail)
+    )

@@ -1,0 +1,25 @@
+-- name: active_tokens
+-- The tokens that are neither revoked nor expired.
+select id, name, sha256, roles, expires_at
+from tokens
+where revoked_at is null and (expires_at is null or expires_at > now())
+order by created_at;
+
+-- name: all_tokens
+-- Every token ever made, without what would let anybody in.
+select id, name, roles, created_at, expires_at, revoked_at
+from tokens
+order by created_at;
+
+-- name: insert_token!
+-- Keep a new token by its hash.
+insert into tokens (id, name, sha256, roles, expires_at)
+values (:id, :name, :sha256, :roles, :expires_at);
+
+-- name: revoke_token!
+-- End a token; nothing happens to one that has ended.
+update tokens set revoked_at = now() where id = :id and revoked_at is null;
+
+-- name: insert_audit!
+-- Note who did what.
+insert into audit (credential, action, detail) values (:credential, :action, :detail);
