@@ -37,6 +37,10 @@ class SchemaVersionError(JexError):
     """The database's schema is not the one that this version of jexevents works with."""
 
 
+class ServiceEnded(JexError):
+    """A service ended though nobody had asked it to."""
+
+
 class Unavailable(JexError):
     """A server that is needed does not answer; the same call may succeed later."""
 

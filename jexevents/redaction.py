@@ -6,7 +6,11 @@ told from a host, so everything up to the last ``@`` goes.
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Mapping
+from datetime import date
+from enum import Enum
 from typing import Any
 from urllib.parse import unquote
 
@@ -24,7 +28,7 @@ _QUERY = re.compile(r"(?P<head>[?&](?P<name>[^=&?\s]+)=)[^&\s]*")
 # space, which a backslash can hide: both as libpq reads them.
 _VALUE = r"""(?:'(?:\\.|[^'\\])*(?:'|$)|"(?:\\.|[^"\\])*(?:"|$)|(?:\\.|[^\s\\])+)"""
 _PAIR = re.compile(
-    rf"""(?is)(?P<head>(?:{_SECRET_WORDS})s?["']?\s*[=:]\s*b?)"""
+    rf"""(?is)(?P<head>(?<![\w?&%-])[\w-]*(?:{_SECRET_WORDS})s?["']?\s*[=:]\s*(?:b(?=["']))?)"""
     rf"""(?:(?:bearer|basic|digest|hmac)\s+)?{_VALUE}"""
 )
 _BEARER = re.compile(r"(?i)(?P<head>\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}")
@@ -72,20 +76,24 @@ def redact(value: Any, name: str = "") -> Any:
 
 
 def _redact_content(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return _redact_content(value.value)
     if isinstance(value, str):
-        return redact_text(str(value))
+        return redact_text(value)
     if isinstance(value, (int, float)):
-        return value
-    if isinstance(value, dict):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, Mapping):
         return {redact_text(str(key)): redact(item, str(key)) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
+    if isinstance(value, (list, tuple, set, frozenset)) and not hasattr(value, "_fields"):
         return [redact(item) for item in value]
     return redact_text(_shown(value))
 
 
 def _shown(value: Any) -> str:
     try:
-        return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+        if isinstance(value, bytes):
+            return value.decode("utf-8", "replace")
+        return value.isoformat() if isinstance(value, date) else str(value)
     except Exception:  # noqa: BLE001 - a foreign __str__ may raise anything
         return f"<{type(value).__name__}>"
 

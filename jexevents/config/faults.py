@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jexevents.config.option import Option
-from jexevents.redaction import redact, redact_text
+from jexevents.redaction import redact, redact_text, redact_uri
 
 _SHOWN_CHARACTERS = 80
 
@@ -88,7 +88,8 @@ def _describe(value: Any, option: Option) -> str:
 
 def _shown(value: Any) -> str:
     try:
-        return json.dumps(redact(value))
+        # Once more as a whole: a password with a space in it ends a URI too early.
+        return redact_uri(json.dumps(redact(value)))
     except RecursionError:
         return "(nested too deep to show)"
 
