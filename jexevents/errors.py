@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from jexevents.config.faults import ConfigFault
     from jexevents.model import Fault
 
 
@@ -25,9 +26,19 @@ class JexError(Exception):
 class ConfigError(JexError):
     """The configuration cannot be used."""
 
+    def __init__(
+        self, message: str = "", faults: Sequence[ConfigFault] = (), *, remedy: str = ""
+    ) -> None:
+        super().__init__(message, remedy=remedy)
+        self.faults = tuple(faults)
+
 
 class SchemaVersionError(JexError):
     """The database's schema is not the one that this version of jexevents works with."""
+
+
+class ServiceEnded(JexError):
+    """A service ended though nobody had asked it to."""
 
 
 class Unavailable(JexError):

@@ -1,0 +1,27 @@
+"""The configuration: a JSON file, the environment over it, checked as a whole, then unchanging.
+
+Options are read as attributes in snake case: ``AMQPURI`` is ``config.amqp_uri``,
+``HTTPListenPort`` is ``config.http_listen_port``. See ``options.py`` for all of them.
+"""
+
+from jexevents.config.config import Config, from_mapping, load
+from jexevents.config.docs import help_text, markdown_table
+from jexevents.config.faults import ConfigFault
+from jexevents.config.option import Option
+from jexevents.config.options import OPTIONS
+from jexevents.config.uris import ListenAddress
+from jexevents.redaction import redact_text, redact_uri
+
+__all__ = [
+    "OPTIONS",
+    "Config",
+    "ConfigFault",
+    "ListenAddress",
+    "Option",
+    "from_mapping",
+    "help_text",
+    "load",
+    "markdown_table",
+    "redact_text",
+    "redact_uri",
+]

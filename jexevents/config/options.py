@@ -1,0 +1,354 @@
+"""The table of options. Validation, environment, documentation, ``--help`` and dumps come from it.
+
+The first two groups and ``DBURI`` and ``HTTPListenPort`` are the configuration of the original
+jex-events, with the same names and meanings; the group "Older keys" is read so that files of its
+other versions load. All other names are ours, in the same style.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from jexevents.config import types
+from jexevents.config.option import Derived, Option
+
+MIB = 1024 * 1024
+
+
+def _half(name: str) -> Derived:
+    return Derived(f"half of {name}", lambda values: values[name] // 2)
+
+
+def _host_name(_values: Mapping[str, Any]) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname()).lstrip("._-")[:253] or "localhost"
+
+
+_EXCHANGE = (
+    Option(
+        "AMQPURI",
+        types.AMQP_URI,
+        "amqp://guest:guest@localhost:5672/",
+        "The RabbitMQ server: `amqp://USER:PASSWORD@HOST:PORT/VHOST`, with TLS `amqps://`. "
+        "Without a virtual host, with or without the closing slash, it is `/`; one named "
+        "`a/b` is written `a%2Fb`.",
+        secret=True,
+    ),
+    Option(
+        "ExchangeName",
+        types.text(empty=False),
+        "condor_events",
+        "The exchange that events are published to. It is declared at start.",
+    ),
+    Option(
+        "ExchangeType",
+        types.EXCHANGE_TYPE,
+        "fanout",
+        "`fanout`, `direct`, `topic`, `headers`, or the `x-...` type of a plug-in.",
+        example="topic",
+    ),
+    Option(
+        "RoutingKey",
+        types.text(),
+        "",
+        "The routing key that our own programs publish events with.",
+    ),
+    Option("ExchangeDurable", types.SWITCH, True, "The exchange outlives a restart of RabbitMQ."),
+    Option(
+        "ExchangeAutodelete",
+        types.SWITCH,
+        False,
+        "RabbitMQ deletes the exchange when the last queue is unbound.",
+    ),
+    Option(
+        "ExchangeInternal",
+        types.SWITCH,
+        False,
+        "Only other exchanges can publish to the exchange.",
+    ),
+    Option(
+        "ExchangeNoWait",
+        types.SWITCH,
+        False,
+        "We always wait for RabbitMQ to confirm the declaration, or a mismatch would not be seen.",
+        effect=False,
+    ),
+    Option(
+        "ExchangeArguments",
+        types.ARGUMENTS,
+        {},
+        'Further arguments of the declaration, like `{"alternate-exchange": "unrouted"}`.',
+        example={"alternate-exchange": "unrouted"},
+    ),
+)
+
+_QUEUE = (
+    Option(
+        "QueueName",
+        types.QUEUE_NAME,
+        "jexevents",
+        "The queue to consume. Daemons with the same one share its events.",
+    ),
+    Option(
+        "QueueBindingKey",
+        types.text(),
+        "",
+        "The key that the queue is bound to the exchange with; a fanout exchange ignores it.",
+    ),
+    Option("QueueDurable", types.SWITCH, True, "The queue outlives a restart of RabbitMQ."),
+    Option(
+        "QueueAutodelete",
+        types.SWITCH,
+        False,
+        "RabbitMQ deletes the queue, and what is in it, when the last consumer leaves.",
+    ),
+    Option(
+        "QueueExclusive",
+        types.SWITCH,
+        False,
+        "One connection alone may use the queue, and it is deleted with it. From older versions.",
+    ),
+    Option(
+        "QueueInternal",
+        types.SWITCH,
+        False,
+        "AMQP 0-9-1 knows no internal queues.",
+        effect=False,
+    ),
+    Option(
+        "QueueNoWait",
+        types.SWITCH,
+        False,
+        "We always wait for RabbitMQ to confirm the declaration, or a mismatch would not be seen.",
+        effect=False,
+    ),
+    Option(
+        "QueueArguments",
+        types.ARGUMENTS,
+        {},
+        'Further arguments of the declaration, like `{"x-queue-type": "quorum"}`.',
+        example={"x-queue-type": "quorum"},
+    ),
+    Option("ConsumerTag", types.text(), "jexevents", "The name that RabbitMQ shows for us."),
+)
+
+_EVENTS = (
+    Option(
+        "SourceName",
+        types.text(),
+        "",
+        "The source of events that do not name theirs: those of the queue, and insertions over "
+        "HTTP. It is part of a Condor job's key, so set it before the first event.",
+    ),
+    Option(
+        "LogTimeZone",
+        types.TIME_ZONE,
+        "local",
+        "The time zone of HTCondor's logs, whose times have none: an IANA name like "
+        "`Europe/Berlin`, or `local` for this machine's.",
+        example="Europe/Berlin",
+    ),
+)
+
+_DATABASE = (
+    Option(
+        "DBURI",
+        types.DB_URI,
+        "embedded:var/postgres",
+        "The PostgreSQL database: `postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=...`, a "
+        "libpq string `host=... dbname=...`, or `embedded:PATH` to start a server of our own with "
+        "its data in PATH. A relative PATH counts from the folder of the configuration file; from "
+        "the working folder where an environment variable gives it or there is no file.",
+        secret=True,
+    ),
+    Option("DBSchema", types.IDENTIFIER, "jex", "The schema that our tables are in."),
+    Option("DBPoolSize", types.whole(2, 1000), 8, "Connections at most, of one daemon."),
+    Option(
+        "DBConnectTimeoutSeconds",
+        types.whole(2, 600, "seconds"),
+        5,
+        "How long one attempt to connect may take, in seconds.",
+    ),
+    Option(
+        "DBStatementTimeoutSeconds",
+        types.seconds(0.1, 3600),
+        Derived(
+            "two thirds of HeartbeatSeconds", lambda values: values["HeartbeatSeconds"] * 2 / 3
+        ),
+        "How long one statement may take, in seconds; at most HeartbeatSeconds, or RabbitMQ would "
+        "take a waiting consumer for dead.",
+        example=20,
+    ),
+)
+
+_INTAKE = (
+    Option("BatchSize", types.whole(1, 10_000), 500, "Events in one transaction, at most."),
+    Option(
+        "BatchMaxSeconds",
+        types.seconds(0, 60),
+        0.02,
+        "How long an event waits for others to share its transaction, in seconds.",
+    ),
+    Option(
+        "PrefetchCount",
+        types.whole(1, 65535),
+        Derived("twice BatchSize", lambda values: 2 * values["BatchSize"]),
+        "Messages that RabbitMQ hands out ahead of their acknowledgement; at least BatchSize.",
+        example=1000,
+    ),
+    Option(
+        "PrefetchMaxBytes",
+        types.whole(MIB, 2**40, "bytes"),
+        64 * MIB,
+        "Bytes of messages in hand, past which less is taken ahead.",
+    ),
+    Option(
+        "RejectMaxBytes",
+        types.whole(1024, 256 * MIB, "bytes"),
+        MIB,
+        "Bytes of a refused message that are kept; of a longer one the first part, its size and "
+        "its SHA-256.",
+    ),
+    Option(
+        "HeartbeatSeconds",
+        types.whole(1, 3600, "seconds"),
+        30,
+        "The interval of AMQP heartbeats, in seconds; after two without any the connection "
+        "counts as dead.",
+    ),
+    Option(
+        "ReconnectMaxSeconds",
+        types.seconds(0.1, 3600),
+        30,
+        "The longest wait between two attempts to reach RabbitMQ or PostgreSQL, in seconds.",
+    ),
+)
+
+_HTTP = (
+    Option(
+        "HTTPListenPort",
+        types.LISTEN,
+        ":8080",
+        "Where HTTP listens: `:PORT`, `HOST:PORT`, `[IPV6]:PORT` or a port alone. Port 0 is any "
+        "free one. Without a host it is every address once a token is in the database, and "
+        "loopback until then.",
+    ),
+    Option(
+        "PublicURL",
+        types.optional(types.PUBLIC_URL),
+        "",
+        "The URL that callers reach us by, for links; empty: taken from the request.",
+        example="https://jex.example.org",
+    ),
+    Option(
+        "AllowedHosts",
+        types.HOSTS,
+        [],
+        "Host names that requests without credentials may ask for, beside loopback's, those bound "
+        "and that of PublicURL.",
+        example=["jex.example.org"],
+    ),
+    Option(
+        "TrustedProxies",
+        types.NETWORKS,
+        [],
+        "Addresses and networks (CIDR) of proxies whose `X-Forwarded-*` headers are believed.",
+        example=["10.0.0.0/8"],
+    ),
+    Option(
+        "AnonymousRoles",
+        types.ANONYMOUS_ROLES,
+        [],
+        "What callers from anywhere may do without a token: `read`, `write` or both.",
+        example=["read"],
+    ),
+    Option(
+        "TokenCacheSeconds",
+        types.seconds(0, 3600),
+        5,
+        "How long a token is remembered, in seconds; a revoked one works that long.",
+    ),
+    Option("HTTPThreads", types.whole(2, 1000), 8, "Requests that are served at the same time."),
+    Option(
+        "HTTPMaxBodyBytes",
+        types.whole(1024, 1024 * MIB, "bytes"),
+        MIB,
+        "Bytes of a request's body, at most.",
+    ),
+    Option(
+        "StreamLimit",
+        types.whole(0, 999),
+        _half("HTTPThreads"),
+        "Long answers (followed streams, waits) at the same time; less than HTTPThreads, so that "
+        "short ones are always answered.",
+        example=4,
+    ),
+)
+
+_PROCESS = (
+    Option(
+        "NodeName",
+        types.NODE_NAME,
+        Derived("the host name", _host_name),
+        "The name of this process among those that share the database.",
+        example="node1",
+    ),
+    Option(
+        "LogLevel",
+        types.LOG_LEVEL,
+        "info",
+        "`debug`, `info`, `warning`, `error` or `critical`.",
+    ),
+)
+
+_UNUSED = "Read and checked; this version makes no use of it."
+_STDOUT = "Logs go to the standard output; supervisord keeps and rotates them."
+
+_OLDER = (
+    Option(
+        "EventURL",
+        types.optional(types.HTTP_URL),
+        "",
+        _UNUSED,
+        effect=False,
+        example="http://localhost:8080/",
+    ),
+    Option(
+        "JEXURL",
+        types.optional(types.HTTP_URL),
+        "",
+        _UNUSED,
+        effect=False,
+        example="http://localhost:8080/",
+    ),
+    Option("EventLog", types.text(max_bytes=4096), "", _UNUSED, effect=False),
+    Option("LogPath", types.text(max_bytes=4096), "", _STDOUT, effect=False),
+    Option("LogMaxSize", types.LOOSE_NUMBER, 0, _STDOUT, effect=False),
+    Option("LogMaxBackups", types.LOOSE_NUMBER, 0, _STDOUT, effect=False),
+)
+
+_GROUPS = {
+    "RabbitMQ and the exchange": _EXCHANGE,
+    "The queue": _QUEUE,
+    "The meaning of events": _EVENTS,
+    "The database": _DATABASE,
+    "Taking events in": _INTAKE,
+    "HTTP": _HTTP,
+    "The process": _PROCESS,
+    "Older keys": _OLDER,
+}
+
+
+def _table() -> dict[str, Option]:
+    return {
+        option.name: replace(option, group=group)
+        for group, options in _GROUPS.items()
+        for option in options
+    }
+
+
+OPTIONS: Mapping[str, Option] = _table()
+ATTRIBUTES: Mapping[str, Option] = {option.attribute: option for option in OPTIONS.values()}

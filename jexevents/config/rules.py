@@ -1,0 +1,67 @@
+"""Rules over more than one option."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jexevents.config.faults import ConfigFault, Given
+
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What must hold: ``blames`` are the keys to name, ``remedy`` what to do when it does not."""
+
+    blames: tuple[str, ...]
+    expected: str
+    holds: Callable[[Values], bool]
+    remedy: str
+
+
+def _is_quorum(values: Values) -> bool:
+    return values["QueueArguments"].get("x-queue-type") in ("quorum", "stream")
+
+
+_RULES = (
+    Rule(
+        ("StreamLimit", "HTTPThreads"),
+        "StreamLimit below HTTPThreads",
+        lambda values: values["StreamLimit"] < values["HTTPThreads"],
+        "Lower the first or raise the second, or streams would keep all others waiting.",
+    ),
+    Rule(
+        ("PrefetchCount", "BatchSize"),
+        "PrefetchCount at least BatchSize",
+        lambda values: values["PrefetchCount"] >= values["BatchSize"],
+        "Raise the first or lower the second, or no batch could ever be full.",
+    ),
+    Rule(
+        ("DBStatementTimeoutSeconds", "HeartbeatSeconds"),
+        "DBStatementTimeoutSeconds at most HeartbeatSeconds",
+        lambda values: values["DBStatementTimeoutSeconds"] <= values["HeartbeatSeconds"],
+        "Lower the first or raise the second, or RabbitMQ would drop a consumer that waits.",
+    ),
+    Rule(
+        ("QueueDurable", "QueueAutodelete", "QueueExclusive"),
+        "true, false, false for a queue of the type quorum or stream",
+        lambda values: (
+            not _is_quorum(values)
+            or (values["QueueDurable"], values["QueueAutodelete"], values["QueueExclusive"])
+            == (True, False, False)
+        ),
+        "Change them or the x-queue-type of QueueArguments; RabbitMQ refuses other ones.",
+    ),
+)
+
+
+def broken_rules(values: Values, given: Mapping[str, Given]) -> Iterator[ConfigFault]:
+    """Give a fault for each rule that the values break; all of ``values`` are of their types."""
+    for rule in _RULES:
+        if not rule.holds(values):
+            got = ", ".join(str(values[name]) for name in rule.blames)
+            places = {given[name].place: None for name in rule.blames if name in given}
+            key = ", ".join(given[name].key if name in given else name for name in rule.blames)
+            yield ConfigFault(" and ".join(places), key, rule.expected, got, rule.remedy)

@@ -1,0 +1,110 @@
+"""Takes secrets out of what is shown: URIs, connection strings, texts and fields of logs.
+
+It hides too much rather than too little. A password with an unencoded ``@`` or ``/`` cannot be
+told from a host, so everything up to the last ``@`` goes.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import date
+from enum import Enum
+from typing import Any
+from urllib.parse import unquote
+
+MASK = "***"
+
+_SECRET_WORDS = (
+    "password|passwd|passphrase|pwd|secret|token|nonce|authorization|cookie|signature"
+    "|credential|api[-_]?key|private[-_]?key|ssl_options"
+)
+_SECRET_NAME = re.compile(rf"(?i).*(?:{_SECRET_WORDS})s?")
+_URI_PASSWORD = re.compile(r"(?P<head>[A-Za-z][A-Za-z0-9+.-]*://[^\s:/@]*:)\S*@")
+_WHOLE_URI_PASSWORD = re.compile(r"(?s)(?P<head>[A-Za-z][A-Za-z0-9+.-]*://[^:/@]*:).*@")
+_QUERY = re.compile(r"(?P<head>[?&](?P<name>[^=&?\s]+)=)[^&\s]*")
+# A value is quoted (with backslashes, the closing quote possibly cut off) or runs to white
+# space, which a backslash can hide: both as libpq reads them.
+_VALUE = r"""(?:'(?:\\.|[^'\\])*(?:'|$)|"(?:\\.|[^"\\])*(?:"|$)|(?:\\.|[^\s\\])+)"""
+_PAIR = re.compile(
+    rf"""(?is)(?P<head>(?<![\w?&%-])[\w-]*(?:{_SECRET_WORDS})s?["']?\s*[=:]\s*(?:b(?=["']))?)"""
+    rf"""(?:(?:bearer|basic|digest|hmac)\s+)?{_VALUE}"""
+)
+_BEARER = re.compile(r"(?i)(?P<head>\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}")
+
+
+def is_secret_name(name: str) -> bool:
+    """Tell whether a field of this name holds a secret: it ends in a word for one.
+
+    ``token`` and ``DBPassword`` do; ``token_id`` and ``nonce_count`` name something beside it.
+    """
+    return _SECRET_NAME.fullmatch(name) is not None
+
+
+def redact_uri(uri: str) -> str:
+    """Give one URI or libpq connection string with its passwords replaced by ``***``.
+
+    Takes the whole text for one URI; for a text that has URIs in it, see ``redact_text``.
+    """
+    return redact_text(_WHOLE_URI_PASSWORD.sub(_masked_userinfo, uri, count=1))
+
+
+def redact_text(text: str) -> str:
+    """Give a text with every password, token and the like that stands in it replaced by ``***``.
+
+    Recognised are URIs with credentials, parameters of queries, ``name=value`` and
+    ``name: value`` where the name is one of a secret, and authorisation headers.
+    """
+    text = _URI_PASSWORD.sub(_masked_userinfo, text)
+    text = _QUERY.sub(_masked_parameter, text)
+    text = _PAIR.sub(_masked, text)
+    return _BEARER.sub(_masked, text)
+
+
+def redact(value: Any, name: str = "") -> Any:
+    """Give any value as plain JSON values, without secrets.
+
+    ``name`` is that of the field which holds the value. What JSON does not know is shown by its
+    ``str``. Never raises: what cannot be shown is named by its type.
+    """
+    if value is None or isinstance(value, bool):
+        return value
+    if name and is_secret_name(name):
+        return MASK
+    return _redact_content(value)
+
+
+def _redact_content(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return _redact_content(value.value)
+    if isinstance(value, str):
+        return redact_text(value)
+    if isinstance(value, (int, float)):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, Mapping):
+        return {redact_text(str(key)): redact(item, str(key)) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)) and not hasattr(value, "_fields"):
+        return [redact(item) for item in value]
+    return redact_text(_shown(value))
+
+
+def _shown(value: Any) -> str:
+    try:
+        if isinstance(value, bytes):
+            return value.decode("utf-8", "replace")
+        return value.isoformat() if isinstance(value, date) else str(value)
+    except Exception:  # noqa: BLE001 - a foreign __str__ may raise anything
+        return f"<{type(value).__name__}>"
+
+
+def _masked(match: re.Match[str]) -> str:
+    return f"{match['head']}{MASK}"
+
+
+def _masked_userinfo(match: re.Match[str]) -> str:
+    return f"{match['head']}{MASK}@"
+
+
+def _masked_parameter(match: re.Match[str]) -> str:
+    return _masked(match) if is_secret_name(unquote(match["name"])) else match[0]
