@@ -1,0 +1,238 @@
+"""The bundled JSON Schemas as validators: one decides, the other explains.
+
+fastjsonschema decides, since it is fast enough for every message; jsonschema (draft 2020-12)
+runs only over what was refused and says everything that is wrong with it. fastjsonschema knows
+draft 7 at most, so the bundled schemas keep to the keywords that mean the same in both drafts,
+and to what both libraries do alike; tests hold the schemas to that list and the two verdicts
+equal. Where they should differ all the same, the one that decides stands.
+
+To JSON Schema a real without a fraction (``1.0``) is an integer: callers ``int()`` it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib import import_module, resources
+from pathlib import Path
+from threading import Lock
+
+import fastjsonschema
+import jsonschema
+
+from jexevents import rfc3339
+from jexevents.errors import JexError, Unacceptable
+from jexevents.faults import fit, kind, pointer, shown
+from jexevents.model import Fault
+
+MAX_FAULTS = 50
+
+_PACKAGE = "jexevents.schemas"
+_MAX_CONDOR_NUMBER = 2**31 - 1
+_UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+_CONDOR_ID = re.compile(r"([0-9]{1,10})(?:\.([0-9]{1,10}))?")
+
+
+class UnknownSchema(JexError):
+    """There is no bundled schema of that name."""
+
+
+def is_date_time(text: str) -> bool:
+    """Tell whether ``text`` is an RFC 3339 time stamp (see rfc3339)."""
+    try:
+        rfc3339.parse(text)
+    except Unacceptable:
+        return False
+    return True
+
+
+def is_uuid(text: str) -> bool:
+    """Tell whether ``text`` is a UUID in the hyphenated form (RFC 9562), in either case."""
+    return _UUID.fullmatch(text) is not None
+
+
+def is_condor_id(text: str) -> bool:
+    """Tell whether ``text`` is an HTCondor cluster or cluster.proc, each 0 to 2147483647."""
+    match = _CONDOR_ID.fullmatch(text)
+    return match is not None and all(
+        int(number) <= _MAX_CONDOR_NUMBER for number in match.groups("0")
+    )
+
+
+FORMATS: Mapping[str, tuple[Callable[[str], bool], str]] = {
+    "date-time": (is_date_time, rfc3339.EXPECTED),
+    "uuid": (is_uuid, "a UUID such as ebbff967-b467-48a3-b3bf-d73f7cde8ed1"),
+    "condor-id": (is_condor_id, "an HTCondor id: CLUSTER or CLUSTER.PROC, each 0 to 2147483647"),
+}
+
+
+class Schemas:
+    """The bundled schemas by name; compiled at first use, safe to share between threads."""
+
+    def __init__(self, texts: Mapping[str, str] | None = None) -> None:
+        self._texts = dict(texts) if texts is not None else _bundled()
+        self._deciders: dict[str, Callable[[object], object]] = {}
+        self._lock = Lock()
+
+    def names(self) -> tuple[str, ...]:
+        """Give the names, sorted: the file names without ``.json``."""
+        return tuple(sorted(self._texts))
+
+    def text(self, name: str) -> str:
+        """Give a schema's JSON text. Raises UnknownSchema."""
+        try:
+            return self._texts[name]
+        except KeyError as exc:
+            known = ", ".join(self.names())
+            raise UnknownSchema(
+                f"There is no schema {shown(name)}.", remedy=f"Known are: {known}."
+            ) from exc
+
+    def document(self, name: str) -> dict:
+        """Give a schema as a new Python value. Raises UnknownSchema."""
+        return json.loads(self.text(name))
+
+    def accepts(self, name: str, document: object) -> bool:
+        """Tell whether the document is as the schema wants it. Raises UnknownSchema."""
+        return self._refusal(name, document) is None
+
+    def check(self, name: str, document: object) -> list[Fault]:
+        """Say all that is wrong with a document, in the order of the pointers; [] if nothing.
+
+        At most ``MAX_FAULTS``. ``document`` is what strictjson reads. Raises UnknownSchema.
+        """
+        refusal = self._refusal(name, document)
+        if refusal is None:
+            return []
+        return explain(self.document(name), document) or [refusal]
+
+    def _refusal(self, name: str, document: object) -> Fault | None:
+        decide = self._deciders.get(name) or self._compile(name)
+        try:
+            decide(document)
+        except fastjsonschema.JsonSchemaValueException as exc:
+            return Fault("", fit(exc.message, 200), kind(document))
+        return None
+
+    def _compile(self, name: str) -> Callable[[object], object]:
+        with self._lock:
+            if name not in self._deciders:
+                self._deciders[name] = _decider(self.document(name))
+            return self._deciders[name]
+
+
+def explain(schema: Mapping[str, object], document: object) -> list[Fault]:
+    """Say what jsonschema finds wrong, sorted by pointer; at most ``MAX_FAULTS``."""
+    found = _explainer()(schema, format_checker=_format_checker()).iter_errors(document)
+    faults = {fault: None for error in found for fault in _faults_of(error)}
+    return sorted(faults, key=lambda fault: (fault.pointer, fault.expected))[:MAX_FAULTS]
+
+
+def _decider(schema: Mapping[str, object]) -> Callable[[object], object]:
+    return fastjsonschema.compile(
+        schema,
+        formats={name: check for name, (check, _) in FORMATS.items()},
+        use_default=False,
+        detailed_exceptions=False,
+    )
+
+
+@cache
+def _explainer() -> type:
+    return jsonschema.validators.extend(
+        jsonschema.Draft202012Validator, {"pattern": _check_pattern}
+    )
+
+
+@cache
+def _format_checker() -> jsonschema.FormatChecker:
+    checker = jsonschema.FormatChecker(formats=())
+    for name, (check, _) in FORMATS.items():
+        checker.checks(name)(_of_text(check))
+    return checker
+
+
+def _of_text(check: Callable[[str], bool]) -> Callable[[object], bool]:
+    """A format says something about strings only; other types are for ``type`` to refuse."""
+    return lambda value: not isinstance(value, str) or check(value)
+
+
+def _check_pattern(_validator: object, pattern: str, value: object, _schema: object):
+    # ECMA-262's $ is the end; Python's also stands before a last line feed.
+    if isinstance(value, str) and not re.search(pattern.replace("$", r"\Z"), value):
+        yield jsonschema.ValidationError("The pattern does not match.")
+
+
+def _faults_of(error: jsonschema.ValidationError) -> list[Fault]:
+    path = list(error.absolute_path)
+    rule = error.validator
+    if rule == "required":
+        missing = [name for name in error.validator_value if name not in error.instance]
+        return [_missing(path, name, error) for name in missing]
+    if rule == "additionalProperties" and error.validator_value is False:
+        allowed = error.schema.get("properties", {})
+        extra = [name for name in error.instance if name not in allowed]
+        return [Fault(pointer([*path, name]), "no such member", "one") for name in extra]
+    return [Fault(pointer(path), _expected(error), _got(error, path))]
+
+
+def _missing(path: list[str | int], name: str, error: jsonschema.ValidationError) -> Fault:
+    properties = error.schema.get("properties", {})
+    expected = f"{_types(properties.get(name, {}).get('type', 'any value'))}; it is required"
+    alike = [other for other in error.instance if other.lower() == name.lower()]
+    got = f"nothing (but there is {shown(alike[0])})" if alike else "nothing"
+    return Fault(pointer([*path, name]), expected, got)
+
+
+def _expected(error: jsonschema.ValidationError) -> str:
+    rule, value = error.validator, error.validator_value
+    if rule == "type":
+        return _types(value)
+    if rule == "enum":
+        return "one of " + ", ".join(json.dumps(choice) for choice in value)
+    if rule == "format":
+        return FORMATS[value][1]
+    wording = _WORDINGS.get(rule)
+    return wording.format(value) if wording else f"{rule} {fit(str(value))}"
+
+
+_WORDINGS = {
+    "minimum": "a number of {} or more",
+    "maximum": "a number of {} or less",
+    "minLength": "at least {} characters",
+    "maxLength": "at most {} characters",
+    "minItems": "at least {} entries",
+    "maxItems": "at most {} entries",
+    "pattern": "text that matches {}",
+}
+
+
+def _types(value: str | list[str]) -> str:
+    return value if isinstance(value, str) else " or ".join(value)
+
+
+def _got(error: jsonschema.ValidationError, path: list[str | int]) -> str:
+    if error.validator in ("minLength", "maxLength"):
+        return f"{len(error.instance)} characters"
+    if error.validator in ("minItems", "maxItems"):
+        return f"{len(error.instance)} entries"
+    return shown(error.instance, path)
+
+
+def _bundled() -> dict[str, str]:
+    return {
+        entry.name.removesuffix(".json"): entry.read_text(encoding="utf-8")
+        for entry in _folder().iterdir()
+        if entry.name.endswith(".json")
+    }
+
+
+def _folder() -> resources.abc.Traversable:
+    """Find the schemas: the installed package, else the folder at the top of a checkout."""
+    try:
+        import_module(_PACKAGE)
+    except ModuleNotFoundError:
+        return Path(__file__).resolve().parent.parent / "schemas"
+    return resources.files(_PACKAGE)

@@ -1,0 +1,228 @@
+"""The bundled schemas, and that the two libraries that read them agree."""
+
+from __future__ import annotations
+
+import json
+import threading
+
+import jsonschema
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jexevents.validation import Schemas, UnknownSchema, explain
+
+SCHEMAS = Schemas()
+
+# What means the same in draft 7 (fastjsonschema) and 2020-12 (jsonschema, OpenAPI 3.1), and is
+# done alike by both libraries. `$ref` is not among them: its siblings count in one draft only.
+SAME_IN_BOTH = {
+    "$schema", "$id", "title", "description", "examples", "type", "enum", "format", "pattern",
+    "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "items", "properties",
+    "required", "additionalProperties",
+}  # fmt: skip
+
+JOB = {
+    "Submitter": "wregglej",
+    "AppID": "c7f05682-23c8-4182-b9a2-e09650a5f49b",
+    "CommandLine": "/bin/true",
+    "CondorID": "222",
+}
+FULL_JOB = {
+    **JOB,
+    "BatchID": "8d7b6ae5-4c4e-4e2e-9a3d-6a3c5b1f6d6e",
+    "DateSubmitted": "2006-01-02T15:04:05+07:00",
+    "DateStarted": "2006-01-02T15:04:05Z",
+    "DateCompleted": "2016-12-31T23:59:60z",
+    "EnvVariables": "HOME=/",
+    "ExitCode": -1,
+    "FailureCount": 0,
+    "FailureThreshold": 3,
+    "InvocationID": "EBBFF967-B467-48A3-B3BF-D73F7CDE8ED1",
+    "Source": "condor-1",
+}
+GOOD = {
+    "job_insertion": FULL_JOB,
+    "condor_message": {
+        "Event": "000 (1.0.0) x", "Hash": "", "Source": "s", "Occurrence": 0, "Log": "/l",
+        "Offset": 2**63 - 1,
+    },
+    "job_record": {
+        "uuid": JOB["AppID"], "status": "Submitted", "CondorID": "1", "duplicate": False,
+    },
+    "last_events": {
+        "state": {"status": "Failed", "completion_date": "1415988131640", "uuid": JOB["AppID"]}
+    },
+    "problem": {
+        "title": "t", "status": 422, "detail": "d", "type": "about:blank", "instance": "/x",
+        "request_id": "r", "errors": [{"pointer": "/a", "expected": "e", "got": "g"}],
+    },
+    "health": {"status": "ok"},
+    "readiness": {
+        "status": "unready", "checks": {"database": {"ok": False, "detail": "x", "seconds": 1.5}}
+    },
+}  # fmt: skip
+
+ODD_VALUES = st.sampled_from([
+    None, True, False, 0, 1, -1, 1.0, 0.5, -0.0, 1e300, 2**31 - 1, 2**31, -(2**31), -(2**31) - 1,
+    2**63 - 1, -(2**63), float(2**31 - 1), "", "0", "222", "222.3", "222\n", "222.", ".3", "0222",
+    "2147483647.2147483647", "2147483648", "9999999999", "\u0662\u0662", "\uff12\uff12", "a\nb", "\x7f", "é" * 255,
+    "é" * 256, "x" * 65537, "2006-01-02T15:04:05Z", "2006-01-02T15:04:05Z\n",
+    "2015-02-29T00:00:00Z", "2016-12-31T23:59:60Z", "2016-12-31T22:59:60Z", "0001-01-01T00:00:00Z", JOB["AppID"],
+    JOB["AppID"].upper(), JOB["AppID"] + "\n", JOB["AppID"].replace("-", ""),
+    "{" + JOB["AppID"] + "}",
+    "Submitted", "submitted", "Completed", "ready", "ok", [], [None], {}, {"a": 1},
+])  # fmt: skip
+VALUES = ODD_VALUES | st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def places(document, path=()):
+    """Give every path in a document, the top included."""
+    yield path
+    if isinstance(document, dict):
+        for name, value in document.items():
+            yield from places(value, (*path, name))
+    elif isinstance(document, list):
+        for index, value in enumerate(document):
+            yield from places(value, (*path, index))
+
+
+def changed(document, path, value):
+    if not path:
+        return value
+    copy = json.loads(json.dumps(document))
+    parent = copy
+    for step in path[:-1]:
+        parent = parent[step]
+    if value is ...:
+        del parent[path[-1]]
+    else:
+        parent[path[-1]] = value
+    return copy
+
+
+@st.composite
+def documents(draw, name):
+    document = GOOD[name]
+    for _ in range(draw(st.integers(0, 3))):
+        path = draw(st.sampled_from(list(places(document))))
+        value = draw(VALUES | st.just(...)) if path else draw(VALUES)
+        document = changed(document, path, value)
+    return document
+
+
+def test_every_schema_has_a_good_example():
+    assert set(SCHEMAS.names()) == set(GOOD)
+
+
+@pytest.mark.parametrize("name", SCHEMAS.names())
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_both_libraries_agree(name, data):
+    document = data.draw(documents(name))
+    found = explain(SCHEMAS.document(name), document)
+    assert SCHEMAS.accepts(name, document) == (found == [])
+    assert SCHEMAS.check(name, document) == found
+
+
+@pytest.mark.parametrize("name", SCHEMAS.names())
+def test_schemas_are_valid_named_and_told(name):
+    schema = SCHEMAS.document(name)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert schema["$id"] == f"urn:jexevents:schemas:{name}"
+    assert SCHEMAS.check(name, GOOD[name]) == []
+    for inner in subschemas(schema):
+        assert set(inner) <= SAME_IN_BOTH
+        assert inner["title"]
+        assert inner["description"]
+        assert all(isinstance(choice, str) for choice in inner.get("enum", []))
+        for example in inner.get("examples", []):
+            assert explain(inner, example) == []
+
+
+def subschemas(schema):
+    yield schema
+    inner = [*schema.get("properties", {}).values(), schema.get("items")]
+    for child in [*inner, schema.get("additionalProperties")]:
+        if isinstance(child, dict):
+            yield from subschemas(child)
+
+
+@pytest.mark.parametrize("name", sorted(set(FULL_JOB) - set(JOB)))
+def test_null_is_absent_for_optional_members(name):
+    assert SCHEMAS.check("job_insertion", {**JOB, name: None}) == []
+
+
+@pytest.mark.parametrize("name", sorted(JOB))
+def test_required_members_are_required(name):
+    for document in (changed(JOB, (name,), ...), {**JOB, name: None}):
+        (fault,) = SCHEMAS.check("job_insertion", document)
+        assert fault.pointer == f"/{name}"
+
+
+@pytest.mark.parametrize("value", ["", "0001-01-01", "2006-01-02 15:04:05Z", 0, "never"])
+def test_dates_are_strict(value):
+    (fault,) = SCHEMAS.check("job_insertion", {**JOB, "DateStarted": value})
+    assert fault.pointer == "/DateStarted"
+
+
+def test_unknown_members_are_ignored():
+    assert SCHEMAS.check("job_insertion", {**JOB, "Colour": {"a": [1]}}) == []
+
+
+def test_a_name_in_another_case_is_pointed_out():
+    document = {"submitter": "x", **changed(JOB, ("Submitter",), ...)}
+    (fault,) = SCHEMAS.check("job_insertion", document)
+    assert 'there is "submitter"' in fault.got
+
+
+def test_every_fault_is_told_with_pointer_expected_and_got():
+    document = {**JOB, "AppID": "zz", "ExitCode": 2**31, "FailureCount": True, "Source": "a\nb"}
+    faults = SCHEMAS.check("job_insertion", document)
+    assert [fault.pointer for fault in faults] == [
+        "/AppID",
+        "/ExitCode",
+        "/FailureCount",
+        "/Source",
+    ]
+    assert [fault.got for fault in faults] == ['"zz"', "2147483648", "true", '"a\\nb"']
+    assert "2147483647 or less" in faults[1].expected
+
+
+def test_what_came_is_shortened_and_secrets_are_not_shown():
+    faults = SCHEMAS.check(
+        "job_insertion", {**JOB, "AppID": "x" * 10_000, "EnvVariables": {"PASSWORD": "hunter2"}}
+    )
+    assert all(len(fault.got) <= 80 for fault in faults)
+    assert "hunter2" not in str(faults)
+
+
+def test_the_wrong_type_altogether():
+    (fault,) = SCHEMAS.check("job_insertion", [JOB])
+    assert (fault.pointer, fault.expected, fault.got) == ("", "object", "array of 1")
+
+
+def test_an_unknown_schema_names_the_known_ones():
+    with pytest.raises(UnknownSchema, match="job_insertion"):
+        SCHEMAS.check("nonsense", {})
+
+
+def test_threads_share_one_registry():
+    schemas, results = Schemas(), []
+    barrier = threading.Barrier(8)
+
+    def check() -> None:
+        barrier.wait()
+        results.extend(schemas.check(name, GOOD[name]) for name in schemas.names())
+
+    threads = [threading.Thread(target=check) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [[]] * (8 * len(GOOD))
