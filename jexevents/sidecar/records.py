@@ -1,0 +1,111 @@
+"""Rows of the ledger as the JSON of the surfaces; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from jexevents.rfc3339 import format_at, format_utc
+
+Row = Mapping[str, Any]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+# The JEX interface has one word for what the ledger calls a phase.
+STATUS_BY_PHASE = {
+    "QUEUED": "Submitted",
+    "RUNNING": "Running",
+    "COMPLETE": "Completed",
+    "ERROR": "Failed",
+    "CANCELLED": "Failed",
+}
+_ENDED = ("Completed", "Failed")
+
+
+def condor_record(row: Row) -> dict[str, Any]:
+    """Give a condor job in the field names of the JEX interface (schema job_record)."""
+    return {
+        "UUID": row["id"],
+        "InvocationID": row["invocation_id"] or row["id"],
+        "CondorID": row["key"].rpartition("#")[2],
+        "Source": row["source"],
+        "Status": row["state"],
+        "Submitter": row["submitter"],
+        "AppID": row["app_id"],
+        "BatchID": row["batch_id"],
+        "CommandLine": row["command_line"],
+        "EnvVariables": row["env_variables"],
+        "DateSubmitted": _sent(row, "submitted"),
+        "DateStarted": _sent(row, "started"),
+        "DateCompleted": _sent(row, "finished"),
+        "ExitCode": row["exit_code"],
+        "FailureCount": row["failure_count"] or 0,
+        "FailureThreshold": row["failure_threshold"],
+        "Reason": row["reason"],
+        "Held": row["held"],
+    }
+
+
+def last_event(asked: str, row: Row) -> dict[str, Any]:
+    """Give the state document of a job of any kind (schema last_events).
+
+    ``asked`` is the id that it was asked for by.
+    """
+    status = STATUS_BY_PHASE[row["phase"]]
+    state = {"status": status, "uuid": asked}
+    if status in _ENDED and row["finished_at"] is not None:
+        state["completion_date"] = str(_milliseconds(row["finished_at"]))
+    return {"state": state}
+
+
+def ledger_job(row: Row, details: Row | None = None) -> dict[str, Any]:
+    """Give a job of any kind as the ledger's own surface shows it (schema ledger_job)."""
+    job = {name: _plain(value) for name, value in row.items()}
+    if details is not None:
+        known = {name: _plain(value) for name, value in details.items() if name not in row}
+        job[row["kind"]] = known
+    return job
+
+
+def ledger_event(row: Row) -> dict[str, Any]:
+    """Give an event as the ledger's own surface shows it (schema ledger_event).
+
+    ``raw`` is text; bytes that are no UTF-8 come as U+FFFD there.
+    """
+    return {
+        "seq": row["seq"],
+        "name": row["name"],
+        "job_id": row["job_id"],
+        "source": row["source"],
+        "occurred_at": _plain(row["occurred_at"]),
+        "occurred_offset": row["occurred_offset"],
+        "occurred_alt": _plain(row["occurred_alt"]),
+        "received_at": _plain(row["received_at"]),
+        "checksum": bytes(row["checksum"]).hex(),
+        "log": row["log"],
+        "offset": row["offset"],
+        "data": row["data"],
+        "raw": bytes(row["raw"]).decode("utf-8", "replace"),
+    }
+
+
+def ledger_reject(row: Row) -> dict[str, Any]:
+    """Give a reject as the ledger's own surface shows it (schema ledger_reject)."""
+    reject = {name: _plain(value) for name, value in row.items()}
+    reject["body"] = bytes(row["body"]).decode("utf-8", "replace")
+    reject["sha256"] = bytes(row["sha256"]).hex()
+    return reject
+
+
+def _sent(row: Row, what: str) -> str | None:
+    at = row[f"{what}_at"]
+    return None if at is None else format_at(at, row[f"{what}_offset"] or "Z")
+
+
+def _plain(value: Any) -> Any:
+    return format_utc(value) if isinstance(value, datetime) else value
+
+
+def _milliseconds(at: datetime) -> int:
+    return (at - _EPOCH) // timedelta(milliseconds=1)

@@ -1,0 +1,90 @@
+"""Makes of the configuration what the other packages take; they know no configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from jexevents.broker.consumer import Intake
+from jexevents.broker.topology import Topology
+from jexevents.config import Config
+from jexevents.ingest import Ingest
+from jexevents.model import Arrival, Event
+from jexevents.sources.condor.message import read as read_condor
+from jexevents.store.database import Database
+from jexevents.store.ledger import Ledger
+from jexevents.store.reading import Reading
+
+_EMBEDDED = "embedded:"
+
+
+@contextmanager
+def database(config: Config, name: str = "jexevents") -> Iterator[Database]:
+    """Give the configured database, its embedded server started if it is one.
+
+    At the end the connections are closed, and the server is stopped if nobody else uses it.
+    Raises ConfigError where an embedded server cannot be started.
+    """
+    if not config.db_uri.startswith(_EMBEDDED):
+        yield from _pool(config, config.db_uri, name)
+        return
+    from jexevents.embedded import EmbeddedPostgres
+
+    with EmbeddedPostgres(Path(config.db_uri.removeprefix(_EMBEDDED))) as dsn:
+        yield from _pool(config, dsn, name)
+
+
+def _pool(config: Config, dsn: str, name: str) -> Iterator[Database]:
+    pool = Database(
+        dsn,
+        schema=config.db_schema,
+        size=config.db_pool_size,
+        connect_timeout_seconds=config.db_connect_timeout_seconds,
+        statement_timeout_seconds=config.db_statement_timeout_seconds,
+        name=name,
+    )
+    try:
+        yield pool
+    finally:
+        pool.close()
+
+
+def ingest(config: Config, database: Database) -> Ingest:
+    """Give the way into the ledger."""
+    zone = config.log_zone
+
+    def read(arrival: Arrival) -> Event:
+        return read_condor(arrival, zone)
+
+    ledger = Ledger(database, reject_max_bytes=config.reject_max_bytes)
+    return Ingest(ledger, Reading(database), read)
+
+
+def topology(config: Config) -> Topology:
+    """Give exchange, queue and binding as they are configured."""
+    return Topology(
+        exchange_name=config.exchange_name,
+        exchange_type=config.exchange_type,
+        exchange_durable=config.exchange_durable,
+        exchange_autodelete=config.exchange_autodelete,
+        exchange_internal=config.exchange_internal,
+        exchange_arguments=config.exchange_arguments,
+        queue_name=config.queue_name,
+        queue_binding_key=config.queue_binding_key,
+        queue_durable=config.queue_durable,
+        queue_autodelete=config.queue_autodelete,
+        queue_exclusive=config.queue_exclusive,
+        queue_arguments=config.queue_arguments,
+    )
+
+
+def intake(config: Config) -> Intake:
+    """Give how messages are taken from the queue."""
+    return Intake(
+        batch_size=config.batch_size,
+        batch_max_seconds=config.batch_max_seconds,
+        prefetch_count=config.prefetch_count,
+        consumer_tag=config.consumer_tag,
+        source=config.source_name,
+    )
