@@ -123,7 +123,7 @@ class EmbeddedPostgres:
             process = None
         return process, lines
 
-    def _running(self) -> str:
+    def _join(self) -> str:
         """Give the socket's folder of a server that is up or coming up, else nothing."""
         process, lines = self._postmaster()
         if process is None:
@@ -132,7 +132,13 @@ class EmbeddedPostgres:
             # Whoever stops it was killed meanwhile, or is not one of us.
             processes.wait_gone([process], STOP_SECONDS)
             return ""
-        return self._wait_ready(process, self.folder.log_size())
+        try:
+            return self._wait_ready(process, self.folder.log_size())
+        except StoreUnavailable:
+            if processes.alive(process):
+                raise
+            # It was about to die, killed perhaps: that is as good as dead.
+            return ""
 
     def _leftovers(self, folder: Path) -> list[ProcessId]:
         """List what still works in ``folder`` though its parent is gone."""
@@ -151,13 +157,11 @@ class EmbeddedPostgres:
 
     def _bring_up(self, register: Register) -> str:
         try:
-            sockets = self._running() or self._launch(register)
-            self._make_database(sockets)
+            return self._join() or self._launch(register)
         except BaseException:
             if not register.users:
                 self._shut_down(register)
             raise
-        return sockets
 
     def _launch(self, register: Register) -> str:
         programs = programs_for(self.folder.version(), self.folder.data)
@@ -239,6 +243,7 @@ class EmbeddedPostgres:
         while processes.alive(process):
             running, lines = self._postmaster()
             if running == process and len(lines) > 7 and lines[7].strip() == "ready":
+                self._make_database(lines[4].strip())
                 return lines[4].strip()
             if time.monotonic() > deadline:
                 raise self._failed(f"is not ready after {START_SECONDS} s", log_start)
