@@ -26,6 +26,7 @@ ROLE = DATABASE = "jexevents"
 PORT = 5432
 START_SECONDS, INITDB_SECONDS = 120, 300
 STOP_SECONDS, QUIT_SECONDS = 30, 10
+DYING_SECONDS = 1
 TRIM_SECONDS = 60
 PROGRAM_NAMES = ("postgres", "initdb", "sh")
 
@@ -135,9 +136,9 @@ class EmbeddedPostgres:
         try:
             return self._wait_ready(process, self.folder.log_size())
         except StoreUnavailable:
-            if processes.alive(process):
+            # It may have been about to die, killed perhaps: that is as good as dead.
+            if not processes.wait_gone([process], DYING_SECONDS):
                 raise
-            # It was about to die, killed perhaps: that is as good as dead.
             return ""
 
     def _leftovers(self, folder: Path) -> list[ProcessId]:
