@@ -1,0 +1,101 @@
+"""Composes one process: sidecar and services in threads, the consumer in front.
+
+Read ``run`` from top to bottom: signals, database, services, HTTP, then the loop, and at the
+end everything stopped in the opposite order.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import datetime, timezone
+
+from jexevents import __version__, wiring
+from jexevents.broker.consumer import Consumer
+from jexevents.config import Config
+from jexevents.ending import Ending, on_signals
+from jexevents.errors import BrokerMismatch, ConfigError, JexError
+from jexevents.exits import Exit
+from jexevents.logs import get_logger
+from jexevents.model import Arrival, Outcome
+from jexevents.presence import Presence
+from jexevents.service import Service
+from jexevents.sidecar.compose import Sidecar, sidecar
+from jexevents.store.database import Database
+from jexevents.store.reading import Reading
+from jexevents.store.tokens import Tokens
+
+log = get_logger("daemon")
+
+# With Python's default of 5 ms a busy consumer starves the sidecar: look-ups fell from 2,130 to
+# 200 a second; with this they stay above 1,000 (docs/performance.md).
+_SWITCH_SECONDS = 0.0002
+
+_JOIN_SECONDS = 5.0
+
+
+def run(config: Config) -> Exit:
+    """Run the daemon until it is told to end; give the exit code.
+
+    Raises nothing: what goes wrong is logged, and named by the exit code.
+    """
+    ending = Ending()
+    try:
+        with ExitStack() as stack:
+            _run(config, ending, stack)
+    except (ConfigError, BrokerMismatch) as error:
+        ending.fail(Exit.CONFIG, str(error))
+    except Exception as error:
+        log.critical("daemon_died", exc_info=error)
+        ending.fail(Exit.SOFTWARE, str(error))
+    log.info("stopped", exit_code=int(ending.code), reason=ending.reason or "asked to")
+    return ending.code
+
+
+def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
+    log.info("starting", version=__version__, node=config.node_name, config=config.redacted())
+    for warning in config.warnings:
+        log.warning("configuration", warning=warning)
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    database = stack.enter_context(wiring.database(config, f"jexevents {config.node_name}"))
+    presence = Presence(database, config.node_name, "daemon", ending, config.public_url or None)
+    consumer = _consumer(config, database, presence, ending)
+    http = sidecar(
+        config,
+        ingest=wiring.ingest(config, database),
+        reading=Reading(database),
+        load_tokens=Tokens(database).active,
+        readiness=lambda: _readiness(presence, consumer),
+        now=lambda: datetime.now(timezone.utc),
+    )
+    on_signals(ending, http.reread_tokens)
+    presence.look()
+    for service in (presence, http):
+        service.on_death = lambda died: ending.fail(Exit.SOFTWARE, f"{died.name} died")
+        service.start()
+        stack.callback(_end, service)
+    log.info("listening", addresses=http.addresses)
+    consumer.run()
+
+
+def _consumer(
+    config: Config, database: Database, presence: Presence, ending: Ending
+) -> Consumer:
+    way_in = wiring.ingest(config, database)
+
+    def handle(batch: Sequence[Arrival]) -> Sequence[Outcome]:
+        presence.require()
+        return way_in.handle(batch)
+
+    return Consumer(
+        config.amqp_uri,
+        wiring.topology(config),
+        wiring.intake(config),
+        handle,
+        ending,
+        heartbeat_seconds=config.heartbeat_seconds,
+        reconnect_max_seconds=config.reconnect_max_seconds,
+        name=f"jexevents {config.node_name}",
+    )

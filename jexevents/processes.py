@@ -1,0 +1,135 @@
+"""Which process is meant: a pid together with the moment it started, so that a pid given to
+another process later is never taken for the old one. A zombie counts as ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+PROC = Path("/proc")
+POLL_SECONDS = 0.01
+
+
+@dataclass(frozen=True)
+class ProcessId:
+    """One process for all time: ``started`` tells two holders of one pid apart."""
+
+    pid: int
+    started: str
+
+
+def identify(pid: int) -> ProcessId | None:
+    """Give the process that runs under ``pid`` now; None for none and for a zombie."""
+    started = _started_proc(pid) if has_proc() else _started_ps(pid)
+    return ProcessId(pid, started) if started else None
+
+
+def alive(process: ProcessId | None) -> bool:
+    """Say whether exactly this process still runs."""
+    return process is not None and identify(process.pid) == process
+
+
+def has_proc() -> bool:
+    """Say whether this system shows its processes as files, as Linux does."""
+    return (PROC / "self" / "stat").exists()
+
+
+def all_pids() -> list[int]:
+    """List the pids of this system; empty where there is no /proc."""
+    return [int(entry) for entry in os.listdir(PROC) if entry.isdigit()] if has_proc() else []
+
+
+def command_line(pid: int) -> str:
+    """Give a process's arguments, joined by blanks; empty for none and where unknown."""
+    with suppress(OSError):
+        if has_proc():
+            raw = (PROC / str(pid) / "cmdline").read_bytes()
+            return raw.replace(b"\0", b" ").decode(errors="replace").strip()
+        return _ps(pid, "command=")
+    return ""
+
+
+def working_folder(pid: int) -> str:
+    """Give a process's current folder; empty where that cannot be seen."""
+    with suppress(OSError):
+        return os.readlink(PROC / str(pid) / "cwd")
+    return ""
+
+
+def select(wanted: Callable[[int], bool]) -> list[ProcessId]:
+    """Give the running processes, this one left out, whose pid ``wanted`` picks."""
+    found = [identify(pid) for pid in all_pids() if pid != os.getpid() and wanted(pid)]
+    return [process for process in found if process]
+
+
+def signal_all(processes: Iterable[ProcessId], number: int) -> None:
+    """Send a signal to each of the processes that still runs."""
+    for process in processes:
+        if alive(process):
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, number)
+
+
+def wait_gone(processes: Iterable[ProcessId], timeout: float) -> bool:
+    """Wait until none of the processes runs; False if some still do after ``timeout`` seconds."""
+    left, deadline = list(processes), time.monotonic() + timeout
+    while left := [process for process in left if alive(process)]:
+        _reap(left)
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
+
+
+def end(processes: Iterable[ProcessId], *, grace: float = 0.0, first: int = signal.SIGTERM) -> None:
+    """End the processes: by signal ``first`` if a ``grace`` in seconds is given, then by KILL."""
+    processes = list(processes)
+    if grace:
+        signal_all(processes, first)
+        if wait_gone(processes, grace):
+            return
+    signal_all(processes, signal.SIGKILL)
+    wait_gone(processes, 10)
+
+
+def _reap(processes: Iterable[ProcessId]) -> None:
+    # One of them may be a child of this process; waiting for it is what ends it for good.
+    for process in processes:
+        with suppress(ChildProcessError):
+            os.waitpid(process.pid, os.WNOHANG)
+
+
+def _started_proc(pid: int) -> str:
+    try:
+        stat = (PROC / str(pid) / "stat").read_text(errors="replace")
+    except OSError:
+        return ""
+    # The name, in brackets, may hold blanks and brackets: count from the last one.
+    fields = stat.rpartition(")")[2].split()
+    state, ticks = fields[0], fields[19]
+    return "" if state in "ZX" else f"{_boot()}:{ticks}"
+
+
+def _started_ps(pid: int) -> str:
+    state, _, started = _ps(pid, "stat=,lstart=").partition(" ")
+    return "" if state.startswith("Z") else started.strip()
+
+
+def _ps(pid: int, columns: str) -> str:
+    command = ["ps", "-o", columns, "-p", str(pid)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    return done.stdout.strip()
+
+
+@lru_cache(maxsize=1)
+def _boot() -> str:
+    with suppress(OSError):
+        return (PROC / "sys" / "kernel" / "random" / "boot_id").read_text().strip()
+    return "boot"

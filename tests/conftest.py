@@ -1,0 +1,103 @@
+"""The servers that tests talk to: real ones, given by the environment or started here.
+
+JEXEVENTS_TEST_DB     URI of a PostgreSQL whose user may create databases
+JEXEVENTS_TEST_AMQP   URI of a RabbitMQ
+JEXEVENTS_CACHE       where fetched packages are kept; .cache in the repository otherwise
+CI                    if set, a missing service is a failure and not a skip
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from jexevents.errors import JexError
+from tests.support import ROOT, administer, database_uri, fill_template, missing, unique
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URI of a PostgreSQL server, for databases of one's own; see ``database``."""
+    if given := os.environ.get("JEXEVENTS_TEST_DB"):
+        try:
+            psycopg2.connect(given, connect_timeout=10).close()
+        except psycopg2.Error as exc:
+            missing("PostgreSQL", f"JEXEVENTS_TEST_DB: {exc}")
+        yield given
+        return
+    from jexevents.embedded import EmbeddedPostgres
+
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"))
+    try:
+        uri = server.start()
+    except JexError as exc:
+        missing("PostgreSQL", exc)
+    yield uri
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def template(postgres: str) -> Iterator[str]:
+    """The name of a database with the current schema and no rows, for copying."""
+    name = unique("jexevents_template")
+    administer(postgres, f"CREATE DATABASE {name}")
+    try:
+        fill_template(database_uri(postgres, name))
+        yield name
+    finally:
+        administer(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database(postgres: str, template: str) -> Iterator[str]:
+    """The URI of a database with the current schema and no rows, the test's own."""
+    name = unique("jexevents_test")
+    administer(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield database_uri(postgres, name)
+    administer(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def package_cache() -> Path:
+    """The folder in which fetched packages are kept from run to run."""
+    return Path(os.environ.get("JEXEVENTS_CACHE") or ROOT / ".cache")
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory, package_cache: Path) -> Iterator:
+    """A RabbitMQ: a ``jexevents.tryout.broker.Broker``; see ``vhost``."""
+    from jexevents.tryout.broker import provide_broker
+
+    said: list[str] = []
+    try:
+        found = provide_broker(
+            tmp_path_factory.mktemp("rabbitmq"),
+            uri=os.environ.get("JEXEVENTS_TEST_AMQP"),
+            cache=package_cache,
+            say=said.append,
+        )
+    except JexError as exc:
+        missing("RabbitMQ", exc)
+    with found:
+        yield found
+
+
+@pytest.fixture
+def vhost(broker) -> Iterator[str]:
+    """The AMQP URI of a virtual host, the test's own and deleted after it.
+
+    A given broker without a management plugin has none to give: then it is the broker's own
+    URI, with a warning; queues and exchanges need unique names in any case.
+    """
+    if not broker.makes_vhosts:
+        warnings.warn(f"tests share the virtual host of {broker.how}", stacklevel=2)
+        yield broker.uri
+        return
+    name = unique("jexevents")
+    yield broker.create_vhost(name)
+    broker.delete_vhost(name)

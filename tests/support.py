@@ -1,0 +1,98 @@
+"""Helpers that several tests share."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+import psycopg2
+import pytest
+
+from jexevents import processes
+from jexevents.processes import ProcessId
+
+ROOT = Path(__file__).resolve().parent.parent
+T = TypeVar("T")
+
+
+def missing(what: str, reason: object) -> NoReturn:
+    """Skip for want of a service; under CI (the variable is set) that is a failure."""
+    message = f"{what} is missing: {reason}"
+    if os.environ.get("CI"):
+        pytest.fail(message, pytrace=False)
+    pytest.skip(message)
+
+
+def wait_until(predicate: Callable[[], T], timeout: float, what: str) -> T:
+    """Ask until the answer is true and give it; fail after ``timeout`` seconds."""
+    pause = threading.Event()
+    for _ in range(max(1, int(timeout / 0.02))):
+        if answer := predicate():
+            return answer
+        pause.wait(0.02)
+    pytest.fail(f"after {timeout:g} s still waiting for {what}")
+
+
+def free_port() -> int:
+    """Give a port on loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def unique(prefix: str) -> str:
+    """Give a name that no other run uses."""
+    return f"{prefix}_{secrets.token_hex(5)}"
+
+
+def running_in(folder: Path) -> list[ProcessId]:
+    """List the running processes, zombies left out, that name or stand in ``folder``."""
+    place = str(folder)
+
+    def belongs(pid: int) -> bool:
+        where = processes.working_folder(pid)
+        return place in processes.command_line(pid) or where.startswith(place)
+
+    return processes.select(belongs)
+
+
+def describe(found: list[ProcessId]) -> str:
+    """Give the processes' command lines, one a line, for a message."""
+    return "\n".join(f"{each.pid}: {processes.command_line(each.pid)}" for each in found)
+
+
+def assert_nothing_runs(folder: Path) -> None:
+    """Assert that no process names or stands in ``folder``."""
+    found = running_in(folder)
+    assert not found, f"left behind in {folder}:\n{describe(found)}"
+
+
+def database_uri(uri: str, database: str) -> str:
+    """Give ``uri`` with another database's name."""
+    server, _, query = re.fullmatch(r"(\w+://[^/?]*)(/[^?]*)?(\?.*)?", uri).groups()
+    return f"{server}/{database}{query or ''}"
+
+
+def administer(uri: str, statement: str) -> None:
+    """Run one statement outside of any transaction, as CREATE DATABASE demands."""
+    with closing(psycopg2.connect(uri)) as connection:
+        connection.autocommit = True
+        connection.cursor().execute(statement)
+
+
+def fill_template(uri: str) -> None:
+    """Bring the database that all tests' databases are copied from to the current schema."""
+    try:
+        from jexevents.store.migrate import migrate
+    except ModuleNotFoundError as exc:
+        if not (exc.name or "").startswith("jexevents."):
+            raise
+        return
+    migrate(uri)
