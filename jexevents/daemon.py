@@ -16,13 +16,18 @@ from jexevents import __version__, wiring
 from jexevents.broker.consumer import Consumer
 from jexevents.config import Config
 from jexevents.ending import Ending, on_signals
-from jexevents.errors import BrokerMismatch, ConfigError, JexError
+from jexevents.errors import BrokerMismatch, ConfigError
 from jexevents.exits import Exit
 from jexevents.logs import get_logger
 from jexevents.model import Arrival, Outcome
 from jexevents.presence import Presence
 from jexevents.service import Service
-from jexevents.sidecar.compose import Sidecar, sidecar
+from jexevents.sidecar import health
+from jexevents.sidecar.compose import sidecar
+from jexevents.sidecar.health import Check
+from jexevents.sidecar.jex import Jex
+from jexevents.sidecar.ledger import LedgerSurface
+from jexevents.sidecar.routes import Route
 from jexevents.store.database import Database
 from jexevents.store.reading import Reading
 from jexevents.store.tokens import Tokens
@@ -61,23 +66,49 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
     sys.setswitchinterval(_SWITCH_SECONDS)
     database = stack.enter_context(wiring.database(config, f"jexevents {config.node_name}"))
     presence = Presence(database, config.node_name, "daemon", ending, config.public_url or None)
-    consumer = _consumer(config, database, presence, ending)
-    http = sidecar(
-        config,
-        ingest=wiring.ingest(config, database),
-        reading=Reading(database),
-        load_tokens=Tokens(database).active,
-        readiness=lambda: _readiness(presence, consumer),
-        now=lambda: datetime.now(timezone.utc),
-    )
-    on_signals(ending, http.reread_tokens)
     presence.look()
-    for service in (presence, http):
+    consumer = _consumer(config, database, presence, ending)
+    routes = _routes(config, database, presence, consumer)
+    http = sidecar(routes, wiring.access(config), Tokens(database).in_force)
+    if http.warning:
+        log.warning("loopback_only", reason=http.warning)
+    on_signals(ending, http.tokens.reread)
+    for service in (presence, http.server):
         service.on_death = lambda died: ending.fail(Exit.SOFTWARE, f"{died.name} died")
         service.start()
         stack.callback(_end, service)
-    log.info("listening", addresses=http.addresses)
+    log.info("listening", addresses=http.server.addresses)
     consumer.run()
+
+
+def _routes(
+    config: Config, database: Database, presence: Presence, consumer: Consumer
+) -> list[Route]:
+    reading = Reading(database)
+    way_in = wiring.ingest(config, database)
+    jex = Jex(way_in, reading, config.source_name, lambda: datetime.now(timezone.utc))
+    return [
+        *health.routes(lambda: _readiness(presence, consumer)),
+        *jex.routes(),
+        *LedgerSurface(reading).routes(),
+    ]
+
+
+def _readiness(presence: Presence, consumer: Consumer) -> dict[str, Check]:
+    presence.look()
+    last = consumer.last_batch_at
+    age = None if last is None else time.monotonic() - last
+    return {
+        "database": Check(presence.problem is None, presence.problem or "answers"),
+        "broker": Check(consumer.problem is None, consumer.problem or "consuming"),
+        "last_batch": Check(True, "none yet" if last is None else "stored", age),
+    }
+
+
+def _end(service: Service) -> None:
+    service.stop()
+    if not service.join(_JOIN_SECONDS):
+        log.warning("service_hangs", service=service.name)
 
 
 def _consumer(

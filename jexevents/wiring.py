@@ -10,8 +10,9 @@ from jexevents.broker.consumer import Intake
 from jexevents.broker.topology import Topology
 from jexevents.config import Config
 from jexevents.ingest import Ingest
-from jexevents.model import Arrival, Event
+from jexevents.model import Arrival, Event, Role
 from jexevents.sources.condor.message import read as read_condor
+from jexevents.sidecar.compose import Access
 from jexevents.store.database import Database
 from jexevents.store.ledger import Ledger
 from jexevents.store.reading import Reading
@@ -29,6 +30,7 @@ def database(config: Config, name: str = "jexevents") -> Iterator[Database]:
     if not config.db_uri.startswith(_EMBEDDED):
         yield from _pool(config, config.db_uri, name)
         return
+    # Only here: the embedded server is an extra, and its library takes long to import.
     from jexevents.embedded import EmbeddedPostgres
 
     with EmbeddedPostgres(Path(config.db_uri.removeprefix(_EMBEDDED))) as dsn:
@@ -87,4 +89,21 @@ def intake(config: Config) -> Intake:
         prefetch_count=config.prefetch_count,
         consumer_tag=config.consumer_tag,
         source=config.source_name,
+    )
+
+
+def access(config: Config) -> Access:
+    """Give where the sidecar listens and whom it lets in."""
+    listen = config.http_listen_port
+    return Access(
+        host=listen.host,
+        port=listen.port,
+        public_url=config.public_url,
+        allowed_hosts=config.allowed_hosts,
+        trusted_proxies=[str(network) for network in config.trusted_proxies],
+        anonymous_roles=frozenset(map(Role, config.anonymous_roles)),
+        token_cache_seconds=config.token_cache_seconds,
+        threads=config.http_threads,
+        stream_limit=config.stream_limit,
+        max_body_bytes=config.http_max_body_bytes,
     )

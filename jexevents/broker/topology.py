@@ -30,6 +30,8 @@ _KEYS = {
     ("queue", "exclusive"): "QueueExclusive",
 }
 
+_Declare = Callable[[BlockingChannel], None]
+
 
 @dataclass(frozen=True, slots=True)
 class Topology:
@@ -59,21 +61,30 @@ class Topology:
         _guarded(connection, "exchange", self.exchange_name, self._declare_exchange)
 
     def missing(self, connection: BlockingConnection) -> list[str]:
-        """Say which of exchange and queue do not exist yet; makes nothing."""
-        wanted: list[tuple[str, str, Callable[[BlockingChannel], Any]]] = [
-            (
-                "exchange",
-                self.exchange_name,
-                lambda channel: channel.exchange_declare(self.exchange_name, passive=True),
-            ),
-            (
-                "queue",
-                self.queue_name,
-                lambda channel: channel.queue_declare(self.queue_name, passive=True),
-            ),
-        ]
+        """Say which of exchange and queue do not exist; makes nothing.
+
+        Raises BrokerMismatch for one that exists with other properties.
+        """
+        absent = []
+        for what, name, look, declare in self._parts():
+            if _exists(connection, look):
+                _guarded(connection, what, name, declare)
+            else:
+                absent.append(f"the {what} {name!r}")
+        return absent
+
+    def _parts(self) -> list[tuple[str, str, _Declare, _Declare]]:
+        exchange, queue = self.exchange_name, self.queue_name
+
+        def look_at_exchange(channel: BlockingChannel) -> None:
+            channel.exchange_declare(exchange, passive=True)
+
+        def look_at_queue(channel: BlockingChannel) -> None:
+            channel.queue_declare(queue, passive=True)
+
         return [
-            f"{what} {name!r}" for what, name, look in wanted if not _exists(connection, look)
+            ("exchange", exchange, look_at_exchange, self._declare_exchange),
+            ("queue", queue, look_at_queue, self._declare_queue),
         ]
 
     def _declare_exchange(self, channel: BlockingChannel) -> None:
@@ -101,12 +112,7 @@ class Topology:
         channel.queue_bind(self.queue_name, self.exchange_name, self.queue_binding_key)
 
 
-def _guarded(
-    connection: BlockingConnection,
-    what: str,
-    name: str,
-    declare: Callable[[BlockingChannel], None],
-) -> None:
+def _guarded(connection: BlockingConnection, what: str, name: str, declare: _Declare) -> None:
     # A refused declaration closes its channel, so each has one of its own.
     channel = connection.channel()
     try:
@@ -118,7 +124,7 @@ def _guarded(
     channel.close()
 
 
-def _exists(connection: BlockingConnection, look: Callable[[BlockingChannel], Any]) -> bool:
+def _exists(connection: BlockingConnection, look: _Declare) -> bool:
     channel = connection.channel()
     try:
         look(channel)

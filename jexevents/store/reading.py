@@ -70,6 +70,12 @@ class Reading:
         with self._database.transaction() as connection, connection.cursor() as cursor:
             cursor.execute("select 1")
 
+    def server_version(self) -> str:
+        """The version that PostgreSQL says it has, such as 16.4."""
+        with self._database.transaction() as connection, connection.cursor() as cursor:
+            cursor.execute("show server_version")
+            return cursor.fetchone()[0]
+
     def _one(self, query: Any, **arguments: Any) -> Row | None:
         rows = self._all(query, **arguments)
         return rows[0] if rows else None

@@ -64,12 +64,12 @@ class Tokens:
                 _audit(connection, "token.revoke", {"id": token_id})
             return ended
 
-    def active(self) -> list[Credential]:
-        """The tokens that open something now."""
+    def in_force(self) -> list[Credential]:
+        """The tokens that are not revoked, those that have expired included."""
         with self._database.transaction() as connection:
             return [
                 Credential(token_id, name, bytes(sha256), frozenset(map(Role, roles)), expires_at)
-                for token_id, name, sha256, roles, expires_at in QUERIES.tokens.active_tokens(
+                for token_id, name, sha256, roles, expires_at in QUERIES.tokens.tokens_in_force(
                     connection
                 )
             ]

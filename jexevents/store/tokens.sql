@@ -1,8 +1,9 @@
--- name: active_tokens
--- The tokens that are neither revoked nor expired.
+-- name: tokens_in_force
+-- The tokens that are not revoked. Those that expired are among them: that a token ran out must
+-- not open what needed one.
 select id, name, sha256, roles, expires_at
 from tokens
-where revoked_at is null and (expires_at is null or expires_at > now())
+where revoked_at is null
 order by created_at;
 
 -- name: all_tokens

@@ -1,0 +1,67 @@
+"""``jexevents check``: is the configuration right, do PostgreSQL and RabbitMQ answer?"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from jexevents import wiring
+from jexevents.config import Config, redact_uri
+from jexevents.errors import JexError, Unavailable
+from jexevents.exits import Exit
+
+
+def add_to(commands: Any) -> list[argparse.ArgumentParser]:
+    """Add the command; give the parsers that take --config."""
+    parser = commands.add_parser(
+        "check", help="check the configuration, reach PostgreSQL and RabbitMQ"
+    )
+    parser.set_defaults(run=run)
+    return [parser]
+
+
+def run(_options: argparse.Namespace, config: Config) -> Exit:
+    """Say for each part what is right or wrong, and how to mend it.
+
+    69 where a server does not answer, 78 where configuration or schema are wrong.
+    """
+    print(f"ok    configuration: {config.path or 'environment and defaults'}")
+    for warning in config.warnings:
+        print(f"note  {warning}")
+    codes = [
+        _try("PostgreSQL", lambda: _postgresql(config)),
+        _try("RabbitMQ", lambda: _rabbitmq(config)),
+    ]
+    return max(codes)
+
+
+def _try(what: str, look: Callable[[], Iterable[str]]) -> Exit:
+    try:
+        for line in look():
+            print(f"ok    {what}: {line}")
+    except JexError as error:
+        print(f"WRONG {what}: {error}", file=sys.stderr)
+        return Exit.UNAVAILABLE if isinstance(error, Unavailable) else Exit.CONFIG
+    return Exit.OK
+
+
+def _postgresql(config: Config) -> Iterable[str]:
+    from jexevents.store import migrate
+    from jexevents.store.reading import Reading
+    from jexevents.store.tokens import Tokens
+
+    with wiring.database(config) as database:
+        yield f"{redact_uri(config.db_uri)} answers, version {Reading(database).server_version()}"
+        migrate.check(database)
+        yield f"the schema {config.db_schema} is the one of this version"
+        count = len(Tokens(database).in_force())
+        yield f"{count} tokens" if count else "no tokens: read and write are open on loopback"
+
+
+def _rabbitmq(config: Config) -> Iterable[str]:
+    from jexevents.broker.check import look
+
+    topology = wiring.topology(config)
+    yield from look(config.amqp_uri, topology, heartbeat_seconds=config.heartbeat_seconds)

@@ -1,0 +1,116 @@
+"""Reads the command line and calls the command; turns errors into exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from jexevents import __version__, config, logs
+from jexevents.cli import check, migrate, token
+from jexevents.config import Config
+from jexevents.errors import BrokerMismatch, ConfigError, JexError, SchemaVersionError, Unavailable
+from jexevents.exits import Exit
+
+_DESCRIPTION = "The ledger of jobs: HTCondor's job events off RabbitMQ into PostgreSQL, and HTTP."
+_EPILOGUE = """\
+Without a command the daemon runs in the foreground and logs JSON lines to the standard output.
+TERM and INT end it gracefully, a second one at once; HUP rereads the tokens.
+Exit codes: 0 stopped, 64 usage, 69 a server is missing (check), 70 a thread died,
+78 configuration or schema.
+Every option of the configuration: jexevents --help-config, docs/configuration.md.
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose faults end with the exit code for usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(Exit.USAGE, f"{self.prog}: {message}\n")
+
+
+class _HelpConfig(argparse.Action):
+    """Prints every option of the configuration and ends."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:  # noqa: A002
+        super().__init__(option_strings, dest, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_arguments: object) -> NoReturn:
+        print(config.help_text())
+        parser.exit()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command that ``arguments`` (sys.argv without the program) name; give its code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options, _configuration(options)))
+    except BrokenPipeError:
+        # Who reads our output has seen enough, as with "| head".
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.OK
+    except KeyboardInterrupt:
+        return 128 + 2
+    except JexError as error:
+        print(f"jexevents: {error}", file=sys.stderr)
+        return _code(error)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="jexevents",
+        description=_DESCRIPTION,
+        epilog=_EPILOGUE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"jexevents {__version__}")
+    parser.add_argument("--help-config", action=_HelpConfig, help="print every option and end")
+    _add_config(parser, default=None)
+    parser.set_defaults(run=_run_daemon)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
+    for command in (migrate, check, token):
+        for added in command.add_to(commands):
+            # Given before the command or behind it; suppressed, so that it is not set twice.
+            _add_config(added, default=argparse.SUPPRESS)
+    return parser
+
+
+def _add_config(parser: argparse.ArgumentParser, default: object) -> None:
+    parser.add_argument(
+        "--config",
+        metavar="PATH",
+        type=Path,
+        default=default,
+        help="the configuration file (default: what JEXEVENTS_CONFIG names)",
+    )
+
+
+def _configuration(options: argparse.Namespace) -> Config:
+    return config.load(options.config, os.environ)
+
+
+def _run_daemon(options: argparse.Namespace, configuration: Config) -> int:
+    if options.config is None and not any(name.startswith("JEXEVENTS_") for name in os.environ):
+        print(
+            "jexevents: no configuration is named. Run: jexevents --config PATH "
+            "(etc/jexevents.json is a sample), or jexevents --help",
+            file=sys.stderr,
+        )
+        return Exit.USAGE
+    # The daemon alone needs RabbitMQ's and HTTP's libraries; the other commands start faster.
+    from jexevents import daemon
+
+    logs.configure(configuration.log_level)
+    return daemon.run(configuration)
+
+
+def _code(error: JexError) -> Exit:
+    if isinstance(error, ConfigError | SchemaVersionError | BrokerMismatch):
+        return Exit.CONFIG
+    if isinstance(error, Unavailable):
+        return Exit.UNAVAILABLE
+    return Exit.SOFTWARE

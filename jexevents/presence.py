@@ -1,0 +1,85 @@
+"""Whether this process may work: the schema is right, the name is its own, the database there."""
+
+from __future__ import annotations
+
+import threading
+
+from jexevents.ending import Ending
+from jexevents.errors import SchemaVersionError, StoreUnavailable
+from jexevents.exits import Exit
+from jexevents.logs import get_logger
+from jexevents.service import Service
+from jexevents.store import migrate
+from jexevents.store.database import Database
+from jexevents.store.nodes import NodeName
+
+log = get_logger("presence")
+
+_LOOK_SECONDS = 2.0
+# The server may need a moment to see that a process killed a second ago is gone.
+_NAME_TRIES = 5
+
+
+class Presence(Service):
+    """Looks every other second whether the database answers, and holds the node's name there.
+
+    Ends the process with exit code 78 where the schema is not that of this version, or where
+    another live process of the role has the name.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        name: str,
+        role: str,
+        ending: Ending,
+        url: str | None = None,
+    ) -> None:
+        super().__init__("presence", lambda died: ending.fail(Exit.SOFTWARE, f"{died.name} died"))
+        self._database = database
+        self._name = NodeName(database, name, role, url)
+        self._words = f"{role} {name!r}"
+        self._ending = ending
+        self._schema_checked = False
+        self._refusals = 0
+        self._looking = threading.Lock()
+        self.problem: str | None = "the database was not asked yet"
+
+    def run(self) -> None:
+        """Look again and again until stopped."""
+        while not self.wait(_LOOK_SECONDS):
+            self.look()
+        self._name.release()
+
+    def look(self) -> None:
+        """Look now; ``problem`` says afterwards what is wrong, or is None."""
+        with self._looking:
+            try:
+                self.problem = self._look()
+            except StoreUnavailable as error:
+                self.problem = str(error)
+            except SchemaVersionError as error:
+                self.problem = str(error)
+                self._ending.fail(Exit.CONFIG, str(error))
+
+    def require(self) -> None:
+        """Raise StoreUnavailable unless this process may write to the ledger now."""
+        if self._schema_checked and self.problem is None:
+            return
+        self.look()
+        if self.problem is not None:
+            raise StoreUnavailable(self.problem)
+
+    def _look(self) -> str | None:
+        if not self._schema_checked:
+            migrate.check(self._database)
+            self._schema_checked = True
+        if self._name.hold():
+            self._refusals = 0
+            return None
+        self._refusals += 1
+        problem = f"Another live {self._words} works on this database."
+        if self._refusals >= _NAME_TRIES:
+            remedy = "Give each process of a role a NodeName of its own."
+            self._ending.fail(Exit.CONFIG, f"{problem} {remedy}")
+        return problem
