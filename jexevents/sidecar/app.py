@@ -1,0 +1,310 @@
+"""Tables of routes made one WSGI callable; whatever goes wrong is answered as a problem.
+
+bottle routes; everything that bottle would answer by itself (HTML pages, traces) is replaced.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from threading import BoundedSemaphore
+from typing import Any
+
+import bottle
+import structlog
+
+from jexevents.errors import JexError
+from jexevents.sidecar import problems
+from jexevents.sidecar.auth import ANONYMOUS, Attempt, Gate
+from jexevents.sidecar.problems import Problem
+from jexevents.sidecar.requests import (
+    Headers,
+    Request,
+    content_length,
+    masked_path,
+    masked_query,
+    read_path,
+    read_query,
+    refuse_encoding,
+)
+from jexevents.sidecar.responses import Response, encode, payload, response_of
+from jexevents.sidecar.routes import METHODS, Route, check_table, secret_spans
+from jexevents.sidecar.streams import Lease, Limited
+from jexevents.validation import Schemas
+
+MAX_BODY_BYTES = 1 << 20
+STREAM_LIMIT = 4
+
+_EXCHANGE = "jexevents.exchange"
+log = structlog.get_logger(component="sidecar")
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request and its answer, for the log and for the fields that every answer has."""
+
+    began: float
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    method: str = ""
+    query: str = ""
+    path: str = ""
+    caller: str = ANONYMOUS
+    status: int = 0
+
+
+class App:
+    """The WSGI callable; make it with ``build_app``."""
+
+    def __init__(
+        self,
+        routes: Iterable[Route],
+        gate: Gate,
+        *,
+        schemas: Schemas,
+        max_body_bytes: int,
+        stream_limit: int,
+        check_answers: bool,
+        clock: Callable[[], float],
+    ) -> None:
+        self.routes = tuple(routes)
+        check_table(self.routes)
+        self._gate = gate
+        self._schemas = schemas
+        self._max_body_bytes = max_body_bytes
+        self._check_answers = check_answers
+        self._clock = clock
+        self._streams = BoundedSemaphore(stream_limit)
+        self._secret_spans = secret_spans(self.routes)
+        self._bottle = self._routed()
+
+    @property
+    def max_body_bytes(self) -> int:
+        """The largest body that any route takes; what the server must let through."""
+        bounds = [route.max_body_bytes or 0 for route in self.routes]
+        return max(self._max_body_bytes, *bounds, 0)
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
+        """Answer one request (PEP 3333); raises nothing."""
+        exchange = Exchange(self._clock())
+        environ[_EXCHANGE] = exchange
+        begin = _begin(exchange, start_response)
+        try:
+            self._note(exchange, environ)
+            body = self._bottle.wsgi(environ, begin)
+        except Problem as problem:
+            body = _bare(problem, exchange, begin)
+        except Exception:
+            log.exception("http_failed", request_id=exchange.id, path=exchange.path)
+            body = _bare(problems.internal(exchange.id), exchange, begin)
+        self._record(exchange)
+        return body
+
+    def _note(self, exchange: Exchange, environ: dict[str, Any]) -> None:
+        exchange.method = environ["REQUEST_METHOD"]
+        exchange.query = masked_query(environ.get("QUERY_STRING", ""))
+        path = read_path(environ)
+        environ["PATH_INFO"] = path.encode("utf-8").decode("latin-1")
+        exchange.path = masked_path(path, self._secret_spans(path))
+
+    def _routed(self) -> bottle.Bottle:
+        app = bottle.Bottle()
+        app.config["catchall"] = False
+        app.config["autojson"] = False
+        for route in self.routes:
+            app.route(route.path, route.method, callback=self._endpoint(route))
+        app.default_error_handler = _unrouted
+        return app
+
+    def _endpoint(self, route: Route) -> Callable[..., bottle.HTTPResponse]:
+        def endpoint(**parameters: str) -> bottle.HTTPResponse:
+            environ = bottle.request.environ
+            exchange: Exchange = environ[_EXCHANGE]
+            try:
+                return self._answer(route, environ, parameters)
+            except JexError as exc:
+                problem = problems.problem_of(exc) or _failed(exchange)
+            except Exception:
+                log.exception("http_failed", request_id=exchange.id, path=exchange.path)
+                problem = problems.internal(exchange.id)
+            return _problem_response(problem, exchange, route)
+
+        return endpoint
+
+    def _answer(
+        self, route: Route, environ: dict[str, Any], parameters: Mapping[str, str]
+    ) -> bottle.HTTPResponse:
+        request = self._admitted(route, environ, parameters)
+        if not route.streams:
+            return self._finished(route, response_of(route.handler(request)))
+        if not self._streams.acquire(blocking=False):
+            raise problems.unavailable("Too many long answers are under way.")
+        lease = Lease(self._streams.release)
+        try:
+            response = response_of(route.handler(request))
+            return self._finished(route, lease.held_by(response))
+        except BaseException:
+            lease.close()
+            raise
+
+    def _admitted(
+        self, route: Route, environ: dict[str, Any], parameters: Mapping[str, str]
+    ) -> Request:
+        exchange: Exchange = environ[_EXCHANGE]
+        headers = Headers(environ)
+        attempt = Attempt(exchange.method, environ.get("REMOTE_ADDR", ""), headers)
+        caller = self._gate.admit(route.role, attempt, any_host=route.any_host)
+        exchange.caller = caller.name
+        limit = route.max_body_bytes or self._max_body_bytes
+        if (content_length(environ) or 0) > limit:
+            raise problems.too_large(limit)
+        if not route.safe:
+            refuse_encoding(headers)
+        return Request(
+            id=exchange.id,
+            route=route,
+            method=exchange.method,
+            path=environ["PATH_INFO"],
+            parameters=parameters,
+            query=read_query(environ.get("QUERY_STRING", ""), route.query),
+            headers=headers,
+            caller=caller,
+            stream=_body_stream(environ),
+            max_body_bytes=limit,
+            schemas=self._schemas,
+        )
+
+    def _finished(self, route: Route, response: Response) -> bottle.HTTPResponse:
+        if self._check_answers and route.answer and isinstance(response.body, (dict, list)):
+            faults = self._schemas.check(route.answer, response.body)
+            if faults:
+                raise TypeError(f"{route.method} {route.path} answers amiss: {faults[0]}")
+        return _bottled(response.status, payload(response), response.content_type, response.headers)
+
+    def _record(self, exchange: Exchange) -> None:
+        record = log.warning if exchange.status >= 500 else log.info
+        record = record if exchange.status >= 400 else log.debug
+        record(
+            "http_request",
+            request_id=exchange.id,
+            method=exchange.method,
+            path=exchange.path,
+            query=exchange.query,
+            status=exchange.status,
+            caller=exchange.caller,
+            seconds=round(self._clock() - exchange.began, 6),
+        )
+
+
+def build_app(
+    routes: Iterable[Route],
+    gate: Gate,
+    *,
+    schemas: Schemas | None = None,
+    max_body_bytes: int = MAX_BODY_BYTES,
+    stream_limit: int = STREAM_LIMIT,
+    check_answers: bool = False,
+    clock: Callable[[], float] = time.monotonic,
+) -> App:
+    """Make the WSGI callable of all surfaces' routes.
+
+    Bodies over ``max_body_bytes`` are 413 where the route does not say otherwise; at most
+    ``stream_limit`` answers of routes with ``streams`` run at a time. ``check_answers`` holds
+    each JSON answer to its route's schema and fails the request (500) that breaks it: for tests.
+    Raises ValueError where two routes answer the same requests.
+    """
+    return App(
+        routes,
+        gate,
+        schemas=schemas or Schemas(),
+        max_body_bytes=max_body_bytes,
+        stream_limit=stream_limit,
+        check_answers=check_answers,
+        clock=clock,
+    )
+
+
+def _begin(exchange: Exchange, start_response: Callable) -> Callable:
+    """Wrap start_response: add the fields that every answer has, note the status."""
+    always = {"X-Request-Id": exchange.id, "X-Content-Type-Options": "nosniff"}
+    defaults = {"Cache-Control": "no-store"}
+
+    def begin(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        exchange.status = int(status[:3])
+        named = {name.lower() for name, _ in headers}
+        added = [(name, value) for name, value in defaults.items() if name.lower() not in named]
+        return start_response(status, [*headers, *added, *always.items()], exc_info)
+
+    return begin
+
+
+def _body_stream(environ: Mapping[str, Any]) -> Any:
+    """Give the body, ended at its declared length where the server does not end it itself."""
+    if environ.get("wsgi.input_terminated"):
+        return environ["wsgi.input"]
+    return Limited(environ["wsgi.input"], content_length(environ) or 0)
+
+
+def _failed(exchange: Exchange) -> Problem:
+    """One of the project's errors that is no answer to anybody: logged, and a 500."""
+    log.exception("http_failed", request_id=exchange.id, path=exchange.path)
+    return problems.internal(exchange.id)
+
+
+def _bottled(
+    status: int, body: Any, content_type: str, headers: Mapping[str, str]
+) -> bottle.HTTPResponse:
+    response = bottle.HTTPResponse(body, status)
+    response.content_type = content_type
+    for name, value in headers.items():
+        response.set_header(name, value)
+    return response
+
+
+def _problem_response(
+    problem: Problem, exchange: Exchange, route: Route | None = None
+) -> bottle.HTTPResponse:
+    content = problems.document(problem, exchange.id)
+    if route is not None and route.error_members is not None:
+        content = {**route.error_members(problem), **content}
+    return _bottled(problem.status, encode(content), problems.CONTENT_TYPE, problem.headers)
+
+
+def _unrouted(error: bottle.HTTPError) -> bytes:
+    """Answer in bottle's stead what no route takes: 404, 405, and OPTIONS."""
+    exchange: Exchange = bottle.request.environ[_EXCHANGE]
+    allow = _allow(error)
+    if exchange.method == "OPTIONS" and (allow or exchange.path == "*"):
+        return _filled(bottle.HTTPResponse("", 204, Allow=allow or ", ".join(METHODS)))
+    if error.status_code == 405:
+        problem = Problem(405, f"This takes {allow}.", headers={"Allow": allow})
+    elif error.status_code == 404:
+        problem = Problem(404, f"There is nothing at {exchange.path}.")
+    else:
+        problem = problems.internal(exchange.id)
+    return _filled(_problem_response(problem, exchange))
+
+
+def _filled(made: bottle.HTTPResponse) -> bytes:
+    made.apply(bottle.response)
+    return made.body
+
+
+def _allow(error: bottle.HTTPError) -> str:
+    methods = {method for method in error.get_header("Allow", "").split(",") if method}
+    if not methods:
+        return ""
+    return ", ".join(sorted(methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())))
+
+
+def _bare(problem: Problem, exchange: Exchange, begin: Callable) -> list[bytes]:
+    """Answer without bottle, for what fails before or around it."""
+    body = encode(problems.document(problem, exchange.id))
+    fields = {
+        "Content-Type": problems.CONTENT_TYPE,
+        "Content-Length": str(len(body)),
+        **problem.headers,
+    }
+    begin(f"{problem.status} {problem.title}", list(fields.items()))
+    return [] if exchange.method == "HEAD" else [body]

@@ -1,0 +1,163 @@
+"""Who may call what. The rules, in the order in which they are applied:
+
+1. An unsafe method with a foreign ``Origin`` is 403, whoever calls.
+2. Without credentials an unknown ``Host`` is 403.
+3. A public route (no role) lets everybody in, and does not look at tokens.
+4. A bearer token decides alone: unknown, expired or malformed is 401, without the role 403; a
+   token that is unknown while the database cannot be asked is 503.
+5. Without a token ``read`` and ``write`` are open as far as ``AnonymousRoles`` says, and, while
+   the database holds no token at all, to callers on this machine. ``run`` and ``admin`` never.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from threading import Lock
+
+from jexevents.errors import ConfigError
+from jexevents.model import Credential, Role
+from jexevents.sidecar.clients import Client, KnownHosts, Network, client_of
+from jexevents.sidecar.problems import Problem, forbidden, unauthorized
+from jexevents.sidecar.routes import SAFE_METHODS
+from jexevents.sidecar.tokens import Tokens
+
+ANONYMOUS = "anonymous"
+OPENABLE = frozenset({Role.READ, Role.WRITE})
+
+_BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/-]{1,1024}=*)")
+_MAKE_TOKEN = "Tokens are made by `jexevents token`; send one as Authorization: Bearer TOKEN."
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What decides on admission: ``peer`` is the socket's address, header names lower-case."""
+
+    method: str
+    peer: str
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls: the credential's name and id, or ``anonymous`` and None."""
+
+    name: str
+    roles: frozenset[Role]
+    address: str
+    credential_id: str | None = None
+
+    def has(self, role: Role) -> bool:
+        """Tell whether the caller has a role; ``admin`` includes the others."""
+        return role in self.roles or Role.ADMIN in self.roles
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Decides on every request; see the rules at the top. Raises Problem for those refused.
+
+    ``refused`` counts the requests that failed authentication (401); they are not kept.
+    Raises ConfigError where ``anonymous_roles`` has more than ``read`` and ``write``.
+    """
+
+    tokens: Tokens
+    anonymous_roles: frozenset[Role] = frozenset()
+    trusted_proxies: Sequence[Network] = ()
+    hosts: KnownHosts = field(default_factory=KnownHosts)
+    now: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
+    _refusals: Counter = field(default_factory=lambda: Counter(), init=False)
+
+    def __post_init__(self) -> None:
+        check_anonymous(self.anonymous_roles)
+
+    @property
+    def refused(self) -> int:
+        """How many requests were answered 401 so far."""
+        return self._refusals.value
+
+    def admit(self, role: Role | None, attempt: Attempt, *, any_host: bool = False) -> Caller:
+        """Give the caller, who has ``role``. Raises Problem (401, 403), Unavailable (503)."""
+        try:
+            return self._admit(role, attempt, any_host)
+        except Problem as problem:
+            if problem.status == 401:
+                self._refusals.add()
+            raise
+
+    def _admit(self, role: Role | None, attempt: Attempt, any_host: bool) -> Caller:
+        self._refuse_foreign_origin(attempt)
+        client = client_of(attempt.peer, attempt.headers, self.trusted_proxies)
+        authorization = attempt.headers.get("authorization") if role is not None else None
+        if authorization is not None:
+            return self._by_token(role, authorization, client)
+        if not any_host:
+            self._refuse_unknown_host(attempt)
+        return self._anonymous(role, client)
+
+    def _refuse_foreign_origin(self, attempt: Attempt) -> None:
+        origin = attempt.headers.get("origin")
+        if origin is None or attempt.method in SAFE_METHODS:
+            return
+        if not self.hosts.is_own_origin(origin, attempt.headers.get("host", "")):
+            raise forbidden("Pages of another origin may not change anything here.")
+
+    def _refuse_unknown_host(self, attempt: Attempt) -> None:
+        if not self.hosts.knows(attempt.headers.get("host", "")):
+            raise forbidden(
+                "This server does not know itself by that Host; without a token that is refused. "
+                "Add the name to AllowedHosts, or send a token."
+            )
+
+    def _by_token(self, role: Role, authorization: str, client: Client) -> Caller:
+        credential = self._authenticate(authorization)
+        caller = Caller(credential.name, credential.roles, client.address, credential.id)
+        if not caller.has(role):
+            raise forbidden(f"This needs the role {role.value}, which the token has not.")
+        return caller
+
+    def _authenticate(self, authorization: str) -> Credential:
+        match = _BEARER.fullmatch(authorization.strip())
+        if match is None:
+            raise unauthorized(f"The Authorization is no bearer token. {_MAKE_TOKEN}")
+        credential = self.tokens.find(match.group(1))
+        if credential is None:
+            raise unauthorized("The token is not known.", "invalid_token")
+        if credential.expires_at is not None and credential.expires_at <= self.now():
+            raise unauthorized("The token has expired.", "invalid_token")
+        return credential
+
+    def _anonymous(self, role: Role | None, client: Client) -> Caller:
+        if role is None:
+            return Caller(ANONYMOUS, frozenset(), client.address)
+        if role in self.anonymous_roles:
+            return Caller(ANONYMOUS, self.anonymous_roles, client.address)
+        if role not in OPENABLE or not client.local:
+            raise unauthorized(f"This needs a token with the role {role.value}. {_MAKE_TOKEN}")
+        if self.tokens.any_exist():
+            raise unauthorized(f"This needs a token with the role {role.value}. {_MAKE_TOKEN}")
+        return Caller(ANONYMOUS, OPENABLE, client.address)
+
+
+class Counter:
+    """A number that threads count up together."""
+
+    def __init__(self) -> None:
+        self.value = 0
+        self._lock = Lock()
+
+    def add(self) -> None:
+        """Count one more."""
+        with self._lock:
+            self.value += 1
+
+
+def check_anonymous(roles: Iterable[Role]) -> None:
+    """Raise ConfigError where roles are to be open to all that never may be."""
+    for role in roles:
+        if role not in OPENABLE:
+            raise ConfigError(
+                f"AnonymousRoles: {role.value} always needs a token.",
+                remedy="Only read and write can be opened.",
+            )

@@ -1,0 +1,205 @@
+"""What a handler gets to see of a request, and the reading of it: bounded and strict."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+from urllib.parse import unquote_to_bytes
+
+from jexevents import strictjson
+from jexevents.errors import Invalid
+from jexevents.faults import fit, names_secret, shown
+from jexevents.model import Fault
+from jexevents.sidecar.auth import Caller
+from jexevents.sidecar.problems import Problem, malformed, too_large
+from jexevents.sidecar.routes import Route
+from jexevents.validation import Schemas
+
+MASK = "***"
+MAX_QUERY_PARAMETERS = 100
+
+_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_CONTROL = re.compile("[\x00-\x1f\x7f]")
+_JSON_TYPE = re.compile(r"application/(?:[\w.+-]+\+)?json|text/json", re.IGNORECASE)
+_JSON_START = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*[\[{]")
+_DIGITS = re.compile("[0-9]{1,19}")
+_READ_BYTES = 65536
+
+
+class Headers(Mapping[str, str]):
+    """The request's header fields by name, in any case; repeated fields joined by commas."""
+
+    def __init__(self, environ: Mapping[str, Any]) -> None:
+        self._fields = {
+            _field_name(key): value
+            for key, value in environ.items()
+            if key.startswith("HTTP_") or key in ("CONTENT_TYPE", "CONTENT_LENGTH")
+        }
+
+    def __getitem__(self, name: str) -> str:
+        return self._fields[name.lower()]
+
+    def __iter__(self):
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+
+def _field_name(key: str) -> str:
+    return key.removeprefix("HTTP_").replace("_", "-").lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request, admitted: the caller has the role that the route asks for.
+
+    ``parameters`` are the path's, ``query`` the query's; both decoded. ``stream`` is the body
+    for handlers that read it in pieces; they keep to ``max_body_bytes`` themselves.
+    """
+
+    id: str
+    route: Route
+    method: str
+    path: str
+    parameters: Mapping[str, str]
+    query: Mapping[str, str]
+    headers: Headers
+    caller: Caller
+    stream: BinaryIO
+    max_body_bytes: int
+    schemas: Schemas
+
+    def body(self) -> bytes:
+        """Read the body. Raises Problem (413 over the bound, 415 where it is encoded)."""
+        refuse_encoding(self.headers)
+        pieces: list[bytes] = []
+        room = self.max_body_bytes + 1
+        while room and (piece := self.stream.read(min(room, _READ_BYTES))):
+            pieces.append(piece)
+            room -= len(piece)
+        if not room:
+            raise too_large(self.max_body_bytes)
+        return b"".join(pieces)
+
+    def json(self) -> Any:
+        """Read the body as strict JSON and hold it to the route's request schema.
+
+        A body that starts with ``{`` or ``[`` is JSON whatever its Content-Type says: curl's
+        --data says form. Raises Problem (413, 415), Malformed (400), Invalid (422).
+        """
+        body = self.body()
+        if body.strip() and not _JSON_START.match(body) and not self._claims_json():
+            raise _unfitting(self.headers.get("Content-Type", ""))
+        value = strictjson.loads(body)
+        faults = self.schemas.check(self.route.request, value) if self.route.request else ()
+        if faults:
+            raise Invalid(f"The body is no {self.route.request}: {faults[0]}.", faults)
+        return value
+
+    def _claims_json(self) -> bool:
+        claimed = self.headers.get("Content-Type", "").partition(";")[0].strip()
+        return not claimed or _JSON_TYPE.fullmatch(claimed) is not None
+
+
+def _unfitting(content_type: str) -> Problem:
+    fault = Fault("Content-Type", "application/json", shown(content_type))
+    return Problem(415, "The body is not JSON, and does not say that it is.", [fault])
+
+
+def refuse_encoding(headers: Mapping[str, str]) -> None:
+    """Raise Problem (415) for a body in any Content-Encoding but identity (RFC 7694)."""
+    encoding = headers.get("Content-Encoding", "").strip().lower()
+    if encoding not in ("", "identity"):
+        fault = Fault("Content-Encoding", "identity", shown(encoding))
+        raise Problem(
+            415, "Encoded bodies are not read.", [fault], headers={"Accept-Encoding": "identity"}
+        )
+
+
+def content_length(environ: Mapping[str, Any]) -> int | None:
+    """Give the declared length in bytes, None where there is none. Raises Problem (400)."""
+    text = environ.get("CONTENT_LENGTH") or ""
+    if not text:
+        return None
+    if not _DIGITS.fullmatch(text):
+        raise malformed("Content-Length is no length.", "Content-Length", "digits", shown(text))
+    return int(text)
+
+
+def read_path(environ: Mapping[str, Any]) -> str:
+    """Give the decoded path, without one slash at its end.
+
+    Raises Problem (400) for a bad percent-encoding, bytes that are not UTF-8, control
+    characters, and the segments ``.`` and ``..``, which clients resolve before they send.
+    """
+    target = environ.get("REQUEST_URI", "").partition("?")[0]
+    path = environ.get("PATH_INFO", "") or "/"
+    if _BAD_ESCAPE.search(target):
+        raise malformed("The path is badly encoded.", "path", "%XX escapes", shown(target))
+    decoded = _utf8(path.encode("latin-1", "replace"), "path")
+    if {".", ".."} & set(decoded.split("/")):
+        raise malformed("The path has dot segments.", "path", "none", shown(decoded))
+    return decoded.removesuffix("/") or "/"
+
+
+def read_query(text: str, names: tuple[str, ...] | None) -> dict[str, str]:
+    """Read a query string; each of ``names`` (None: any) at most once, no others.
+
+    Raises Problem (400) with a fault for each parameter that is wrong.
+    """
+    parts = [part for part in text.split("&") if part]
+    if len(parts) > MAX_QUERY_PARAMETERS:
+        expected = f"at most {MAX_QUERY_PARAMETERS} parameters"
+        raise malformed("The query is too long.", "query", expected, str(len(parts)))
+    read: dict[str, str] = {}
+    faults: list[Fault] = []
+    for part in parts:
+        name, _, value = (_decoded(piece) for piece in part.partition("="))
+        if names is not None and name not in names:
+            faults.append(Fault(fit(name), _one_of(names), "an unknown parameter"))
+        elif name in read:
+            faults.append(Fault(fit(name), "the parameter once", "more than once"))
+        read[name] = value
+    if faults:
+        raise Problem(400, f"The query cannot be used: {faults[0]}.", faults)
+    return read
+
+
+def masked_query(text: str) -> str:
+    """Give a query string for the log: values of secret parameters replaced, and shortened."""
+    return fit("&".join(_masked(part) for part in text[:2000].split("&")), 500)
+
+
+def masked_path(path: str, spans: Iterable[tuple[int, int]]) -> str:
+    """Give a path for the log: without the secrets at ``spans``, from the right, and shortened."""
+    for begin, end in spans:
+        path = path[:begin] + MASK + path[end:]
+    return fit(path, 500)
+
+
+def _masked(part: str) -> str:
+    name, equals, _ = part.partition("=")
+    return f"{name}={MASK}" if equals and names_secret(name) else part
+
+
+def _one_of(names: tuple[str, ...]) -> str:
+    return f"one of {', '.join(names)}" if names else "no query parameters"
+
+
+def _decoded(piece: str) -> str:
+    if _BAD_ESCAPE.search(piece):
+        raise malformed("The query is badly encoded.", "query", "%XX escapes", "another one")
+    return _utf8(unquote_to_bytes(piece.replace("+", " ").encode("latin-1", "replace")), "query")
+
+
+def _utf8(data: bytes, what: str) -> str:
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as exc:
+        raise malformed(f"The {what} is not UTF-8.", what, "UTF-8", "other bytes") from exc
+    if _CONTROL.search(text):
+        raise malformed(f"The {what} has control characters.", what, "none", shown(text))
+    return text

@@ -1,0 +1,120 @@
+"""What a route is: a row of a surface's table, read by the app, the tests and the docs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from jexevents.faults import names_secret
+from jexevents.model import Role
+
+if TYPE_CHECKING:
+    from jexevents.sidecar.problems import Problem
+    from jexevents.sidecar.requests import Request
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+
+_PATH = re.compile(r"/|(?:/(?:[A-Za-z0-9._~-]+|<[a-z_]+(?::path)?>))+")
+_PARAMETER = re.compile(r"<([a-z_]+)(?::path)?>")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One method on one path.
+
+    ``path`` has parameters as in ``/jobs/<uuid>``: one segment each, or the whole rest with
+    ``<rest:path>``. It has no slash at its end; with and without one is the same resource.
+    ``role`` is what the caller needs, None for a public route or one whose handler has a scheme
+    of its own. ``request`` and ``answer`` name bundled schemas. ``statuses`` are those of the
+    handler; ``all_statuses`` adds the general ones. ``query`` are the names of the query
+    parameters it takes, each at most once; None takes any. ``max_body_bytes`` replaces the
+    app's bound. ``streams`` marks long answers, which are limited in number. ``any_host`` takes
+    requests without credentials under unknown host names too. ``error_members`` gives further
+    members for its problem answers, for seeds with error fields of their own.
+    """
+
+    method: str
+    path: str
+    role: Role | None
+    handler: Callable[[Request], object]
+    summary: str
+    request: str | None = None
+    answer: str | None = None
+    statuses: tuple[int, ...] = (200,)
+    query: tuple[str, ...] | None = ()
+    max_body_bytes: int | None = None
+    streams: bool = False
+    any_host: bool = False
+    error_members: Callable[[Problem], Mapping[str, object]] | None = None
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise ValueError(f"{self.method} {self.path}: the method is none of {METHODS}.")
+        if not _PATH.fullmatch(self.path):
+            raise ValueError(f"{self.method} {self.path}: this is no path of a route.")
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names of the path's parameters, from left to right."""
+        return tuple(_PARAMETER.findall(self.path))
+
+    @property
+    def safe(self) -> bool:
+        """Whether the method only reads (RFC 9110, section 9.2.1)."""
+        return self.method in SAFE_METHODS
+
+
+def all_statuses(route: Route) -> tuple[int, ...]:
+    """Give every status that a route can answer with, those of the app included."""
+    general = {400, 413, 500}
+    if route.role is not None:
+        general |= {401, 403, 503}
+    if not route.safe:
+        general |= {403, 415}
+    if route.request is not None:
+        general |= {415, 422}
+    if route.streams:
+        general |= {503}
+    return tuple(sorted(general.union(route.statuses)))
+
+
+def check_table(routes: Iterable[Route]) -> None:
+    """Raise ValueError where two routes would answer the same requests."""
+    seen: dict[tuple[str, str], Route] = {}
+    for route in routes:
+        key = (route.method, _PARAMETER.sub("<>", route.path))
+        if key in seen:
+            raise ValueError(f"{route.method} {route.path} stands twice: {seen[key].path}.")
+        seen[key] = route
+
+
+def secret_spans(routes: Iterable[Route]) -> Callable[[str], list[tuple[int, int]]]:
+    """Give a function that finds, in any path, what must not be logged, rightmost first.
+
+    That is the value of each path parameter whose name says that it is a secret. The method
+    does not matter: a secret sent with the wrong one is a secret still.
+    """
+    patterns = [_secret_pattern(route.path) for route in routes]
+    secret = [pattern for pattern in patterns if pattern.groups]
+
+    def spans(path: str) -> list[tuple[int, int]]:
+        matches = [match for pattern in secret if (match := pattern.fullmatch(path))]
+        found = {match.span(group) for match in matches for group in range(1, match.re.groups + 1)}
+        return sorted(found, reverse=True)
+
+    return spans
+
+
+def _secret_pattern(path: str) -> re.Pattern[str]:
+    pieces = re.split(r"(<[a-z_]+(?::path)?>)", path)
+    return re.compile("".join(_pattern_of(piece) for piece in pieces))
+
+
+def _pattern_of(piece: str) -> str:
+    if not piece.startswith("<"):
+        return re.escape(piece)
+    value = ".+" if piece.endswith(":path>") else "[^/]+"
+    return f"({value})" if names_secret(piece) else value
