@@ -15,6 +15,10 @@ class Kind(str, Enum):
     CONDOR = "condor"
 
 
+# The name of the event that an insertion over HTTP is; all other names are a producer's own.
+INSERTED = "inserted"
+
+
 class Phase(str, Enum):
     """Where a job stands, in words that mean the same for every kind."""
 

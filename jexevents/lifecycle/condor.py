@@ -34,7 +34,7 @@ from typing import Any, Protocol
 
 from jexevents import rfc3339
 from jexevents.lifecycle.order import Key, Tail, extend, ordered
-from jexevents.model import Phase, Position
+from jexevents.model import INSERTED, Phase, Position
 
 SUBMITTED, RUNNING, COMPLETED, FAILED = "Submitted", "Running", "Completed", "Failed"
 
@@ -44,8 +44,6 @@ PHASES = {
     COMPLETED: Phase.COMPLETE,
     FAILED: Phase.ERROR,
 }
-
-INSERTED = "inserted"
 
 # In what order events of one clock reading are told, where no log says: as they most often
 # follow each other within a second in real logs (an eviction before the hold that follows

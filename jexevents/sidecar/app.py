@@ -13,9 +13,9 @@ from threading import BoundedSemaphore
 from typing import Any
 
 import bottle
-import structlog
 
 from jexevents.errors import JexError
+from jexevents.logs import get_logger
 from jexevents.sidecar import problems
 from jexevents.sidecar.auth import ANONYMOUS, Attempt, Gate
 from jexevents.sidecar.problems import Problem

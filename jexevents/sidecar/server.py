@@ -26,16 +26,13 @@ _LOOP_SECONDS = 1.0
 logging.getLogger("waitress.queue").setLevel(logging.ERROR)
 
 
-class Server:
+class Server(Service):
     """Serves a WSGI app on the addresses of a Binding, in threads of its own.
 
-    ``start`` binds, so that a port in use is known at once; ``stop`` asks for the end and
-    returns; ``join`` waits for it. Each may be called any number of times. On stop nothing new
-    is accepted, requests under way get ``grace_seconds`` to finish, then all is closed. Long
-    answers watch ``stopping``. ``exception`` is what the loop died of.
+    ``start`` binds, so that a port in use is known at once. On stop nothing new is accepted,
+    requests under way get ``grace_seconds`` to finish, then all is closed. Long answers watch
+    ``stopping``.
     """
-
-    name = "sidecar"
 
     def __init__(
         self,
@@ -46,52 +43,47 @@ class Server:
         max_body_bytes: int = 1 << 20,
         grace_seconds: float = GRACE_SECONDS,
         idle_seconds: int = IDLE_SECONDS,
+        on_death: Callable[[Service], None] | None = None,
     ) -> None:
-        self.stopping = threading.Event()
-        self.exception: BaseException | None = None
+        super().__init__("sidecar", on_death)
         self._app = app
         self._binding = binding
         self._grace_seconds = grace_seconds
         self._adjustments = _adjustments(threads, max_body_bytes, idle_seconds)
         self._map: dict[int, wasyncore.dispatcher] = {}
         self._listeners: list[Listener] = []
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._binding_lock = threading.Lock()
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Host and port of each address, as bound: port 0 is a real one by then."""
+        return [(one.effective_host, int(one.effective_port)) for one in self._listeners]
 
     @property
     def address(self) -> tuple[str, int]:
-        """Host and port of the first address, as bound: port 0 is a real one by then."""
-        return self._listeners[0].effective_host, int(self._listeners[0].effective_port)
-
-    @property
-    def failed(self) -> bool:
-        """Whether the loop died."""
-        return self.exception is not None
+        """Host and port of the first address."""
+        return self.addresses[0]
 
     def start(self) -> None:
         """Bind, listen and serve. Raises ConfigError where an address cannot be had."""
-        with self._lock:
-            if self._thread is not None or self.stopping.is_set():
-                return
-            self._listen()
-            self._thread = threading.Thread(target=self._main, name=self.name, daemon=True)
-            self._thread.start()
+        with self._binding_lock:
+            if not self._listeners and not self.stopping.is_set():
+                self._listen()
+        super().start()
 
-    def stop(self) -> None:
-        """Ask for the end; returns at once."""
-        with self._lock:
-            first = not self.stopping.is_set()
-            self.stopping.set()
-            if first and self._thread is not None and self._thread.is_alive():
-                self._listeners[0].pull_trigger()
+    def run(self) -> None:
+        """Serve until stopped, then let finish what is under way."""
+        try:
+            while not self.stopping.is_set():
+                self._turn(_LOOP_SECONDS)
+            self._finish()
+        except BaseException:
+            self._close(0)
+            raise
 
-    def join(self, timeout_seconds: float | None = None) -> bool:
-        """Wait for the end; give whether nothing runs any more."""
-        thread = self._thread
-        if thread is None:
-            return True
-        thread.join(timeout_seconds)
-        return not thread.is_alive()
+    def interrupt(self) -> None:
+        """Wake the loop from its poll."""
+        self._listeners[0].pull_trigger()
 
     def _listen(self) -> None:
         sockets = open_sockets(self._binding)
@@ -109,16 +101,6 @@ class Server:
             )
             for one in sockets
         ]
-
-    def _main(self) -> None:
-        try:
-            while not self.stopping.is_set():
-                self._turn(_LOOP_SECONDS)
-            self._finish()
-        except BaseException as exc:
-            self.exception = exc
-            logging.getLogger(__name__).exception("The sidecar's loop died.")
-            self._close(0)
 
     def _turn(self, seconds: float) -> None:
         wasyncore.loop(timeout=seconds, use_poll=True, map=self._map, count=1)

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from jexevents.lifecycle.condor import INSERTED
-from jexevents.model import Event, Kind
+from jexevents.model import INSERTED, Event, Kind
 from jexevents.sources.condor.message import job_key
 
 _CONDOR_ID = re.compile(r"([0-9]+)(?:\.([0-9]+))?")

