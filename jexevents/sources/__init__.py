@@ -1,0 +1,1 @@
+"""One module a producer: raw message in, plain values out. Nothing here does I/O."""
