@@ -1,0 +1,34 @@
+"""One event of a job event log, as read and not yet interpreted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from jexevents.sources.condor.times import Stamp
+
+ABSENT = -1
+
+
+@dataclass(frozen=True, slots=True)
+class CondorEvent:
+    """What one event says.
+
+    ``number``, ``name`` and ``my_type`` are those of ``events.EVENT_TYPES``. ``cluster``,
+    ``proc`` and ``subproc`` are as written, ``-1`` (``ABSENT``) where a JSON or XML event has
+    none. ``stamp`` is the time as written; ``times.resolve`` makes an instant of it. ``ad``
+    holds all else under HTCondor's own ClassAd attribute names; its values pass
+    ``json.dumps(allow_nan=False)`` and PostgreSQL's jsonb (no NUL, no lone surrogate).
+    Lines that were not understood stand whole in ``ad["UnreadLines"]``. ``form`` is
+    ``text``, ``json`` or ``xml``.
+    """
+
+    number: int
+    name: str
+    my_type: str
+    cluster: int
+    proc: int
+    subproc: int
+    stamp: Stamp
+    ad: dict[str, Any]
+    form: str

@@ -1,0 +1,92 @@
+"""One event in whichever of the three forms it comes."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from jexevents.errors import Malformed
+from jexevents.sources.condor.classad import MAX_DIGITS, from_json
+from jexevents.sources.condor.classad_xml import read_xml
+from jexevents.sources.condor.defaults import AD_DEFAULTS
+from jexevents.sources.condor.event import CondorEvent
+from jexevents.sources.condor.events import FIRST_EXECUTE_POINT, event_type
+from jexevents.sources.condor.text import parse_text, take_ids
+from jexevents.sources.condor.times import read_event_time
+
+_BLANK = b" \t\r\n"
+_FIRST = re.compile(rb"\s*(\S)?")
+
+
+def parse(raw: bytes) -> CondorEvent:
+    """Read one event: the text of a log, an object of a JSON log or a ``<c>`` of an XML log.
+
+    JSON and XML may stand between blanks; an id that they leave out is -1, and what
+    HTCondor's reader assumes for a missing attribute (``defaults``) is filled in.
+
+    Raises Malformed, and no other exception, for anything that is not exactly one event.
+    """
+    first = raw[:1]
+    if first in b" \t\r\n":
+        first = raw.lstrip(_BLANK)[:1]
+    if first == b"{":
+        return _from_ad(_read_json(raw), "json")
+    if first == b"<":
+        return _from_ad(read_xml(raw.decode("utf-8", "replace").replace("\0", "\ufffd")), "xml")
+    return parse_text(raw)
+
+
+def _read_json(raw: bytes) -> dict[str, Any]:
+    """Read one JSON object. Raises Malformed."""
+    try:
+        ad = _DECODER.decode(raw.decode("utf-8", "replace"))
+    except (ValueError, RecursionError) as exc:
+        raise Malformed(f"expected a JSON object, got what does not parse: {exc}") from exc
+    return from_json(ad)
+
+
+def _integer(digits: str) -> int | str:
+    """Read an integer; one that no ad can hold stays text, for its digits alone take hours."""
+    return int(digits) if len(digits) <= MAX_DIGITS else digits
+
+
+def _constant(name: str) -> str:
+    """Write what JSON has no number for as ClassAd text."""
+    return f'real("{name.replace("Infinity", "INF")}")'
+
+
+_DECODER = json.JSONDecoder(parse_int=_integer, parse_constant=_constant)
+
+
+def _from_ad(ad: dict[str, Any], form: str) -> CondorEvent:
+    """Make an event of an ad. Raises Malformed where the ad does not say which or when."""
+    number = _take_number(ad)
+    time = ad.pop("EventTime", None)
+    if type(time) is not str:
+        raise Malformed(f"expected EventTime as text, got {str(time)[:40]!r}")
+    ids = take_ids(ad)
+    ad.pop("MyType", None)
+    known = event_type(number)
+    for name, value in AD_DEFAULTS.get(number, {}).items():
+        ad.setdefault(name, value)
+    if number >= FIRST_EXECUTE_POINT or known.my_type == "FutureEvent":
+        _complete_unknown(number, ad)
+    return CondorEvent(number, known.name, known.my_type, *ids, read_event_time(time), ad, form)
+
+
+_FUTURE_WITHOUT_HEAD = frozenset((29, 30, 34))
+
+
+def _complete_unknown(number: int, ad: dict[str, Any]) -> None:
+    """Give events of no known kind the header text that they have in the text form."""
+    if number not in _FUTURE_WITHOUT_HEAD:
+        ad.setdefault("EventHead", "")
+
+
+def _take_number(ad: dict[str, Any]) -> int:
+    """Take the number of the event out of its ad. Raises Malformed."""
+    number = ad.pop("EventTypeNumber", None)
+    if type(number) is not int or not 0 <= number <= 999:
+        raise Malformed(f"expected EventTypeNumber from 0 to 999, got {str(number)[:40]!r}")
+    return number
