@@ -21,15 +21,18 @@ _SECRET_WORDS = (
     "|credential|api[-_]?key|private[-_]?key|ssl_options"
 )
 _SECRET_NAME = re.compile(rf"(?i).*(?:{_SECRET_WORDS})s?")
-_URI_PASSWORD = re.compile(r"(?P<head>[A-Za-z][A-Za-z0-9+.-]*://[^\s:/@]*:)\S*@")
-_WHOLE_URI_PASSWORD = re.compile(r"(?s)(?P<head>[A-Za-z][A-Za-z0-9+.-]*://[^:/@]*:).*@")
+_USER = re.compile(r"://[^:/@\s]*:")
+_TOKEN = re.compile(r"\S+")
 _QUERY = re.compile(r"(?P<head>[?&](?P<name>[^=&?\s]+)=)[^&\s]*")
 # A value is quoted (with backslashes, the closing quote possibly cut off) or runs to white
-# space, which a backslash can hide: both as libpq reads them.
-_VALUE = r"""(?:'(?:\\.|[^'\\])*(?:'|$)|"(?:\\.|[^"\\])*(?:"|$)|(?:\\.|[^\s\\])+)"""
+# space, which a backslash can hide: both as libpq reads them. One that is masked stays so.
+_VALUE = (
+    r"""(?:\*{3}(?=[&\s"',;})\]]|$)|'(?:\\.|[^'\\])*(?:'|$)|"(?:\\.|[^"\\])*(?:"|$)"""
+    r"""|(?:\\.|[^\s\\])+)"""
+)
 _PAIR = re.compile(
-    rf"""(?is)(?P<head>(?<![\w?&%-])[\w-]*(?:{_SECRET_WORDS})s?["']?\s*[=:]\s*(?:b(?=["']))?)"""
-    rf"""(?:(?:bearer|basic|digest|hmac)\s+)?{_VALUE}"""
+    rf"""(?is)(?P<head>(?<![\w-])[\w-]*(?:{_SECRET_WORDS})s?["']?\s*[=:]\s*(?:b(?=["']))?)"""
+    rf"""(?:(?:bearer|basic|digest|hmac)\s+)?(?P<value>{_VALUE})"""
 )
 _BEARER = re.compile(r"(?i)(?P<head>\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}")
 
@@ -47,18 +50,20 @@ def redact_uri(uri: str) -> str:
 
     Takes the whole text for one URI; for a text that has URIs in it, see ``redact_text``.
     """
-    return redact_text(_WHOLE_URI_PASSWORD.sub(_masked_userinfo, uri, count=1))
+    return redact_text(_mask_userinfo(uri))
 
 
 def redact_text(text: str) -> str:
     """Give a text with every password, token and the like that stands in it replaced by ``***``.
 
     Recognised are URIs with credentials, parameters of queries, ``name=value`` and
-    ``name: value`` where the name is one of a secret, and authorisation headers.
+    ``name: value`` where the name is one of a secret, and authorisation headers. The time it
+    takes grows with the length of the text, whatever is in it.
     """
-    text = _URI_PASSWORD.sub(_masked_userinfo, text)
+    if "://" in text:
+        text = _TOKEN.sub(lambda token: _mask_userinfo(token[0]), text)
     text = _QUERY.sub(_masked_parameter, text)
-    text = _PAIR.sub(_masked, text)
+    text = _PAIR.sub(_masked_pair, text)
     return _BEARER.sub(_masked, text)
 
 
@@ -80,7 +85,10 @@ def _redact_content(value: Any) -> Any:
         return _redact_content(value.value)
     if isinstance(value, str):
         return redact_text(value)
-    if isinstance(value, (int, float)):
+    if isinstance(value, int):
+        # Python refuses to write out those of thousands of digits.
+        return value if value.bit_length() <= 1024 else f"<integer of {value.bit_length()} bits>"
+    if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if isinstance(value, Mapping):
         return {redact_text(str(key)): redact(item, str(key)) for key, item in value.items()}
@@ -98,12 +106,19 @@ def _shown(value: Any) -> str:
         return f"<{type(value).__name__}>"
 
 
+def _mask_userinfo(uri: str) -> str:
+    last = uri.rfind("@")
+    match = _USER.search(uri, 0, max(last, 0))
+    return f"{uri[: match.end()]}{MASK}{uri[last:]}" if match else uri
+
+
 def _masked(match: re.Match[str]) -> str:
     return f"{match['head']}{MASK}"
 
 
-def _masked_userinfo(match: re.Match[str]) -> str:
-    return f"{match['head']}{MASK}@"
+def _masked_pair(match: re.Match[str]) -> str:
+    quote = match["value"][0] if match["value"][0] in "'\"" else ""
+    return f"{match['head']}{quote}{MASK}{quote}"
 
 
 def _masked_parameter(match: re.Match[str]) -> str:

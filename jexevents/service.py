@@ -50,7 +50,7 @@ class Service(ABC):
     @property
     def alive(self) -> bool:
         """Whether the thread is there: started, and not ended."""
-        thread = self._thread
+        thread = self._current()
         return thread is not None and thread.is_alive()
 
     def start(self) -> None:
@@ -78,7 +78,7 @@ class Service(ABC):
 
         Called by the thread itself it gives False at once.
         """
-        thread = self._thread
+        thread = self._current()
         if thread is None:
             return True
         if thread is threading.current_thread():
@@ -89,6 +89,11 @@ class Service(ABC):
     def wait(self, seconds: float | None) -> bool:
         """Wait that long, or until ``stop`` if that is sooner; give whether it was stopped."""
         return self.stopping.wait(seconds)
+
+    def _current(self) -> threading.Thread | None:
+        # Under the lock, or a thread that was just started would be taken for none.
+        with self._lock:
+            return self._thread
 
     def _main(self) -> None:
         log.debug("service_started", service=self.name)

@@ -81,7 +81,26 @@ def test_no_password_is_left_in_a_text(password):
 
 
 fragments = st.sampled_from(
-    ["password", "token", "=", ":", " ", "'", '"', "\\", "Bearer ", "://", "u:", "@", "?", "&", "x"]
+    [
+        "password",
+        "token",
+        "=",
+        ":",
+        " ",
+        "'",
+        '"',
+        "\\",
+        "Bearer ",
+        "://",
+        "u:",
+        "@",
+        "?",
+        "&",
+        "x",
+        ",",
+        "}",
+        "*",
+    ]
 )
 
 
@@ -102,7 +121,7 @@ def test_redaction_never_fails_and_repeats_to_the_same(text):
         ("postgres://u:p@w@h/db?sslmode=disable", "postgres://u:***@h/db?sslmode=disable"),
         ("postgres://h/db?sslpassword=pw&sslmode=x", "postgres://h/db?sslpassword=***&sslmode=x"),
         ("host=h password=pw dbname=x", "host=h password=*** dbname=x"),
-        ("host=h password='p w' dbname=x", "host=h password=*** dbname=x"),
+        ("host=h password='p w' dbname=x", "host=h password='***' dbname=x"),
         ("host=h passfile=/x dbname=y", "host=h passfile=/x dbname=y"),
         ("embedded:/srv/data", "embedded:/srv/data"),
         ("http://[::1]:8080/a:b", "http://[::1]:8080/a:b"),
@@ -150,3 +169,24 @@ def test_values_that_json_does_not_know():
         "c": "<Broken>",
         "5": None,
     }
+
+
+def test_json_in_a_text_stays_json():
+    text = json.dumps({"token": 'a"b', "user": "u", "list": [{"password": "x"}], "n": 1})
+    assert json.loads(redact_text(text)) == {
+        "token": "***",
+        "user": "u",
+        "list": [{"password": "***"}],
+        "n": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["a", "a://x:", "://", "password", "password ", "token=", "?a", "&a=", "'", '"', "\\", "@"],
+)
+def test_no_text_takes_long(piece):
+    # Quadratic time would be some minutes here.
+    long = piece * (1_000_000 // len(piece))
+    assert len(redact_text(long)) <= 2 * len(long)
+    assert redact_uri(long)
