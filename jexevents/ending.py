@@ -7,6 +7,7 @@ import select
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 
 from jexevents.exits import Exit
@@ -34,10 +35,9 @@ class Ending:
     def set(self) -> None:
         """Ask for the end; safe from signal handlers and from any thread."""
         self._set = True
-        try:
+        # A full pipe is full of earlier requests.
+        with suppress(BlockingIOError):
             os.write(self._writer, b"\0")
-        except BlockingIOError:
-            pass  # the pipe is full of earlier requests
 
     def fail(self, code: Exit, reason: str) -> None:
         """Ask for the end with an exit code; the first reason given stands."""

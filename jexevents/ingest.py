@@ -54,7 +54,8 @@ class Ingest:
             return self._store(read)
         except Invalid as error:
             log.warning("batch_refused", reason=str(error), messages=len(read))
-        return [self._store_alone(arrival, one) for arrival, one in zip(arrivals, read, strict=True)]
+        pairs = zip(arrivals, read, strict=True)
+        return [self._store_alone(arrival, one) for arrival, one in pairs]
 
     def insert_job(
         self,

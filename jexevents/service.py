@@ -20,15 +20,15 @@ class Service(ABC):
     ``run``, which returns soon after ``stopping`` is set, and ``interrupt`` where something
     blocks that the event does not wake.
 
-    ``exception`` is what ``run`` died of, None while all is well. ``on_death`` is called with
-    the service, in its thread, when that has happened.
+    ``exception`` is what ``run`` died of, None while all is well. ``on_death``, which may be
+    set until the start, is called with the service, in its thread, when that has happened.
     """
 
     def __init__(self, name: str, on_death: Callable[[Service], None] | None = None) -> None:
         self.name = name
         self.stopping = threading.Event()
         self.exception: BaseException | None = None
-        self._on_death = on_death
+        self.on_death = on_death
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -109,10 +109,10 @@ class Service(ABC):
             log.debug("service_stopped", service=self.name)
 
     def _report_death(self) -> None:
-        if self._on_death is None:
+        if self.on_death is None:
             return
         try:
-            self._on_death(self)
+            self.on_death(self)
         except Exception:
             log.exception("service_death_not_reported", service=self.name)
 

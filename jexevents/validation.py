@@ -236,3 +236,7 @@ def _folder() -> resources.abc.Traversable:
     except ModuleNotFoundError:
         return Path(__file__).resolve().parent.parent / "schemas"
     return resources.files(_PACKAGE)
+
+
+# The bundled ones, compiled once for all who check by them.
+SCHEMAS = Schemas()

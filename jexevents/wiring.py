@@ -11,8 +11,8 @@ from jexevents.broker.topology import Topology
 from jexevents.config import Config
 from jexevents.ingest import Ingest
 from jexevents.model import Arrival, Event, Role
-from jexevents.sources.condor.message import read as read_condor
 from jexevents.sidecar.compose import Access
+from jexevents.sources.condor.message import read as read_condor
 from jexevents.store.database import Database
 from jexevents.store.ledger import Ledger
 from jexevents.store.reading import Reading
@@ -33,8 +33,8 @@ def database(config: Config, name: str = "jexevents") -> Iterator[Database]:
     # Only here: the embedded server is an extra, and its library takes long to import.
     from jexevents.embedded import EmbeddedPostgres
 
-    with EmbeddedPostgres(Path(config.db_uri.removeprefix(_EMBEDDED))) as dsn:
-        yield from _pool(config, dsn, name)
+    with EmbeddedPostgres(Path(config.db_uri.removeprefix(_EMBEDDED))) as server:
+        yield from _pool(config, server.start(), name)
 
 
 def _pool(config: Config, dsn: str, name: str) -> Iterator[Database]:

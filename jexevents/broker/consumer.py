@@ -88,8 +88,8 @@ class Consumer:
         self._handle = handle
         self._stop = stop
         self._heartbeat_seconds = heartbeat_seconds
-        self._backoff = Backoff(cap=reconnect_max_seconds)
-        self._store_backoff = Backoff(cap=reconnect_max_seconds)
+        self._backoff = Backoff(reconnect_max_seconds)
+        self._store_backoff = Backoff(reconnect_max_seconds)
         self._name = name
         self._was_connected = False
         self.problem: str | None = "not connected yet"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from types import TracebackType
 from typing import Any
 
@@ -27,6 +29,16 @@ class Publisher:
             topology.declare_exchange(self._connection)
             self._channel = self._connection.channel()
             self._channel.confirm_delivery()
+
+    def publish_event(self, event: str, *, log: str, offset: int, **members: Any) -> None:
+        """Send an event of a log in the message form that HTCondor's log monitors use.
+
+        ``event`` is its text as it stands in the log, ``offset`` where, in bytes; ``members``
+        are further members of the message. Raises BrokerUnavailable.
+        """
+        digest = hashlib.sha256(event.encode()).hexdigest()
+        message = {"Event": event, "Hash": digest, "Log": log, "Offset": offset, **members}
+        self.publish(json.dumps(message).encode())
 
     def publish(
         self, body: bytes, content_type: str = "application/json", **properties: Any

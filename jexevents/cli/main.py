@@ -36,7 +36,7 @@ class _Parser(argparse.ArgumentParser):
 class _HelpConfig(argparse.Action):
     """Prints every option of the configuration and ends."""
 
-    def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:  # noqa: A002
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:
         super().__init__(option_strings, dest, nargs=0, help=help)
 
     def __call__(self, parser: argparse.ArgumentParser, *_arguments: object) -> NoReturn:

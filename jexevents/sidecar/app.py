@@ -32,13 +32,13 @@ from jexevents.sidecar.requests import (
 from jexevents.sidecar.responses import Response, encode, payload, response_of
 from jexevents.sidecar.routes import METHODS, Route, check_table, secret_spans
 from jexevents.sidecar.streams import Lease, Limited
-from jexevents.validation import Schemas
+from jexevents.validation import SCHEMAS, Schemas
 
 MAX_BODY_BYTES = 1 << 20
 STREAM_LIMIT = 4
 
 _EXCHANGE = "jexevents.exchange"
-log = structlog.get_logger(component="sidecar")
+log = get_logger("sidecar")
 
 
 @dataclass(slots=True)
@@ -217,7 +217,7 @@ def build_app(
     return App(
         routes,
         gate,
-        schemas=schemas or Schemas(),
+        schemas=schemas or SCHEMAS,
         max_body_bytes=max_body_bytes,
         stream_limit=stream_limit,
         check_answers=check_answers,

@@ -85,6 +85,11 @@ def forbidden(detail: str) -> Problem:
     return Problem(403, detail)
 
 
+def not_found(detail: str) -> Problem:
+    """Give the 404 for something that the ledger does not know."""
+    return Problem(404, detail)
+
+
 def too_large(limit_bytes: int) -> Problem:
     """Give the 413 for a body of more than ``limit_bytes``."""
     fault = Fault("", f"a body of at most {limit_bytes} bytes", "more")

@@ -11,6 +11,7 @@ from waitress import wasyncore
 from waitress.adjustments import Adjustments
 from waitress.task import ThreadedTaskDispatcher
 
+from jexevents.service import Service
 from jexevents.sidecar.bind import Binding
 from jexevents.sidecar.channel import Listener
 from jexevents.sidecar.sockets import open_sockets

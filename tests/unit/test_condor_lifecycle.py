@@ -95,8 +95,10 @@ def test_termination(
 @pytest.mark.parametrize("closing", ["JOB_TERMINATED", "JOB_ABORTED"])
 @pytest.mark.parametrize(
     "later",
-    ["SUBMIT", "EXECUTE", "JOB_EVICTED", "JOB_HELD", "JOB_RELEASED", "JOB_ABORTED"]
-    + ["JOB_AD_INFORMATION", "EXECUTABLE_ERROR", "JOB_TERMINATED"],
+    [
+        *("SUBMIT", "EXECUTE", "JOB_EVICTED", "JOB_HELD", "JOB_RELEASED", "JOB_ABORTED"),
+        *("JOB_AD_INFORMATION", "EXECUTABLE_ERROR", "JOB_TERMINATED"),
+    ],
 )
 def test_nothing_changes_a_closed_job(closing: str, later: str) -> None:
     story = [event("SUBMIT"), event("EXECUTE", 1), event(closing, 2)]
@@ -108,8 +110,10 @@ def test_nothing_changes_a_closed_job(closing: str, later: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["SUBMIT", "JOB_EVICTED", "SHADOW_EXCEPTION", "JOB_SUSPENDED", "JOB_UNSUSPENDED"]
-    + ["EXECUTABLE_ERROR", "JOB_DISCONNECTED", "JOB_RECONNECTED", "JOB_RECONNECT_FAILED"],
+    [
+        *("SUBMIT", "JOB_EVICTED", "SHADOW_EXCEPTION", "JOB_SUSPENDED", "JOB_UNSUSPENDED"),
+        *("EXECUTABLE_ERROR", "JOB_DISCONNECTED", "JOB_RECONNECTED", "JOB_RECONNECT_FAILED"),
+    ],
 )
 def test_a_held_job_stays_held(name: str) -> None:
     state = fold([event("JOB_HELD", 0, HoldReason="disk full"), event(name, 1)])
@@ -189,11 +193,12 @@ def test_the_repeated_hour_does_not_turn_the_story_round() -> None:
     assert state.finished_at == START + timedelta(seconds=4200)
 
 
-NAMES = (
+EVENTS = (
     "SUBMIT EXECUTE EXECUTABLE_ERROR JOB_EVICTED JOB_TERMINATED SHADOW_EXCEPTION JOB_ABORTED "
     "JOB_SUSPENDED JOB_HELD JOB_RELEASED JOB_DISCONNECTED JOB_RECONNECT_FAILED "
     "JOB_AD_INFORMATION IMAGE_SIZE"
-).split()
+)
+NAMES = EVENTS.split()
 
 DATA = {
     "JOB_TERMINATED": {"TerminatedNormally": True, "ReturnValue": 0},

@@ -78,7 +78,7 @@ def job_key(source: str, cluster: int, proc: int) -> JobKey:
 
 def _envelope(body: bytes) -> Mapping[str, Any]:
     """Give the message's members, ``Event`` as bytes; a body that is no envelope is the event."""
-    if not body.lstrip()[:1] == b"{":
+    if body.lstrip()[:1] != b"{":
         return {"Event": body}
     document = _object(body)
     if "Event" not in document and "EventTypeNumber" in document:

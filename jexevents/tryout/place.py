@@ -1,0 +1,45 @@
+"""Where the trial keeps its things: the sample configuration and what is made beside it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from jexevents.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The files of the trial, all below one folder (the repository, or where one runs it)."""
+
+    config: Path
+    var: Path
+    cache: Path
+
+    @classmethod
+    def of(cls, folder: Path) -> Place:
+        """Give the place in a checkout. Raises ConfigError where this is none."""
+        config = folder / "etc" / "jexevents.json"
+        if not config.is_file():
+            raise ConfigError(
+                f"There is no etc/jexevents.json in {folder}.",
+                remedy="Run this in the folder that jexevents was cloned to.",
+            )
+        cache = Path(os.environ.get("JEXEVENTS_CACHE") or folder / ".cache")
+        return cls(config, folder / "var", cache)
+
+    @property
+    def token(self) -> Path:
+        """The token, readable by its owner alone."""
+        return self.var / "token"
+
+    @property
+    def log(self) -> Path:
+        """The daemon's log."""
+        return self.var / "jexevents.log"
+
+    @property
+    def broker(self) -> Path:
+        """What a privately started RabbitMQ keeps."""
+        return self.var / "rabbitmq"

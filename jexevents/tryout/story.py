@@ -1,0 +1,171 @@
+"""What ``make run`` does, step by step."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from jexevents import config, wiring
+from jexevents.broker.connect import connect
+from jexevents.broker.publisher import Publisher
+from jexevents.config import Config
+from jexevents.errors import BrokerUnavailable
+from jexevents.model import Role
+from jexevents.sources.condor.split import Splitter
+from jexevents.store import migrate
+from jexevents.store.database import Database
+from jexevents.store.tokens import Tokens, hashed
+from jexevents.tryout.broker import provide_broker
+from jexevents.tryout.child import Daemon
+from jexevents.tryout.client import Client
+from jexevents.tryout.place import Place
+
+SAMPLE = Path(__file__).parent / "sample.log"
+_INVOCATION = "5d2a0f04-9f1e-4a86-8b9f-5d6c0e0f7a11"
+_SEEN_SECONDS = 30.0
+
+
+def tell(console: Console, place: Place, stack: ExitStack) -> None:
+    """Do it all, and stay until the daemon ends or KeyboardInterrupt.
+
+    What was started is stopped as ``stack`` unwinds. Raises the project's errors.
+    """
+    place.var.mkdir(parents=True, exist_ok=True)
+    settings = config.load(place.config, os.environ)
+    with _step(console, "RabbitMQ") as say:
+        broker = stack.enter_context(
+            provide_broker(place.broker, uri=_named(settings), cache=place.cache, say=say)
+        )
+        say(broker.how)
+    with _step(console, "PostgreSQL") as say:
+        say("starting (the first time its data folder is made)")
+        database = stack.enter_context(wiring.database(settings, "jexevents make run"))
+        count = migrate.migrate(database, say)
+        say(f"ready, {count} migrations applied" if count else "ready, with the data of before")
+    with _step(console, "token") as say:
+        token = _token(place, database)
+        say(f"kept in {_short(place.token)}, mode 0600")
+    environment = _environment(broker.uri, settings)
+    with _step(console, "daemon") as say:
+        daemon = stack.enter_context(Daemon(place.config, environment, place.log))
+        client = Client(daemon.wait_until_ready(say), token)
+        say(f"ready at {client.url}, logs to {_short(place.log)}")
+    with _step(console, "events") as say:
+        _publish_once(config.load(place.config, environment), client, say)
+    _show(console, client, place)
+    daemon.wait()
+
+
+@contextmanager
+def _step(console: Console, what: str) -> Iterator:
+    """Show a long step with a spinner, and what it came to when it is done."""
+    said = ["..."]
+    with console.status(f"{what}: ...") as status:
+
+        def say(line: str) -> None:
+            said.append(line)
+            status.update(f"{what}: {line}")
+
+        yield say
+    console.print(f"[green]✓[/] {what}: {said[-1]}", soft_wrap=True)
+
+
+def _named(settings: Config) -> str | None:
+    """Give the broker that the user named, or the sample's if one answers there; else None."""
+    uri = settings.amqp_uri
+    if any(name.startswith("JEXEVENTS_AMQP") for name in os.environ):
+        return uri
+    try:
+        connect(uri, heartbeat_seconds=settings.heartbeat_seconds).close()
+    except BrokerUnavailable:
+        return None
+    return uri
+
+
+def _token(place: Place, database: Database) -> str:
+    """Give the token of before if it still opens something, else a new one."""
+    tokens = Tokens(database)
+    known = {credential.sha256 for credential in tokens.in_force()}
+    if place.token.is_file():
+        secret = place.token.read_text("ascii").strip()
+        if hashed(secret) in known:
+            return secret
+    secret = tokens.make("make run", list(Role)).secret
+    place.token.unlink(missing_ok=True)
+    descriptor = os.open(place.token, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secret + "\n")
+    return secret
+
+
+def _environment(amqp_uri: str, settings: Config) -> dict[str, str]:
+    environment = {**os.environ, "JEXEVENTS_AMQPURI": amqp_uri}
+    for variable in [name for name in environment if name.startswith("JEXEVENTS_AMQP")]:
+        if variable != "JEXEVENTS_AMQPURI":
+            del environment[variable]
+    listen = settings.http_listen_port
+    if listen.port and not _is_free(listen.port):
+        environment["JEXEVENTS_HTTPLISTENPORT"] = "127.0.0.1:0"
+    else:
+        environment["JEXEVENTS_HTTPLISTENPORT"] = f"127.0.0.1:{listen.port}"
+    return environment
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _publish_once(settings: Config, client: Client, say) -> None:
+    """Publish the sample log event by event, unless the ledger has its jobs already."""
+    splitter = Splitter()
+    pieces = splitter.feed(SAMPLE.read_bytes())
+    if client.knows(_INVOCATION):
+        say(f"the {len(pieces)} events of the sample log are in the ledger already")
+        return
+    uri, topology = settings.amqp_uri, wiring.topology(settings)
+    with Publisher(uri, topology, settings.routing_key) as publisher:
+        for number, piece in enumerate(pieces, 1):
+            publisher.publish_event(piece.raw.decode(), log=SAMPLE.name, offset=piece.offset)
+            say(f"published {number} of {len(pieces)} to the exchange {settings.exchange_name!r}")
+    client.wait_for_events(len(pieces), _SEEN_SECONDS)
+    say(f"{len(pieces)} events of a sample log published; the ledger has them all")
+
+
+def _show(console: Console, client: Client, place: Place) -> None:
+    table = Table("job", "status", "exit code", "finished", "reason")
+    for job in reversed(client.jobs()):
+        code = "" if job["exit_code"] is None else str(job["exit_code"])
+        table.add_row(
+            job["key"],
+            job["state"],
+            code,
+            (job["finished_at"] or "")[:19],
+            job["reason"] or "",
+        )
+    console.print("\nWhat the ledger says of the jobs of the sample log:")
+    console.print(table)
+    bearer = f'-H "Authorization: Bearer $(cat {_short(place.token)})"'
+    console.print("Ask it yourself, in another terminal:\n")
+    for path in (f"/last-events/{_INVOCATION}", "/ledger/jobs?phase=ERROR", "/readyz"):
+        console.print(f"  curl {bearer} '{client.url}{path}'", soft_wrap=True, markup=False)
+    console.print("\nCtrl-C stops the daemon and the servers; the data stays in var/.")
+
+
+def _short(path: Path) -> str:
+    """Give a path as one would type it here."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
