@@ -181,7 +181,7 @@ class PrivateBroker:
         return {"name": f"jexevents-{secrets.token_hex(4)}@localhost"}
 
     def _environment(self) -> dict[str, str]:
-        folder, node = str(self.folder), self._node
+        folder, node = str(self._plain(self.folder, "folder")), self._node
         own = {
             "CONFIG_FILE": f"{folder}/rabbitmq.conf",
             "CONFIG_FILES": f"{folder}/conf.d/*.conf",
@@ -206,7 +206,8 @@ class PrivateBroker:
             "ERL_AFLAGS": "-kernel inet_dist_use_interface {127,0,0,1}",
             # The shell script turns into the node instead of waiting for it.
             "RUNNING_UNDER_SYSTEMD": "true",
-            MARK: folder,
+            "ERL_CRASH_DUMP_BYTES": "0",
+            MARK: str(self.folder),
         } | {f"RABBITMQ_{name}": value for name, value in own.items()}
 
     # The processes
@@ -225,14 +226,18 @@ class PrivateBroker:
         return []
 
     def _scripts(self) -> Path:
-        # RabbitMQ's shell scripts do not quote their own path.
         scripts = self._programs.scripts
-        if re.fullmatch(r"[\w./+=@:~-]+", str(scripts)):
-            return scripts
-        if self._link is None:
-            self._link = Path(tempfile.mkdtemp(prefix="jexmq-"))
-            (self._link / "lib").symlink_to(scripts.parent.parent)
-        return self._link / "lib" / scripts.parent.name / scripts.name
+        return self._plain(scripts.parent.parent, "lib") / scripts.parent.name / scripts.name
+
+    def _plain(self, path: Path, name: str) -> Path:
+        # RabbitMQ's scripts do not quote their own path, and it hands that of its data to a
+        # shell: a path with blanks or quotes is reached by a link without.
+        if re.fullmatch(r"[\w./+=@:~-]+", str(path)):
+            return path
+        self._link = self._link or Path(tempfile.mkdtemp(prefix="jexmq-"))
+        if not (self._link / name).is_symlink():
+            (self._link / name).symlink_to(path)
+        return self._link / name
 
     def _unlink(self) -> None:
         if self._link:
@@ -277,8 +282,10 @@ class PrivateBroker:
 
     def _failed(self, what: str) -> BrokerUnavailable:
         lines = (self.folder / "start.log").read_text(errors="replace").splitlines()
-        tail = "\n".join([line for line in lines if line.strip()][-12:])
-        return BrokerUnavailable(f"RabbitMQ in {self.folder} {what}; it says:\n{tail}")
+        # The reason comes first and is marked; a long account of the processes follows it.
+        errors = [line for line in lines if "[error]" in line and line.rpartition(">")[2].strip()]
+        said = "\n".join(errors[:12] or [line for line in lines if line.strip()][-12:])
+        return BrokerUnavailable(f"RabbitMQ in {self.folder} {what}; it says:\n{said}")
 
 
 def _is_node(pid: int) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import socket
 import subprocess
 import sys
 from contextlib import closing
@@ -14,7 +16,7 @@ from jexevents import processes
 from jexevents.errors import BrokerUnavailable, ConfigError, JexError
 from jexevents.tryout import broker as tryout
 from jexevents.tryout import container, packages
-from jexevents.tryout.private import MARK, PrivateBroker
+from jexevents.tryout.private import MARK, PORT_NAMES, PrivateBroker
 from tests.support import ROOT, describe, free_port, missing
 
 STARTER = """
@@ -62,6 +64,14 @@ def assert_gone(folder: Path) -> None:
 
 def connect(uri: str):
     return closing(pika.BlockingConnection(pika.URLParameters(uri)))
+
+
+def is_open(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), 5).close()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 def put(uri: str, body: bytes) -> None:
@@ -116,9 +126,10 @@ def test_two_side_by_side_with_vhosts(tmp_path: Path, private: PrivateBroker, pr
         with pytest.raises(pika.exceptions.AMQPError):
             put(first, b"nowhere")
         assert "a b/ü" in other.rabbitmqctl("list_vhosts")
-        listening = private.rabbitmqctl("status")
-        assert "0.0.0.0" not in listening
-        assert "[::]" not in listening
+        # Who listens on all addresses listens on this one too.
+        ports = json.loads((private.folder / "node.json").read_text())
+        assert all(is_open("127.0.0.1", ports[name]) for name in PORT_NAMES)
+        assert not any(is_open("127.0.0.2", ports[name]) for name in PORT_NAMES)
     assert_gone(tmp_path)
 
 
@@ -148,7 +159,9 @@ def test_a_path_with_blanks_and_quotes(tmp_path: Path, programs):
     moved = packages.Programs(scripts, programs.root, "")
     with PrivateBroker(elsewhere / "no de", moved) as broker:
         put(broker.uri, b"kept")
+        broker.restart()
         assert get(broker.uri) == b"kept"
+        assert "jexmq" not in broker.rabbitmqctl("list_vhosts")
     assert_gone(tmp_path)
 
 
@@ -193,7 +206,7 @@ def test_every_way_that_failed_is_named(tmp_path: Path, monkeypatch):
 
 def test_no_container_engine_is_found_out_at_once(monkeypatch):
     monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{free_port()}")
-    with pytest.raises(BrokerUnavailable, match="no container engine answers|not installed"):
+    with pytest.raises(BrokerUnavailable, match=r"no container engine answers|not installed"):
         container.start(lambda _: None)
 
 
