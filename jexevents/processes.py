@@ -63,6 +63,16 @@ def working_folder(pid: int) -> str:
     return ""
 
 
+def variable(pid: int, name: str) -> str:
+    """Give what a process's environment had for ``name`` at its start; empty where unknown."""
+    prefix = name.encode() + b"="
+    with suppress(OSError):
+        for entry in (PROC / str(pid) / "environ").read_bytes().split(b"\0"):
+            if entry.startswith(prefix):
+                return os.fsdecode(entry[len(prefix) :])
+    return ""
+
+
 def select(wanted: Callable[[int], bool]) -> list[ProcessId]:
     """Give the running processes, this one left out, whose pid ``wanted`` picks."""
     found = [identify(pid) for pid in all_pids() if pid != os.getpid() and wanted(pid)]
@@ -80,8 +90,7 @@ def signal_all(processes: Iterable[ProcessId], number: int) -> None:
 def wait_gone(processes: Iterable[ProcessId], timeout: float) -> bool:
     """Wait until none of the processes runs; False if some still do after ``timeout`` seconds."""
     left, deadline = list(processes), time.monotonic() + timeout
-    while left := [process for process in left if alive(process)]:
-        _reap(left)
+    while left := [process for process in _reaped(left) if alive(process)]:
         if time.monotonic() > deadline:
             return False
         time.sleep(POLL_SECONDS)
@@ -99,11 +108,12 @@ def end(processes: Iterable[ProcessId], *, grace: float = 0.0, first: int = sign
     wait_gone(processes, 10)
 
 
-def _reap(processes: Iterable[ProcessId]) -> None:
-    # One of them may be a child of this process; waiting for it is what ends it for good.
+def _reaped(processes: list[ProcessId]) -> list[ProcessId]:
+    # Some may be children of this process, which stay zombies until they are waited for.
     for process in processes:
         with suppress(ChildProcessError):
             os.waitpid(process.pid, os.WNOHANG)
+    return processes
 
 
 def _started_proc(pid: int) -> str:
