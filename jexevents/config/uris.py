@@ -16,7 +16,7 @@ from jexevents.config.misfit import Misfit
 EMBEDDED = "embedded:"
 
 _ENCODE = "special characters of user and password percent-encoded (@ as %40, / as %2F, # as %23)"
-_BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})|%00")
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f]")
 _HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252})")
 _LISTEN = re.compile(r"(?:(?P<host>\[[0-9A-Fa-f:.%\w]+\]|[^\[\]:\s/@]*):)?(?P<port>[0-9]{1,5})")
@@ -25,8 +25,9 @@ _POSTGRES = re.compile(
     r"(?:/(?P<database>[^?]*))?(?:\?(?P<query>.*))?"
 )
 _POSTGRES_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.%\w]+\]|[^:\[\]]*)(?::(?P<port>[0-9]*))?")
+_PARAMETER = re.compile(r"[a-z_]+=[^=]*")
 _PAIR = re.compile(
-    r"\s*(?P<name>[A-Za-z_]+)\s*=\s*(?:'(?:\\.|[^'\\])*'|(?:\\.|[^\s\\'])(?:\\.|[^\s\\])*|(?=\s|$))"
+    r"\s*(?P<name>[a-z_]+)\s*=\s*(?:'(?:\\.|[^'\\])*'|(?:\\.|[^\s\\'])(?:\\.|[^\s\\])*|(?=\s|$))"
     r"(?=\s|$)",
     re.DOTALL,
 )
@@ -47,7 +48,7 @@ class ListenAddress(NamedTuple):
 def read_listen_address(value: object) -> ListenAddress:
     """Read ``:8080``, ``8080`` (text or number), ``host:port`` or ``[::1]:8080``.
 
-    Raises Misfit. The form with the bare colon is the seed's (Go's ``http.ListenAndServe``).
+    Raises Misfit. The form with the bare colon is the original's (Go's ``http.ListenAndServe``).
     """
     text = str(value) if type(value) is int else value
     match = _LISTEN.fullmatch(text) if isinstance(text, str) else None
@@ -64,6 +65,9 @@ def read_amqp_uri(value: object) -> str:
     ``/a/b`` that client makes ``a/b``, pika only ``a``: it comes out as ``/a%2Fb``.
     """
     parts = _split("an amqp:// or amqps:// URI", value, ("amqp", "amqps"))
+    if "@" in parts.path + parts.query:
+        # More likely the rest of a password with a "/" in it than a virtual host.
+        raise Misfit(f"an amqp:// or amqps:// URI with {_ENCODE}")
     vhost = unquote(parts.path[1:]) or "/"
     return parts._replace(path="/" + quote(vhost, safe="")).geturl()
 
@@ -135,11 +139,19 @@ def _split(expected: str, value: object, schemes: tuple[str, ...]) -> SplitResul
         raise Misfit(f"{expected} with a port from 1 to 65535 and {_ENCODE}") from None
     if parts.scheme not in schemes or "://" not in value:
         raise Misfit(expected)
-    if parts.netloc.count("@") > 1 or "#" in value or _BAD_PERCENT.search(value):
+    if parts.netloc.count("@") > 1 or "#" in value or not _is_encoded(value):
         raise Misfit(f"{expected} with {_ENCODE}")
     if not parts.hostname or port == 0:
         raise Misfit(f"{expected} with a host name, and a port from 1 to 65535 if any")
     return parts
+
+
+def _is_encoded(value: str) -> bool:
+    try:
+        unquote(value, errors="strict")
+    except UnicodeDecodeError:
+        return False
+    return _BAD_PERCENT.search(value) is None
 
 
 def _check_embedded(value: str) -> str:
@@ -150,11 +162,11 @@ def _check_embedded(value: str) -> str:
 
 def _check_postgres_uri(value: str) -> str:
     match = _POSTGRES.fullmatch(value)
-    if match is None or _BLANK.search(value) or _BAD_PERCENT.search(value):
+    if match is None or _BLANK.search(value) or not _is_encoded(value):
         raise Misfit(f"a postgres:// or postgresql:// URI with {_ENCODE}")
     if not all(_has_good_port(host) for host in match["hosts"].split(",")):
         raise Misfit(f"a postgres:// URI with ports from 1 to 65535 and {_ENCODE}")
-    if match["query"] and not all("=" in pair for pair in match["query"].split("&")):
+    if match["query"] and not all(map(_PARAMETER.fullmatch, match["query"].split("&"))):
         raise Misfit("a postgres:// URI with parameters of the form ?name=value&name=value")
     return value
 
