@@ -61,7 +61,12 @@ class Server:
     @property
     def address(self) -> tuple[str, int]:
         """Host and port of the first address, as bound: port 0 is a real one by then."""
-        return self._listeners[0].effective_host, int(self._listeners[0].effective_port)
+        return self.addresses[0]
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """All addresses that are bound; none before the start."""
+        return [(one.effective_host, int(one.effective_port)) for one in self._listeners]
 
     @property
     def failed(self) -> bool:
