@@ -93,7 +93,7 @@ class Gate:
         if authorization is not None:
             return self._by_token(role, authorization, client)
         if not any_host:
-            self._refuse_unknown_host(attempt)
+            self._refuse_unknown_host(role, attempt)
         return self._anonymous(role, client)
 
     def _refuse_foreign_origin(self, attempt: Attempt) -> None:
@@ -103,12 +103,10 @@ class Gate:
         if not self.hosts.is_own_origin(origin, attempt.headers.get("host", "")):
             raise forbidden("Pages of another origin may not change anything here.")
 
-    def _refuse_unknown_host(self, attempt: Attempt) -> None:
+    def _refuse_unknown_host(self, role: Role | None, attempt: Attempt) -> None:
         if not self.hosts.knows(attempt.headers.get("host", "")):
-            raise forbidden(
-                "This server does not know itself by that Host; without a token that is refused. "
-                "Add the name to AllowedHosts, or send a token."
-            )
+            remedy = "Add the name to AllowedHosts" + (", or send a token." if role else ".")
+            raise forbidden(f"This server does not know itself by that Host. {remedy}")
 
     def _by_token(self, role: Role, authorization: str, client: Client) -> Caller:
         credential = self._authenticate(authorization)
@@ -133,9 +131,8 @@ class Gate:
             return Caller(ANONYMOUS, frozenset(), client.address)
         if role in self.anonymous_roles:
             return Caller(ANONYMOUS, self.anonymous_roles, client.address)
-        if role not in OPENABLE or not client.local:
-            raise unauthorized(f"This needs a token with the role {role.value}. {_MAKE_TOKEN}")
-        if self.tokens.any_exist():
+        # The database is asked last: it may be away, and strangers get their 401 without it.
+        if role not in OPENABLE or not client.local or self.tokens.any_exist():
             raise unauthorized(f"This needs a token with the role {role.value}. {_MAKE_TOKEN}")
         return Caller(ANONYMOUS, OPENABLE, client.address)
 

@@ -69,7 +69,7 @@ class Route:
 
 def all_statuses(route: Route) -> tuple[int, ...]:
     """Give every status that a route can answer with, those of the app included."""
-    general = {400, 413, 500}
+    general = {400, 413, 500} | (set() if route.any_host else {403})
     if route.role is not None:
         general |= {401, 403, 503}
     if not route.safe:

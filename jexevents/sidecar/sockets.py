@@ -26,7 +26,7 @@ def open_sockets(binding: Binding) -> list[socket.socket]:
             if one is not None:
                 opened.append(one)
                 port = opened[0].getsockname()[1]
-    except OSError as exc:
+    except (OSError, UnicodeError) as exc:  # the latter for names that are none
         for one in opened:
             one.close()
         raise _unusable(binding, exc) from exc
@@ -64,7 +64,8 @@ _REMEDIES = {
 }
 
 
-def _unusable(binding: Binding, exc: OSError) -> ConfigError:
+def _unusable(binding: Binding, exc: OSError | UnicodeError) -> ConfigError:
     where = f"{binding.hosts[0]}:{binding.port}"
-    remedy = _REMEDIES.get(exc.errno, "Correct HTTPListenPort.")
-    return ConfigError(f"HTTPListenPort: {where} cannot be bound: {exc.strerror}.", remedy=remedy)
+    remedy = _REMEDIES.get(getattr(exc, "errno", None), "Correct HTTPListenPort.")
+    why = getattr(exc, "strerror", None) or str(exc)
+    return ConfigError(f"HTTPListenPort: {where} cannot be bound: {why}.", remedy=remedy)

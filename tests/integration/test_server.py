@@ -1,0 +1,443 @@
+"""The server through real sockets: what clients send, well or badly, and how it stops."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import socket
+import threading
+import time
+
+import pytest
+import requests
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from web import (
+    CREDENTIALS,
+    JOB,
+    app,
+    assert_problem,
+    exchange,
+    gate,
+    parsed,
+    read_all,
+    routes,
+)
+
+from jexevents.errors import ConfigError
+from jexevents.model import Role
+from jexevents.sidecar.app import build_app
+from jexevents.sidecar.bind import LOOPBACK, Binding
+from jexevents.sidecar.responses import Response
+from jexevents.sidecar.routes import Route
+from jexevents.sidecar.server import Server
+
+BODY = json.dumps(JOB).encode()
+LOCAL = Binding(("127.0.0.1",), 0)
+BOUND_BYTES = 1000
+
+
+@pytest.fixture(scope="module")
+def server():
+    one = Server(app(max_body_bytes=BOUND_BYTES), LOCAL, max_body_bytes=BOUND_BYTES)
+    one.start()
+    yield one
+    one.stop()
+    assert one.join(10)
+    assert not one.failed
+
+
+@pytest.fixture
+def url(server):
+    return "http://{}:{}".format(*server.address)
+
+
+@pytest.fixture
+def serve():
+    started: list[Server] = []
+
+    def start(wsgi, binding: Binding = LOCAL, **options) -> Server:
+        one = Server(wsgi, binding, **options)
+        started.append(one)
+        one.start()
+        return one
+
+    yield start
+    for one in started:
+        one.stop()
+    for one in started:
+        assert one.join(20)
+
+
+def request(line: str, *fields: str, body: bytes = b"", close: bool = True) -> bytes:
+    lines = [line, "Host: localhost", *fields, *(["Connection: close"] if close else [])]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+
+
+def route(handler, **options) -> Route:
+    return Route(
+        **{"method": "GET", "path": "/it", "role": None, "handler": handler, "summary": "s"}
+        | options
+    )
+
+
+def test_a_client_library_inserts_a_job(url):
+    answer = requests.post(f"{url}/jobs", json=JOB, timeout=20)
+    assert answer.status_code == 201
+    assert answer.json() == {"uuid": JOB["AppID"], "status": "Submitted"}
+    assert answer.headers["X-Request-Id"]
+    assert answer.headers["Server"] == "jexevents"
+
+
+def test_a_chunked_body_is_read(url):
+    answer = requests.post(f"{url}/jobs", data=iter([BODY[:7], BODY[7:]]), timeout=20)
+    assert answer.status_code == 201
+
+
+def test_tokens_through_the_socket(serve):
+    one = serve(app(CREDENTIALS))
+    place = "http://{}:{}/jobs/x".format(*one.address)
+    assert requests.get(place, timeout=20).status_code == 401
+    fields = {"Authorization": "Bearer read"}
+    assert requests.get(place, headers=fields, timeout=20).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["X-Forwarded-For", "X-Real-IP", "Forwarded", "Via"])
+def test_a_request_through_an_unknown_proxy_is_not_a_local_one(url, name):
+    assert requests.get(f"{url}/jobs/x", timeout=20).status_code == 200
+    answer = requests.get(f"{url}/jobs/x", headers={name: "127.0.0.1"}, timeout=20)
+    assert answer.status_code == 401
+
+
+BAD = {
+    "nonsense": (400, b"nonsense\r\n\r\n"),
+    "lower-case method": (400, b"get / HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+    "no field name": (400, request("GET / HTTP/1.1", ": x")),
+    "bare line feed": (400, b"GET /healthz HTTP/1.1\r\nHost: a\nX: b\r\n\r\n"),
+    "length no number": (400, request("POST /jobs HTTP/1.1", "Content-Length: ten")),
+    "length below zero": (400, request("POST /jobs HTTP/1.1", "Content-Length: -1")),
+    "two lengths": (400, request("POST /jobs HTTP/1.1", "Content-Length: 1", "Content-Length: 2")),
+    "length of many digits": (
+        400, request("POST /jobs HTTP/1.1", "Content-Length: " + "9" * 5000)),
+    "length too large": (413, request("POST /jobs HTTP/1.1", "Content-Length: 999999999")),
+    "body too large": (
+        413, request("POST /jobs HTTP/1.1", "Content-Length: 1500", body=b"{" + b" " * 1499)),
+    "chunks too large": (413, request(
+        "POST /jobs HTTP/1.1", "Transfer-Encoding: chunked", body=b"FFF\r\n" + b" " * 0xFFF)),
+    "bad chunk": (
+        400, request("POST /jobs HTTP/1.1", "Transfer-Encoding: chunked", body=b"zz\r\n\r\n")),
+    "other transfer encoding": (
+        501, request("POST /jobs HTTP/1.1", "Transfer-Encoding: gzip, chunked")),
+    "target without bracket": (400, request("GET http://[::1/healthz HTTP/1.1")),
+    "long target": (431, request("GET /" + "a" * 100_000 + " HTTP/1.1")),
+    "long query": (431, request("GET /search?name=" + "a" * 100_000 + " HTTP/1.1")),
+    "many fields": (431, request("GET /healthz HTTP/1.1", *(f"X-{n}: y" for n in range(20_000)))),
+    "long field": (431, request("GET /healthz HTTP/1.1", "X: " + "y" * 200_000)),
+    "endless head": (431, b"GET / HTTP/1.1\r\nX: " + b"y" * 300_000),
+    "NUL in the path": (400, request("GET /jobs/%00 HTTP/1.1")),
+    "dots": (400, request("GET /jobs/../healthz HTTP/1.1")),
+    "encoded dots": (400, request("GET /jobs/%2e%2e HTTP/1.1")),
+    "bad escape in the path": (400, request("GET /jobs/%zz HTTP/1.1")),
+    "bad escape in the query": (400, request("GET /search?name=%zz HTTP/1.1")),
+    "path not UTF-8": (400, request("GET /jobs/%ff HTTP/1.1")),
+    "raw bytes in the path": (400, request("GET /jobs/\xff HTTP/1.1")),
+    "query not UTF-8": (400, request("GET /search?name=\xff HTTP/1.1")),
+    "two hosts": (403, request("GET /jobs/x HTTP/1.1", "Host: evil.example")),
+    "unknown host": (403, b"GET /jobs/x HTTP/1.1\r\nHost: e.example\r\nConnection: close\r\n\r\n"),
+    "two tokens": (401, request(
+        "GET /jobs/x HTTP/1.1", "Authorization: Bearer a", "Authorization: Bearer b")),
+    "CONNECT": (404, request("CONNECT localhost:80 HTTP/1.1")),
+    "TRACE": (405, request("TRACE /healthz HTTP/1.1")),
+    "other version": (404, request("GET /nope HTTP/3.7")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_requests_are_problems_on_the_wire_too(server, name):
+    status, data = BAD[name]
+    answer = parsed(exchange(server.address, data))
+    assert_problem(answer, status)
+    assert len(answer.body) == int(answer.headers["Content-Length"])
+
+
+GOOD = {
+    "HTTP/1.0": b"GET /healthz HTTP/1.0\r\n\r\n",
+    "HTTP/0.9 style": b"GET /healthz\r\n\r\n",
+    "absolute form": request("GET http://localhost/healthz HTTP/1.1"),
+    "absolute form of another host": request("GET http://other.example/healthz HTTP/1.1"),
+    "slash at the end": request("GET /healthz/ HTTP/1.1"),
+    "slashes at the start": request("GET //healthz HTTP/1.1"),
+    "escaped letters": request("GET /%68ealthz HTTP/1.1"),
+    "fragment": request("GET /healthz#x HTTP/1.1"),
+    "blank lines before": b"\r\n\r\n" + request("GET /healthz HTTP/1.1"),
+    "body on GET": request("GET /healthz HTTP/1.1", "Content-Length: 2", body=b"{}"),
+    "folded field": request("GET /healthz HTTP/1.1", "X: a", " b"),
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_unusual_requests_that_are_right(server, name):
+    answer = parsed(exchange(server.address, GOOD[name]))
+    assert (answer.status, json.loads(answer.body)) == (200, {"status": "ok"})
+
+
+def test_pipelined_requests_are_answered_in_order(server):
+    data = b"".join([
+        request("GET /jobs/a HTTP/1.1", close=False),
+        request("POST /jobs HTTP/1.1", f"Content-Length: {len(BODY)}", body=BODY, close=False),
+        request("GET /nope HTTP/1.1", close=False),
+        request("GET /jobs/z HTTP/1.1"),
+    ])  # fmt: skip
+    raw = exchange(server.address, data)
+    assert re.findall(rb"HTTP/1\.1 (\d+)", raw) == [b"200", b"201", b"404", b"200"]
+
+
+def test_head_has_no_body_and_keeps_the_connection_in_step(server):
+    data = request("HEAD /healthz HTTP/1.1", close=False) + request("GET /healthz HTTP/1.1")
+    raw = exchange(server.address, data)
+    assert raw.count(b"HTTP/1.1 200") == 2
+    assert raw.count(b'{"status"') == 1
+
+
+def test_expect_continue_is_answered_and_a_body_too_large_is_not_asked_for(server):
+    head = request("POST /jobs HTTP/1.1", f"Content-Length: {len(BODY)}", "Expect: 100-continue")
+    with socket.create_connection(server.address, timeout=20) as connection:
+        connection.sendall(head)
+        assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(BODY)
+        assert b"201 Created" in read_all(connection)
+    huge = request("POST /jobs HTTP/1.1", "Content-Length: 99999", "Expect: 100-continue")
+    raw = exchange(server.address, huge)
+    assert b"100 Continue" not in raw
+    assert_problem(parsed(raw), 413)
+
+
+def test_a_client_that_sends_too_much_still_reads_its_413(server):
+    size = 20_000_000
+    head = request("POST /jobs HTTP/1.1", f"Content-Length: {size}", close=False)
+    with socket.create_connection(server.address, timeout=20) as connection:
+        connection.sendall(head)
+        sender = threading.Thread(target=send_quietly, args=(connection, b" " * size))
+        sender.start()
+        answer = parsed(read_all(connection))
+        assert_problem(answer, 413)
+        connection.close()
+        sender.join(20)
+
+
+def send_quietly(connection: socket.socket, data: bytes) -> None:
+    with contextlib.suppress(OSError):
+        connection.sendall(data)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=200), st.sampled_from([b"", b"GET ", b"POST /jobs HTTP/1.1\r\n"]))
+def test_any_bytes_get_a_problem_or_an_end(server, noise, start):
+    raw = exchange(server.address, start + noise + b"\r\n\r\n", end=True)
+    if raw:
+        answer = parsed(raw)
+        assert answer.status < 500 or answer.status == 501
+        if answer.status >= 400 and answer.body:
+            assert_problem(answer, answer.status)
+
+
+def test_a_failing_handler_and_a_failing_app_are_problems(serve, url):
+    assert_problem(parsed_get(url, "/errors/bug"), 500)
+
+    def broken(environ, start_response):
+        raise ZeroDivisionError("hidden")
+
+    one = serve(broken)
+    answer = parsed(exchange(one.address, request("GET / HTTP/1.1")))
+    assert_problem(answer, 500)
+
+
+def parsed_get(url: str, path: str):
+    host, port = url.removeprefix("http://").split(":")
+    return parsed(exchange((host, int(port)), request(f"GET {path} HTTP/1.1")))
+
+
+def test_an_answer_that_fails_midway_is_cut_off_and_the_server_lives(serve):
+    def pieces():
+        yield b"begun"
+        raise ZeroDivisionError
+
+    one = serve(build_app([route(lambda r: Response(200, pieces()))], gate()))
+    for _ in range(3):
+        raw = exchange(one.address, request("GET /it HTTP/1.1"))
+        assert b"begun" in raw
+        assert not raw.endswith(b"0\r\n\r\n")
+
+
+def test_long_answers_leave_threads_for_health(serve):
+    release, begun = threading.Event(), threading.Semaphore(0)
+
+    def pieces():
+        begun.release()
+        yield b"a"
+        assert release.wait(20)
+
+    follow = route(lambda r: Response(200, pieces()), path="/long", streams=True)
+    one = serve(build_app([follow, *routes()], gate(), stream_limit=1), threads=2)
+    place = "http://{}:{}".format(*one.address)
+    with requests.get(f"{place}/long", stream=True, timeout=20) as held:
+        assert held.status_code == 200
+        assert begun.acquire(timeout=20)
+        refused = requests.get(f"{place}/long", timeout=20)
+        assert refused.status_code == 503
+        assert int(refused.headers["Retry-After"]) > 0
+        assert requests.get(f"{place}/healthz", timeout=20).status_code == 200
+        release.set()
+        assert held.content == b"a"
+    assert requests.get(f"{place}/long", timeout=20).status_code == 200
+
+
+def test_a_reader_that_goes_away_gives_its_place_back(serve):
+    ended = threading.Event()
+
+    def pieces():
+        try:
+            while True:
+                yield b"x" * 65536
+        finally:
+            ended.set()
+
+    follow = route(lambda r: Response(200, pieces()), streams=True)
+    one = serve(build_app([follow], gate(), stream_limit=1))
+    with socket.create_connection(one.address, timeout=20) as connection:
+        connection.sendall(request("GET /it HTTP/1.1"))
+        assert connection.recv(100)
+    assert ended.wait(20)
+
+
+def test_slow_and_idle_clients_are_let_go(serve):
+    one = serve(app(), idle_seconds=1)
+    idle = socket.create_connection(one.address, timeout=20)
+    slow = socket.create_connection(one.address, timeout=20)
+    slow.sendall(b"GET /healthz HTTP/1.1\r\nX: ")
+    began, ended = time.monotonic(), threading.Event()
+    dripping = threading.Thread(target=drip, args=(slow, ended))
+    dripping.start()
+    with idle, slow:
+        assert idle.recv(1) == b""
+        assert end_of(slow) == b""
+    ended.set()
+    dripping.join(20)
+    assert time.monotonic() - began < 15
+
+
+def drip(connection: socket.socket, ended: threading.Event) -> None:
+    with contextlib.suppress(OSError):
+        while not ended.wait(0.2):
+            connection.sendall(b"y")
+
+
+def end_of(connection: socket.socket) -> bytes:
+    try:
+        return connection.recv(1)
+    except ConnectionResetError:
+        return b""
+
+
+def test_a_client_that_does_not_read_does_not_hold_a_thread(serve):
+    done = threading.Event()
+
+    def pieces():
+        try:
+            for _ in range(1000):
+                yield b"x" * 1_000_000
+        finally:
+            done.set()
+
+    one = serve(build_app([route(lambda r: Response(200, pieces()))], gate()), idle_seconds=1)
+    with socket.create_connection(one.address, timeout=20) as connection:
+        connection.sendall(request("GET /it HTTP/1.1"))
+        assert done.wait(20)
+
+
+def test_a_port_in_use_is_a_config_error_with_a_remedy(server):
+    with pytest.raises(ConfigError, match="HTTPListenPort") as caught:
+        Server(app(), Binding(("127.0.0.1",), server.address[1])).start()
+    assert "Another program" in caught.value.remedy
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid", "a" * 300, ""])
+def test_an_address_that_cannot_be_had_is_a_config_error(host):
+    with pytest.raises(ConfigError, match="HTTPListenPort"):
+        Server(app(), Binding((host or "\xff..",), 0)).start()
+
+
+def test_loopback_is_bound_on_both_families_under_one_port(serve):
+    one = serve(app(), Binding(LOOPBACK, 0))
+    host, port = one.address
+    assert host == "127.0.0.1"
+    assert requests.get(f"http://127.0.0.1:{port}/healthz", timeout=20).status_code == 200
+    if len(one.addresses) > 1:
+        assert requests.get(f"http://[::1]:{port}/healthz", timeout=20).status_code == 200
+
+
+def test_start_stop_and_join_in_any_order_and_number():
+    one = Server(app(), LOCAL)
+    assert one.join(0)
+    one.start()
+    one.start()
+    assert not one.join(0)
+    for _ in range(3):
+        one.stop()
+    assert one.join(10)
+    assert one.join(0)
+    one.start()  # stopped is for good
+    assert one.join(0)
+    assert not one.failed
+
+
+def test_stopped_before_its_start_it_never_runs():
+    one = Server(app(), LOCAL)
+    one.stop()
+    one.start()
+    assert one.join(0)
+
+
+def test_stop_finishes_what_runs_and_accepts_nothing_new(serve):
+    entered, release = threading.Event(), threading.Event()
+
+    def slow(_request):
+        entered.set()
+        assert release.wait(20)
+        return {"done": True}
+
+    one = serve(build_app([route(slow, role=Role.READ)], gate()), grace_seconds=20)
+    running = socket.create_connection(one.address, timeout=20)
+    idle = socket.create_connection(one.address, timeout=20)
+    running.sendall(request("GET /it HTTP/1.1", close=False))
+    assert entered.wait(20)
+    one.stop()
+    assert idle.recv(1) == b""
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(one.address, timeout=20)
+    release.set()
+    with running, idle:
+        assert b'{"done": true}' in read_all(running)
+    assert one.join(20)
+    assert not one.failed
+
+
+def test_stop_is_bounded_where_something_does_not_finish(serve):
+    entered, release = threading.Event(), threading.Event()
+
+    def stuck(_request):
+        entered.set()
+        release.wait(30)
+        return {}
+
+    one = serve(build_app([route(stuck)], gate()), grace_seconds=0.3)
+    with socket.create_connection(one.address, timeout=20) as connection:
+        connection.sendall(request("GET /it HTTP/1.1"))
+        assert entered.wait(20)
+        began = time.monotonic()
+        one.stop()
+        assert one.join(10)
+        assert time.monotonic() - began < 5
+        assert connection.recv(100) == b""
+    release.set()

@@ -1,0 +1,177 @@
+"""The gate's rules: who may call what, in which order the rules apply."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from hashlib import sha256
+
+import pytest
+
+from jexevents.errors import ConfigError, StoreUnavailable, Unavailable
+from jexevents.model import Credential, Role
+from jexevents.sidecar.auth import Attempt, Gate
+from jexevents.sidecar.clients import KnownHosts, networks
+from jexevents.sidecar.problems import Problem
+from jexevents.sidecar.tokens import Tokens
+
+NOW = datetime(2026, 1, 2, tzinfo=timezone.utc)
+
+
+def credential(name: str, *roles: Role, expires_at=None) -> Credential:
+    digest = sha256(name.encode()).digest()
+    return Credential(name, name, digest, frozenset(roles), expires_at)
+
+
+ALL = [
+    *(credential(role.value, role) for role in Role),
+    credential("old", Role.ADMIN, expires_at=NOW),
+    credential("young", Role.ADMIN, expires_at=NOW + timedelta(seconds=1)),
+]
+
+
+def away() -> list[Credential]:
+    raise StoreUnavailable
+
+
+def gate(credentials=(), **options) -> Gate:
+    load = credentials if callable(credentials) else lambda: credentials
+    return Gate(Tokens(load), now=lambda: NOW, **options)
+
+
+def attempt(token: str = "", *, method: str = "GET", peer: str = "127.0.0.1", **headers: str):
+    fields = {name.replace("_", "-"): value for name, value in headers.items()}
+    if token:
+        fields["authorization"] = f"Bearer {token}"
+    return Attempt(method, peer, fields)
+
+
+def status(made: Gate, role: Role | None, tried: Attempt, **options) -> int:
+    try:
+        made.admit(role, tried, **options)
+    except Problem as problem:
+        return problem.status
+    except Unavailable:
+        return 503
+    return 200
+
+
+@pytest.mark.parametrize("held", Role)
+@pytest.mark.parametrize("needed", Role)
+def test_admin_includes_all_roles_and_the_others_nothing(held, needed):
+    expected = 200 if held in (needed, Role.ADMIN) else 403
+    assert status(gate(ALL), needed, attempt(held.value)) == expected
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("tokens", [(), ALL, away], ids=["no tokens", "tokens", "away"])
+@pytest.mark.parametrize("local", [True, False])
+@pytest.mark.parametrize("opened", [frozenset(), frozenset({Role.READ})])
+def test_without_a_token(role, tokens, local, opened):
+    made = gate(tokens, anonymous_roles=opened)
+    tried = attempt(peer="127.0.0.1" if local else "192.0.2.1")
+    expected = 401
+    if role in opened:
+        expected = 200
+    elif role in (Role.READ, Role.WRITE) and local:
+        expected = {id(()): 200, id(ALL): 401, id(away): 503}[id(tokens)]
+    assert status(made, role, tried) == expected
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    ["", "Bearer", "Bearer ", "Bearer a b", "Bearer admin, Bearer admin", "Basic YTpi", "admin",
+     "Digest x", "Bearer \xff", "Bearer " + "a" * 2000, "Bearer guess", "Bearer old"],
+)  # fmt: skip
+def test_bad_credentials_are_401_with_a_challenge_and_counted(authorization):
+    made = gate(ALL, anonymous_roles=frozenset({Role.READ}))
+    with pytest.raises(Problem) as caught:
+        made.admit(Role.READ, attempt(authorization=authorization))
+    assert caught.value.status == 401
+    assert caught.value.headers["WWW-Authenticate"].startswith('Bearer realm="jexevents"')
+    assert made.refused == 1
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+def test_the_scheme_is_in_any_case(scheme):
+    assert gate(ALL).admit(Role.RUN, attempt(authorization=f"{scheme}  run")).name == "run"
+
+
+def test_only_failed_authentication_is_counted():
+    made = gate(ALL)
+    assert status(made, Role.RUN, attempt("read")) == 403
+    assert status(made, Role.RUN, attempt("run")) == 200
+    assert made.refused == 0
+
+
+def test_expiry():
+    assert status(gate(ALL), Role.READ, attempt("young")) == 200
+    assert status(gate(ALL), Role.READ, attempt("old")) == 401
+
+
+def test_an_expired_token_still_closes_what_needs_one():
+    expired = [credential("old", Role.ADMIN, expires_at=NOW)]
+    assert status(gate(expired), Role.READ, attempt()) == 401
+
+
+def test_an_unknown_token_while_the_database_is_away_is_503():
+    assert status(gate(away), Role.READ, attempt("read")) == 503
+
+
+def test_the_caller_is_told():
+    caller = gate(ALL).admit(Role.READ, attempt("admin", peer="192.0.2.1"))
+    assert (caller.name, caller.credential_id, caller.address) == ("admin", "admin", "192.0.2.1")
+    assert caller.has(Role.RUN)
+    nobody = gate().admit(Role.READ, attempt())
+    assert (nobody.name, nobody.credential_id) == ("anonymous", None)
+    assert nobody.roles == {Role.READ, Role.WRITE}
+    assert not nobody.has(Role.RUN)
+
+
+def test_public_routes_do_not_look_at_tokens():
+    made = gate(away)
+    assert status(made, None, attempt("guess", peer="192.0.2.1")) == 200
+
+
+def test_a_trusted_proxy_speaks_for_its_client():
+    made = gate(trusted_proxies=networks(["127.0.0.1"]))
+    assert status(made, Role.READ, attempt(x_forwarded_for="192.0.2.1")) == 401
+    assert status(made, Role.READ, attempt(x_forwarded_for="127.0.0.1")) == 200
+    assert status(made, Role.READ, attempt()) == 401
+
+
+def test_what_came_through_an_unknown_proxy_is_not_local():
+    for name in ("x_forwarded_for", "forwarded", "x_real_ip"):
+        assert status(gate(), Role.READ, attempt(**{name: "127.0.0.1"})) == 401
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("role", [None, Role.WRITE])
+@pytest.mark.parametrize("token", ["", "write"])
+def test_unsafe_methods_with_a_foreign_origin_are_403(method, role, token):
+    foreign = attempt(token, method=method, origin="https://evil.example", host="localhost:1")
+    assert status(gate(ALL), role, foreign, any_host=True) == 403
+    own = attempt("write", method=method, origin="http://localhost:1", host="localhost:1")
+    assert status(gate(ALL), role, own) == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+def test_safe_methods_may_have_any_origin(method):
+    tried = attempt("read", method=method, origin="https://evil.example", host="localhost")
+    assert status(gate(ALL), Role.READ, tried) == 200
+
+
+def test_an_unknown_host_is_403_without_credentials_only():
+    made = gate(ALL, hosts=KnownHosts(allowed=["jex.example"]))
+    assert status(made, Role.READ, attempt(host="evil.example")) == 403
+    assert status(made, None, attempt(host="evil.example")) == 403
+    assert status(made, None, attempt("read", host="evil.example")) == 403
+    assert status(made, None, attempt(host="evil.example"), any_host=True) == 200
+    assert status(made, Role.READ, attempt("read", host="evil.example")) == 200
+    assert status(made, Role.READ, attempt("guess", host="evil.example")) == 401
+    assert status(made, None, attempt(host="jex.example:8080")) == 200
+
+
+@pytest.mark.parametrize("role", [Role.RUN, Role.ADMIN])
+def test_run_and_admin_cannot_be_opened(role):
+    with pytest.raises(ConfigError, match="AnonymousRoles"):
+        gate(anonymous_roles=frozenset({Role.READ, role}))
