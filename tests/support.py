@@ -17,6 +17,8 @@ import pytest
 
 from jexevents import processes
 from jexevents.processes import ProcessId
+from jexevents.store.database import Database
+from jexevents.store.migrate import migrate
 
 ROOT = Path(__file__).resolve().parent.parent
 T = TypeVar("T")
@@ -89,10 +91,5 @@ def administer(uri: str, statement: str) -> None:
 
 def fill_template(uri: str) -> None:
     """Bring the database that all tests' databases are copied from to the current schema."""
-    try:
-        from jexevents.store.migrate import migrate
-    except ModuleNotFoundError as exc:
-        if not (exc.name or "").startswith("jexevents."):
-            raise
-        return
-    migrate(uri)
+    with closing(Database(uri)) as database:
+        migrate(database)
