@@ -9,7 +9,7 @@ import pytest
 import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from web import (
+from tests.integration.web import (
     CREDENTIALS,
     ERRORS,
     JOB,

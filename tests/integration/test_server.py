@@ -13,7 +13,7 @@ import pytest
 import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from web import (
+from tests.integration.web import (
     CREDENTIALS,
     JOB,
     app,
