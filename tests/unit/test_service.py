@@ -4,7 +4,7 @@ import queue
 import threading
 
 import pytest
-from service_stress import stress
+from tests.unit.service_stress import stress
 
 from jexevents import logs
 from jexevents.errors import ServiceEnded
