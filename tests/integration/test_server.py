@@ -392,6 +392,14 @@ def test_start_stop_and_join_in_any_order_and_number():
     assert not one.failed
 
 
+def test_an_idle_server_stops_at_once_not_at_its_next_turn():
+    one = Server(app(), LOCAL)
+    one.start()
+    assert parsed(exchange(one.address, request("GET /healthz HTTP/1.1"))).status == 200
+    one.stop()
+    assert one.join(3)
+
+
 def test_stopped_before_its_start_it_never_runs():
     one = Server(app(), LOCAL)
     one.stop()
