@@ -295,6 +295,28 @@ def test_a_long_answer_that_ends_early_gives_its_place_back(handler):
     assert statuses <= {200, 204, 500}
 
 
+def test_a_long_answer_that_fails_at_its_first_piece_is_logged_and_a_problem():
+    route = Route(
+        method="GET",
+        path="/f",
+        role=None,
+        handler=lambda request: Response(200, (1 / 0 for _ in "x")),
+        summary="s",
+    )
+    with structlog.testing.capture_logs() as lines:
+        answer = call(build_app([route], gate()), "GET", "/f")
+    assert_problem(answer, 500)
+    assert lines[0]["event"] == "http_failed"
+    assert lines[0]["request_id"] == answer.headers["X-Request-Id"]
+
+
+def test_an_encoded_body_is_refused_before_the_handler_sees_it():
+    route = Route(method="POST", path="/f", role=None, handler=lambda request: {}, summary="s")
+    only = build_app([route], gate())
+    assert_problem(call(only, "POST", "/f", b"x", HTTP_CONTENT_ENCODING="gzip"), 415)
+    assert call(only, "POST", "/f", b"x", HTTP_CONTENT_ENCODING="Identity").status == 200
+
+
 def test_one_line_a_request_with_secrets_masked():
     with structlog.testing.capture_logs() as lines:
         call(OPEN, "POST", "/agave/s3cret", b"", query="x-nonce=s3cret", HTTP_HOST="x")

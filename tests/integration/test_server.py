@@ -392,6 +392,17 @@ def test_start_stop_and_join_in_any_order_and_number():
     assert not one.failed
 
 
+def test_an_idle_server_stops_at_once_not_at_its_next_turn():
+    one = Server(app(), LOCAL)
+    one.start()
+    with requests.Session() as kept:
+        place = "http://{}:{}/healthz".format(*one.address)
+        assert kept.get(place, timeout=20).status_code == 200
+        assert not one.join(0.2)  # by now its loop waits for something to happen
+        one.stop()
+        assert one.join(3)
+
+
 def test_stopped_before_its_start_it_never_runs():
     one = Server(app(), LOCAL)
     one.stop()
