@@ -86,7 +86,8 @@ def _envelope(body: bytes) -> Mapping[str, Any]:
     faults = SCHEMAS.check(_SCHEMA, document)
     if faults:
         raise Invalid("The message is not one of an HTCondor log monitor.", faults)
-    return {**document, "Event": document["Event"].encode("utf-8", "surrogateescape")}
+    given = {name: value for name, value in document.items() if value is not None}
+    return {**given, "Event": document["Event"].encode("utf-8", "surrogateescape")}
 
 
 def _object(body: bytes) -> dict[str, Any]:
