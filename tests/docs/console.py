@@ -2,10 +2,10 @@
 
 A fenced block marked ``console`` is run, one marked ``sh`` is not. In a console block a line
 that begins with ``$ `` is a command, which goes on behind a backslash, through a here document
-and up to a closing quotation mark; the lines below are what it prints. Compared is all but white space. A line of three
-dots stands for any text. What is new at each run is compared by its form: ids that the document
-shows for the first time in an answer (and which are then known), times of the year in which it
-was written, request ids, numbers of events and ages.
+and up to a closing quotation mark; the lines below are what it prints. All but white space is
+compared. A line of three dots stands for any text. What is new at each run is compared by its
+form: ids that the document shows for the first time in an answer (and which are then known),
+times of the year in which it was written, request ids, numbers of events, ages, tokens.
 """
 
 from __future__ import annotations
@@ -141,9 +141,6 @@ class Reader:
             f"line {example.line}: $ {example.command}\n--- as documented\n{example.output}\n"
             f"--- as printed\n{printed}"
         )
-
-    def _knows(self, told: str) -> bool:
-        return told in self._ids
 
     def _replaced(self, text: str) -> str:
         for old, new in self.replacements.items():
