@@ -98,8 +98,10 @@ def _cut(cells: str, columns: _Columns) -> tuple[str, str, str, str]:
 
 def _splits(cells: str, edge: int) -> bool:
     """Tell whether a cut at ``edge`` goes through a word."""
-    return not cells[edge - 1 : edge].isspace() and not cells[edge : edge + 1].isspace() and (
-        0 < edge < len(cells)
+    return (
+        not cells[edge - 1 : edge].isspace()
+        and not cells[edge : edge + 1].isspace()
+        and (0 < edge < len(cells))
     )
 
 
