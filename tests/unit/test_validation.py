@@ -55,7 +55,8 @@ LEDGER_EVENT = {
 }  # fmt: skip
 LEDGER_REJECT = {
     "id": 1, "received_at": NOON, "origin": "amqp:q", "source": "", "credential": None,
-    "reasons": [{"pointer": "", "expected": "e", "got": "g"}], "properties": {}, "body": "x", "size": 1, "sha256": "00", "cut": False,
+    "reasons": [{"pointer": "", "expected": "e", "got": "g"}], "properties": {}, "body": "x",
+    "size": 1, "sha256": "00", "cut": False,
 }  # fmt: skip
 GOOD = {
     "job_insertion": FULL_JOB,
