@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ def raw(name: str) -> bytes:
     return (FOLDER / f"{name}.log").read_bytes()
 
 
-@lru_cache(maxsize=None)
+@cache
 def oracle(name: str) -> dict[str, Any]:
     return json.loads((FOLDER / f"{name}.expected.json").read_text("utf-8"))
 
@@ -28,14 +28,14 @@ def prefix_oracle() -> dict[str, list[dict[str, Any]]]:
     return json.loads((FOLDER / "prefix-oracle.json").read_text("utf-8"))
 
 
-@lru_cache(maxsize=None)
+@cache
 def split(name: str) -> tuple[list[Piece], int]:
     splitter = Splitter()
     pieces = [*splitter.feed(raw(name)), *splitter.finish()]
     return pieces, splitter.remaining
 
 
-@lru_cache(maxsize=None)
+@cache
 def events(name: str) -> dict[int, CondorEvent]:
     """Every event of a sample by the offset behind it."""
     return {piece.end: parse(piece.raw) for piece in split(name)[0] if piece.fault is None}
