@@ -16,8 +16,8 @@ from datetime import tzinfo
 from typing import Any
 
 from jexevents import strictjson
-from jexevents.errors import Invalid, Malformed
-from jexevents.model import Arrival, Event, Fault, JobKey, Kind, Position
+from jexevents.errors import Invalid
+from jexevents.model import Arrival, Event, JobKey, Kind, Position
 from jexevents.sources.condor.event import CondorEvent
 from jexevents.sources.condor.parse import parse
 from jexevents.sources.condor.times import resolve
@@ -47,7 +47,7 @@ def read(arrival: Arrival, zone: tzinfo) -> Event:
         received_at=arrival.received_at,
         data=_data(parsed),
         raw=raw,
-        checksum=identity(source, raw, envelope.get("Occurrence", 0)),
+        checksum=identity(source, raw, int(envelope.get("Occurrence", 0))),
         position=_position(envelope),
     )
 
@@ -86,17 +86,21 @@ def _envelope(body: bytes) -> Mapping[str, Any]:
     faults = SCHEMAS.check(_SCHEMA, document)
     if faults:
         raise Invalid("The message is not one of an HTCondor log monitor.", faults)
-    return {**document, "Event": document["Event"].encode("utf-8", "surrogateescape")}
+    return {**document, "Event": _bytes(document["Event"])}
 
 
 def _object(body: bytes) -> dict[str, Any]:
-    document = strictjson.loads(body)
-    if not isinstance(document, dict):
-        raise Malformed(
-            "The message is not a JSON object.",
-            [Fault("", "an object with the member Event", type(document).__name__)],
-        )
-    return document
+    # Some monitors force the 32 bytes of a hash into a string of the JSON.
+    document = strictjson.loads(body, any_text=True)
+    document.pop("Hash", None)
+    return {name: value for name, value in document.items() if value is not None}
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
 
 
 def _is_of_job(event: CondorEvent) -> bool:
@@ -107,7 +111,7 @@ def _is_of_job(event: CondorEvent) -> bool:
 
 def _position(envelope: Mapping[str, Any]) -> Position | None:
     if "Log" in envelope and "Offset" in envelope:
-        return Position(envelope["Log"], envelope["Offset"])
+        return Position(envelope["Log"], int(envelope["Offset"]))
     return None
 
 
