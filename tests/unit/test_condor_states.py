@@ -69,9 +69,16 @@ def differences(name: str) -> Iterator[str]:
         state = fold(events) if events else CondorState(state="unknown")
         if state.state != word(job):
             yield f"{job['ClusterId']}.{job['ProcId']}: {state.state}, condor_q: {word(job)}"
-        elif job["JobStatus"] == 4 and not job["ExitBySignal"]:
-            assert state.exit_code == job["ExitCode"]
-            assert int(state.finished_at.timestamp()) == job["CompletionDate"]
+        elif job["JobStatus"] == 4:
+            # A year that is missing is for condor_q the year it ran in.
+            ours = _end(state) if oracle["year_in_file"] else (state.exit_code, None)
+            theirs = (job.get("ExitCode"), job["CompletionDate"] if ours[1] else None)
+            if ours != theirs:
+                yield f"{job['ClusterId']}.{job['ProcId']}: {ours}, condor_q: {theirs}"
+
+
+def _end(state: CondorState) -> tuple[int | None, int]:
+    return state.exit_code, int(state.finished_at.timestamp())
 
 
 NAMES = sorted(file.name.removesuffix(".log") for file in SAMPLES.glob("*.log"))
