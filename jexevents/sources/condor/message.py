@@ -16,14 +16,16 @@ from datetime import tzinfo
 from typing import Any
 
 from jexevents import strictjson
-from jexevents.errors import Invalid
-from jexevents.model import Arrival, Event, JobKey, Kind, Position
+from jexevents.errors import Invalid, Malformed
+from jexevents.model import Arrival, Event, Fault, JobKey, Kind, Position
 from jexevents.sources.condor.event import CondorEvent
 from jexevents.sources.condor.parse import parse
 from jexevents.sources.condor.times import resolve
 from jexevents.validation import SCHEMAS
 
 _SCHEMA = "condor_message"
+# Several AMQP libraries put the character set here; that is no encoding of the body.
+_PLAIN = ("", "identity", "utf-8", "utf8", "us-ascii", "ascii")
 
 
 def read(arrival: Arrival, zone: tzinfo) -> Event:
@@ -31,6 +33,7 @@ def read(arrival: Arrival, zone: tzinfo) -> Event:
 
     Raises Malformed or Invalid with every fault.
     """
+    _refuse_encoding(arrival)
     envelope = _envelope(arrival.body)
     raw = envelope["Event"]
     parsed = parse(raw)
@@ -87,6 +90,15 @@ def _envelope(body: bytes) -> Mapping[str, Any]:
     if faults:
         raise Invalid("The message is not one of an HTCondor log monitor.", faults)
     return {**document, "Event": _bytes(document["Event"])}
+
+
+def _refuse_encoding(arrival: Arrival) -> None:
+    encoding = str(arrival.properties.get("content_encoding", "")).strip().lower()
+    if encoding not in _PLAIN:
+        raise Malformed(
+            "Encoded messages are not read.",
+            [Fault("content_encoding", "none, identity or utf-8", encoding[:80])],
+        )
 
 
 def _object(body: bytes) -> dict[str, Any]:
