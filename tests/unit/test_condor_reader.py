@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_condor_parse import CASES, TABLE, USAGE, text
+from tests.unit.test_condor_parse import CASES, TABLE, USAGE, text
 
 from jexevents.sources.condor.parse import parse
 from jexevents.sources.condor.times import resolve
