@@ -9,6 +9,13 @@ import pytest
 import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from jexevents.errors import StoreUnavailable
+from jexevents.model import Role
+from jexevents.sidecar import health
+from jexevents.sidecar.app import build_app
+from jexevents.sidecar.responses import Response
+from jexevents.sidecar.routes import Route, all_statuses
 from tests.integration.web import (
     CREDENTIALS,
     ERRORS,
@@ -22,13 +29,6 @@ from tests.integration.web import (
     gate,
     routes,
 )
-
-from jexevents.errors import StoreUnavailable
-from jexevents.model import Role
-from jexevents.sidecar import health
-from jexevents.sidecar.app import build_app
-from jexevents.sidecar.responses import Response
-from jexevents.sidecar.routes import Route, all_statuses
 
 BODY = json.dumps(JOB).encode()
 OPEN = app()

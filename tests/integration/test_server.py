@@ -13,6 +13,14 @@ import pytest
 import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from jexevents.errors import ConfigError
+from jexevents.model import Role
+from jexevents.sidecar.app import build_app
+from jexevents.sidecar.bind import LOOPBACK, Binding
+from jexevents.sidecar.responses import Response
+from jexevents.sidecar.routes import Route
+from jexevents.sidecar.server import Server
 from tests.integration.web import (
     CREDENTIALS,
     JOB,
@@ -24,14 +32,6 @@ from tests.integration.web import (
     read_all,
     routes,
 )
-
-from jexevents.errors import ConfigError
-from jexevents.model import Role
-from jexevents.sidecar.app import build_app
-from jexevents.sidecar.bind import LOOPBACK, Binding
-from jexevents.sidecar.responses import Response
-from jexevents.sidecar.routes import Route
-from jexevents.sidecar.server import Server
 
 BODY = json.dumps(JOB).encode()
 LOCAL = Binding(("127.0.0.1",), 0)
@@ -85,7 +85,7 @@ def route(handler, **options) -> Route:
 def test_a_client_library_inserts_a_job(url):
     answer = requests.post(f"{url}/jobs", json=JOB, timeout=20)
     assert answer.status_code == 201
-    assert answer.json() == {"uuid": JOB["AppID"], "status": "Submitted"}
+    assert answer.json()["UUID"] == JOB["AppID"]
     assert answer.headers["X-Request-Id"]
     assert answer.headers["Server"] == "jexevents"
 
