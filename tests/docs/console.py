@@ -124,9 +124,8 @@ class Reader:
 
         An event that was published is in the ledger a moment later, not at once.
         """
-        self._ids |= {
-            told: told for told in _TOLD.findall(example.command) if not self._knows(told)
-        }
+        for told in _TOLD.findall(example.command):
+            self._ids.setdefault(told, told)
         command = self._replaced(example.command)
         pause = threading.Event()
         for left in reversed(range(max(1, int(patience_seconds / 0.1)))):
