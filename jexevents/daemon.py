@@ -111,9 +111,7 @@ def _end(service: Service) -> None:
         log.warning("service_hangs", service=service.name)
 
 
-def _consumer(
-    config: Config, database: Database, presence: Presence, ending: Ending
-) -> Consumer:
+def _consumer(config: Config, database: Database, presence: Presence, ending: Ending) -> Consumer:
     way_in = wiring.ingest(config, database)
 
     def handle(batch: Sequence[Arrival]) -> Sequence[Outcome]:

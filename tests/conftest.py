@@ -17,6 +17,7 @@ import psycopg2
 import pytest
 
 from jexevents.errors import JexError
+from tests.ledger import TestLedger, open_ledger
 from tests.support import ROOT, administer, database_uri, fill_template, missing, unique
 
 
@@ -101,3 +102,10 @@ def vhost(broker) -> Iterator[str]:
     name = unique("jexevents")
     yield broker.create_vhost(name)
     broker.delete_vhost(name)
+
+
+@pytest.fixture
+def ledger(database: str) -> Iterator[TestLedger]:
+    """The product's parts over a database of the test's own."""
+    with open_ledger(database) as opened:
+        yield opened

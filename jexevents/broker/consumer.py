@@ -165,9 +165,7 @@ class _Session:
         self._channel: BlockingChannel = connection.channel()
         self._channel.add_on_cancel_callback(self._on_cancel)
         self._channel.basic_qos(prefetch_count=intake.prefetch_count)
-        self._channel.basic_consume(
-            queue, self._on_message, consumer_tag=intake.consumer_tag
-        )
+        self._channel.basic_consume(queue, self._on_message, consumer_tag=intake.consumer_tag)
 
     def next_batch(self, stop: StopFlag) -> list[Delivery]:
         """Give the next messages in their order; none if told to stop before one came.
@@ -259,4 +257,3 @@ def _properties(
 
 def _counts(outcomes: Sequence[Outcome]) -> dict[str, int]:
     return {outcome.value: outcomes.count(outcome) for outcome in Outcome}
-

@@ -131,9 +131,7 @@ def _limit(request: Request) -> int:
     if limit is None:
         return DEFAULT_LIMIT
     if not 1 <= limit <= MAX_LIMIT:
-        raise malformed(
-            "The limit cannot be used.", "limit", f"1 to {MAX_LIMIT}", str(limit)
-        )
+        raise malformed("The limit cannot be used.", "limit", f"1 to {MAX_LIMIT}", str(limit))
     return limit
 
 

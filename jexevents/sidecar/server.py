@@ -21,7 +21,7 @@ GRACE_SECONDS = 5.0
 IDLE_SECONDS = 60
 MAX_HEADER_BYTES = 65536
 MAX_CONNECTIONS = 1000
-_LOOP_SECONDS = 1.0
+_LOOP_SECONDS = 5.0
 
 # It warns at each request that has to wait for a thread.
 logging.getLogger("waitress.queue").setLevel(logging.ERROR)

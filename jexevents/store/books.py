@@ -32,9 +32,7 @@ class Book(Protocol):
     def read(self, connection: Connection, states: Mapping[str, Any]) -> None:
         """Fill in what stands in the kind's own table; ``states`` by job id."""
 
-    def write(
-        self, connection: Connection, jobs: Sequence[tuple[str, JobKey, Any, Any]]
-    ) -> None:
+    def write(self, connection: Connection, jobs: Sequence[tuple[str, JobKey, Any, Any]]) -> None:
         """Write (id, key, state, state before or None) to the kind's own table."""
 
     def note(self, connection: Connection, events: Sequence[tuple[str, Event]]) -> None:

@@ -62,9 +62,7 @@ class CondorBook:
             for name, value in zip(_FACTS, values, strict=True):
                 setattr(state, name, value)
 
-    def write(
-        self, connection: Connection, jobs: Sequence[tuple[str, JobKey, Any, Any]]
-    ) -> None:
+    def write(self, connection: Connection, jobs: Sequence[tuple[str, JobKey, Any, Any]]) -> None:
         """Write what differs from before to condor_jobs."""
         rows = [
             (job_id, key.parts["cluster"], key.parts["proc"], *_facts(state))

@@ -193,9 +193,7 @@ def _latest(
     return {(job_id, name): (data, seq) for job_id, name, data, seq in rows}
 
 
-def _insert(
-    connection: Connection, jobs: _Jobs, events: Sequence[Event]
-) -> dict[_Identity, int]:
+def _insert(connection: Connection, jobs: _Jobs, events: Sequence[Event]) -> dict[_Identity, int]:
     """Store events, of equal ones the first; give the numbers of those that are new."""
     unique: dict[_Identity, Event] = {}
     for event in events:
@@ -327,7 +325,5 @@ def _outcomes(
         is_new = origin is event and identity in fresh and identity not in told
         told.add(identity)
         outcome = Outcome.ACCEPTED if is_new else Outcome.DUPLICATE
-        result.append(
-            Applied(outcome, seq, job and job.id, job_is_new=bool(job and job.is_new))
-        )
+        result.append(Applied(outcome, seq, job and job.id, job_is_new=bool(job and job.is_new)))
     return result

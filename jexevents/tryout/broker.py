@@ -7,16 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-import pika
-from pika.exceptions import AMQPError
-
+from jexevents.broker.connect import connect
 from jexevents.errors import BrokerUnavailable, JexError
+from jexevents.redaction import redact_uri
 from jexevents.tryout import container, packages
 from jexevents.tryout.management import Management, management_of, vhost_uri
 from jexevents.tryout.packages import Say
 from jexevents.tryout.private import PrivateBroker
 
 __all__ = ["Broker", "GivenBroker", "PrivateBroker", "provide_broker"]
+
+_HEARTBEAT_SECONDS = 30
 
 REMEDY = (
     "Name a RabbitMQ by an AMQP URI, install rabbitmq-server, or start a container engine "
@@ -107,19 +108,8 @@ def provide_broker(folder: Path, *, uri: str | None, cache: Path, say: Say) -> B
 
 def given(uri: str) -> Broker:
     """Give the RabbitMQ that ``uri`` names; BrokerUnavailable if it does not answer."""
-    shown = _without_password(uri)
-    try:
-        parameters = pika.URLParameters(uri)
-        parameters.socket_timeout = parameters.blocked_connection_timeout = 10
-        parameters.connection_attempts = 1
-        pika.BlockingConnection(parameters).close()
-    except (AMQPError, OSError, ValueError) as exc:
-        reason = str(exc) or type(exc).__name__
-        raise BrokerUnavailable(
-            f"The RabbitMQ at {shown} does not answer: {reason}.",
-            remedy="Start it, or leave the URI out to have one provided.",
-        ) from exc
-    return GivenBroker(uri, f"the RabbitMQ at {shown}", management_of(uri))
+    connect(uri, heartbeat_seconds=_HEARTBEAT_SECONDS, name="jexevents tryout").close()
+    return GivenBroker(uri, f"the RabbitMQ at {redact_uri(uri)}", management_of(uri))
 
 
 def in_container(say: Say) -> Broker:
@@ -135,8 +125,3 @@ def private(folder: Path, programs: packages.Programs, say: Say) -> PrivateBroke
     say(f"starting {broker.how}")
     broker.start()
     return broker
-
-
-def _without_password(uri: str) -> str:
-    head, _, place = uri.rpartition("@")
-    return f"{head.partition('://')[0]}://{place}" if head else uri

@@ -9,6 +9,13 @@ import pytest
 import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from jexevents.errors import StoreUnavailable
+from jexevents.model import Role
+from jexevents.sidecar import health
+from jexevents.sidecar.app import build_app
+from jexevents.sidecar.responses import Response
+from jexevents.sidecar.routes import Route, all_statuses
 from tests.integration.web import (
     CREDENTIALS,
     ERRORS,
@@ -22,13 +29,6 @@ from tests.integration.web import (
     gate,
     routes,
 )
-
-from jexevents.errors import StoreUnavailable
-from jexevents.model import Role
-from jexevents.sidecar import health
-from jexevents.sidecar.app import build_app
-from jexevents.sidecar.responses import Response
-from jexevents.sidecar.routes import Route, all_statuses
 
 BODY = json.dumps(JOB).encode()
 OPEN = app()
@@ -293,6 +293,28 @@ def test_a_long_answer_that_ends_early_gives_its_place_back(handler):
     statuses = {call(only, "GET", "/f").status for _ in range(3)}
     gc.collect()
     assert statuses <= {200, 204, 500}
+
+
+def test_a_long_answer_that_fails_at_its_first_piece_is_logged_and_a_problem():
+    route = Route(
+        method="GET",
+        path="/f",
+        role=None,
+        handler=lambda request: Response(200, (1 / 0 for _ in "x")),
+        summary="s",
+    )
+    with structlog.testing.capture_logs() as lines:
+        answer = call(build_app([route], gate()), "GET", "/f")
+    assert_problem(answer, 500)
+    assert lines[0]["event"] == "http_failed"
+    assert lines[0]["request_id"] == answer.headers["X-Request-Id"]
+
+
+def test_an_encoded_body_is_refused_before_the_handler_sees_it():
+    route = Route(method="POST", path="/f", role=None, handler=lambda request: {}, summary="s")
+    only = build_app([route], gate())
+    assert_problem(call(only, "POST", "/f", b"x", HTTP_CONTENT_ENCODING="gzip"), 415)
+    assert call(only, "POST", "/f", b"x", HTTP_CONTENT_ENCODING="Identity").status == 200
 
 
 def test_one_line_a_request_with_secrets_masked():

@@ -13,6 +13,14 @@ import pytest
 import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from jexevents.errors import ConfigError
+from jexevents.model import Role
+from jexevents.sidecar.app import build_app
+from jexevents.sidecar.bind import LOOPBACK, Binding
+from jexevents.sidecar.responses import Response
+from jexevents.sidecar.routes import Route
+from jexevents.sidecar.server import Server
 from tests.integration.web import (
     CREDENTIALS,
     JOB,
@@ -24,14 +32,6 @@ from tests.integration.web import (
     read_all,
     routes,
 )
-
-from jexevents.errors import ConfigError
-from jexevents.model import Role
-from jexevents.sidecar.app import build_app
-from jexevents.sidecar.bind import LOOPBACK, Binding
-from jexevents.sidecar.responses import Response
-from jexevents.sidecar.routes import Route
-from jexevents.sidecar.server import Server
 
 BODY = json.dumps(JOB).encode()
 LOCAL = Binding(("127.0.0.1",), 0)
@@ -85,7 +85,7 @@ def route(handler, **options) -> Route:
 def test_a_client_library_inserts_a_job(url):
     answer = requests.post(f"{url}/jobs", json=JOB, timeout=20)
     assert answer.status_code == 201
-    assert answer.json() == {"uuid": JOB["AppID"], "status": "Submitted"}
+    assert answer.json()["UUID"] == JOB["AppID"]
     assert answer.headers["X-Request-Id"]
     assert answer.headers["Server"] == "jexevents"
 
@@ -390,6 +390,17 @@ def test_start_stop_and_join_in_any_order_and_number():
     one.start()  # stopped is for good
     assert one.join(0)
     assert not one.failed
+
+
+def test_an_idle_server_stops_at_once_not_at_its_next_turn():
+    one = Server(app(), LOCAL)
+    one.start()
+    with requests.Session() as kept:
+        place = "http://{}:{}/healthz".format(*one.address)
+        assert kept.get(place, timeout=20).status_code == 200
+        assert not one.join(0.2)  # by now its loop waits for something to happen
+        one.stop()
+        assert one.join(3)
 
 
 def test_stopped_before_its_start_it_never_runs():

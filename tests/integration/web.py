@@ -106,7 +106,8 @@ def echo(request) -> dict:
 
 def insert(request) -> tuple:
     document = request.json()
-    return 201, {"uuid": document["AppID"], "status": "Submitted"}
+    record = {"UUID": document["AppID"], "InvocationID": document["AppID"], "Source": ""}
+    return 201, {**record, "CondorID": document["CondorID"], "Status": "Submitted"}
 
 
 FAULT = Fault("/a", "one", "other")

@@ -184,9 +184,7 @@ def test_events_of_one_second_are_told_as_they_happen() -> None:
 def test_the_repeated_hour_does_not_turn_the_story_round() -> None:
     # 02:50 before the clock goes back, 02:10 after: both read as the first pass of the hour.
     started = event("EXECUTE", 3000, alt=6600)
-    done = event(
-        "JOB_TERMINATED", 600, alt=4200, TerminatedNormally=True, ReturnValue=0
-    )
+    done = event("JOB_TERMINATED", 600, alt=4200, TerminatedNormally=True, ReturnValue=0)
     state = fold([event("SUBMIT", 2990, alt=6590), started, done])
     assert state.state == "Completed"
     assert state.started_at == START + timedelta(seconds=3000)

@@ -36,8 +36,7 @@ ALLOWED = {
     "embedded": TOOLS,
     "ending": {"exits"},
     "presence": TOOLS | {"ending", "store"},
-    "wiring": TOOLS
-    | {"config", "broker", "sidecar", "ingest", "sources", "store", "embedded"},
+    "wiring": TOOLS | {"config", "broker", "sidecar", "ingest", "sources", "store", "embedded"},
     "daemon": None,
     "cli": None,
     "tryout": None,

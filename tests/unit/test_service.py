@@ -4,11 +4,11 @@ import queue
 import threading
 
 import pytest
-from service_stress import stress
 
 from jexevents import logs
 from jexevents.errors import ServiceEnded
 from jexevents.service import Service
+from tests.unit.service_stress import stress
 
 SOON = 10
 

@@ -132,6 +132,7 @@ def test_depth_counts_brackets_outside_strings_only():
     assert "64" in refusal(b"[" * 65 + b"]" * 65).faults[0].expected
     assert loads(b'["' + b"[{" * 500 + b'\\"[[[\\\\"]', max_depth=1)
     assert loads(b"[" + b"[]," * 500 + b"{}]", max_depth=2)
+    refusal(b'["\\\\", [[[]]]]', max_depth=3)
     refusal(b'{"a":' * 3 + b"1" + b"}" * 3, max_depth=2)
 
 

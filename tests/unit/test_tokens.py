@@ -163,40 +163,72 @@ def test_text_that_is_no_utf8_is_no_token(clock):
     assert tokens(Database("a"), clock).find("\ud800") is None
 
 
-def test_one_thread_asks_while_the_others_go_on_with_what_they_have(clock):
-    database, entered, proceed = Database("a"), threading.Event(), threading.Event()
+class TellingLock:
+    """A lock that tells when somebody has to wait for it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.awaited = threading.Event()
+
+    def acquire(self, timeout: float) -> bool:
+        if self._lock.acquire(blocking=False):
+            return True
+        if timeout:
+            self.awaited.set()
+        return bool(timeout) and self._lock.acquire(timeout=timeout)
+
+    def release(self) -> None:
+        self._lock.release()
+
+
+class SlowDatabase(Database):
+    """Answers only when told to."""
+
+    def __init__(self, *names: str) -> None:
+        super().__init__(*names)
+        self.entered, self.proceed = threading.Event(), threading.Event()
+
+    def load(self) -> list[Credential]:
+        self.entered.set()
+        assert self.proceed.wait(10)
+        return super().load()
+
+
+def in_threads(number: int, call) -> list[threading.Thread]:
+    threads = [threading.Thread(target=call) for _ in range(number)]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def test_while_one_thread_asks_the_others_go_on_with_what_they_have(clock):
+    database = SlowDatabase("a")
     cache = tokens(database, clock)
+    cache._lock = TellingLock()
+    database.proceed.set()
     cache.find("a")
-
-    def held():
-        entered.set()
-        assert proceed.wait(10)
-        return Database.load(database)
-
-    cache._load = held
+    database.entered.clear()
+    database.proceed.clear()
     clock.now += 31
-    asker = threading.Thread(target=cache.find, args=("a",))
-    asker.start()
-    assert entered.wait(10)
+    (asker,) = in_threads(1, lambda: cache.find("a"))
+    assert database.entered.wait(10)
     assert cache.find("a").id == "a"
-    proceed.set()
+    assert not cache._lock.awaited.is_set()
+    database.proceed.set()
     asker.join(10)
-    assert not asker.is_alive()
     assert database.asked == 2
 
 
-def test_many_threads_ask_once_for_the_first_set(clock):
-    database, barrier, found = Database("a"), threading.Barrier(8), []
+def test_threads_that_wait_for_the_first_set_do_not_ask_again(clock):
+    database, found = SlowDatabase("a"), []
     cache = tokens(database, clock)
-
-    def find():
-        barrier.wait()
-        found.append(cache.find("a").id)
-
-    threads = [threading.Thread(target=find) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
+    cache._lock = TellingLock()
+    first = in_threads(1, lambda: found.append(cache.find("a").id))
+    assert database.entered.wait(10)
+    others = in_threads(4, lambda: found.append(cache.find("a").id))
+    assert cache._lock.awaited.wait(10)
+    database.proceed.set()
+    for thread in first + others:
         thread.join(10)
-    assert found == ["a"] * 8
+    assert found == ["a"] * 5
     assert database.asked == 1

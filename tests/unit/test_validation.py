@@ -41,6 +41,23 @@ FULL_JOB = {
     "InvocationID": "EBBFF967-B467-48A3-B3BF-D73F7CDE8ED1",
     "Source": "condor-1",
 }
+NOON = "2026-01-02T12:00:00Z"
+LEDGER_JOB = {
+    "id": JOB["AppID"], "kind": "condor", "key": "1", "source": "", "state": "Completed",
+    "phase": "COMPLETE", "closed": True, "submitter": None, "submitted_at": NOON,
+    "started_at": None, "finished_at": NOON, "exit_code": 0, "reason": None,
+    "created_at": NOON, "updated_at": NOON,
+}  # fmt: skip
+LEDGER_EVENT = {
+    "seq": 1, "name": "SUBMIT", "job_id": JOB["AppID"], "source": "", "occurred_at": NOON,
+    "occurred_offset": None, "occurred_alt": None, "received_at": NOON, "checksum": "00",
+    "log": None, "offset": None, "data": {}, "raw": "000 ...",
+}  # fmt: skip
+LEDGER_REJECT = {
+    "id": 1, "received_at": NOON, "origin": "amqp:q", "source": "", "credential": None,
+    "reasons": [{"pointer": "", "expected": "e", "got": "g"}], "properties": {}, "body": "x",
+    "size": 1, "sha256": "00", "cut": False,
+}  # fmt: skip
 GOOD = {
     "job_insertion": FULL_JOB,
     "condor_message": {
@@ -48,8 +65,16 @@ GOOD = {
         "Offset": 2**63 - 1,
     },
     "job_record": {
-        "uuid": JOB["AppID"], "status": "Submitted", "CondorID": "1", "duplicate": False,
+        "UUID": JOB["AppID"], "InvocationID": JOB["AppID"], "CondorID": "1", "Source": "",
+        "Status": "Submitted", "Submitter": None, "DateCompleted": "2016-12-31T23:59:60z",
+        "FailureCount": 0, "Held": False, "Result": "inserted",
     },
+    "ledger_job": LEDGER_JOB,
+    "ledger_jobs": {"items": [LEDGER_JOB], "next": "/ledger/jobs?before=x"},
+    "ledger_event": LEDGER_EVENT,
+    "ledger_events": {"items": [LEDGER_EVENT], "next": None},
+    "ledger_reject": LEDGER_REJECT,
+    "ledger_rejects": {"items": [LEDGER_REJECT], "next": None},
     "last_events": {
         "state": {"status": "Failed", "completion_date": "1415988131640", "uuid": JOB["AppID"]}
     },

@@ -12,12 +12,12 @@ from typing import Any
 from jexevents.sources.condor.classad import read_line
 from jexevents.sources.condor.lines import (
     Ad,
-    insert,
     keep_all_unread,
     keep_head,
     keep_unread,
     read_attributes,
     read_integer,
+    spelling,
 )
 
 _TRANSFERS = {
@@ -123,7 +123,7 @@ def read_future(head: str, lines: list[str], ad: Ad) -> None:
         if pair is None or pair[0].lower() in _RESERVED:
             keep_unread(ad, line)
         else:
-            insert(ad, *pair)
+            ad[spelling(ad, pair[0])] = pair[1]
 
 
 def read_execute_point(head: str, lines: list[str], ad: Ad) -> None:

@@ -21,9 +21,7 @@ _SUSPENDED = re.compile(r"\s*Number of processes actually suspended: (-?\d{1,18}
 _REMOTE = re.compile(r"(.+?) from (?:(.+?) on )?(.*?):?", re.DOTALL)
 _CHANGED = re.compile(r"Changing job attribute (\S+) from (.*) to (.*)", re.DOTALL)
 _SET = re.compile(r"Setting job attribute (\S+) to (.*)", re.DOTALL)
-_MATERIALIZED = re.compile(
-    r"Materialized (-?\d{1,18}) jobs from (-?\d{1,18}) items\.\s*", re.ASCII
-)
+_MATERIALIZED = re.compile(r"Materialized (-?\d{1,18}) jobs from (-?\d{1,18}) items\.\s*", re.ASCII)
 _COMPLETION_ERROR = re.compile(r"error\s*(-?\d{1,18})?", re.ASCII | re.IGNORECASE)
 _PAUSE_CODE = re.compile(r"(PauseCode|HoldCode) (-?\d{1,18})", re.ASCII)
 

@@ -11,7 +11,6 @@ from jexevents.sources.condor import resources
 from jexevents.sources.condor.classad import read_ad
 from jexevents.sources.condor.lines import (
     Ad,
-    insert,
     keep_all_unread,
     keep_head,
     keep_unread,
@@ -21,6 +20,7 @@ from jexevents.sources.condor.lines import (
     read_end,
     read_labelled,
     read_ticket,
+    spelling,
 )
 
 _SUBMIT = re.compile(r"(?:Job|Cluster) submitted from host: ?(.*)", re.DOTALL)
@@ -54,7 +54,8 @@ def _read_structured_note(text: str, ad: Ad) -> bool:
     """Read a line of notes that says of itself what it is."""
     if text.startswith(_DAG_NODE):
         ad["LogNotes"] = text
-        insert(ad.setdefault("StructuredNotes", {}), "DAGNodeName", text[len(_DAG_NODE) :].strip())
+        notes = ad.setdefault("StructuredNotes", {})
+        notes[spelling(notes, "DAGNodeName")] = text[len(_DAG_NODE) :].strip()
     elif text[0] == "[":
         return "StructuredNotes" not in ad and _read_bracketed_note(text, ad)
     elif text.startswith("WARNING: "):

@@ -22,15 +22,13 @@ MAX_DEPTH = 64
 MAX_DIGITS = 400
 REPLACEMENT = "\ufffd"
 
-_LINE = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_.]*)\s*=(?![=?!])\s*(\S.*?)\s*", re.ASCII | re.DOTALL)
 _INTEGER = re.compile(r"-?\d+", re.ASCII)
 _REAL = re.compile(r"-?(?:\d+\.\d+|\.\d+|\d+(?=[eE]))(?:[eE][-+]?\d+)?", re.ASCII)
-_PLAIN_STRING = re.compile(r'"[^"\\]*"')
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _QUOTED_NAME = re.compile(r"'(?:[^'\\]|\\.)*'", re.DOTALL)
 _NAME = re.compile(r"\s*(?:([A-Za-z_][A-Za-z0-9_.]*)|'((?:[^'\\]|\\.)*)')\s*=(?!=)", re.ASCII)
 _BLANK = re.compile(r"\s*")
-_ESCAPE = re.compile(r"\\([0-7]{1,3}|.)", re.DOTALL)
+_ESCAPE = re.compile(r"((?:\\[0-3]?[0-7]{1,2})+)|\\(.)", re.DOTALL)
 _SIMPLE_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _EXPRESSION = re.compile(r"/Expr\((.*)\)/", re.DOTALL)
@@ -51,11 +49,12 @@ def read_line(line: str) -> tuple[str, Any] | None:
     In this form a backslash escapes a quotation mark and nothing else, so that Windows paths
     need no care (HTCondor's rule for job ads).
     """
-    match = _LINE.fullmatch(line)
-    if not match:
+    name, _, text = line.partition("=")
+    name, text = name.strip(), text.strip()
+    if not text or text[0] in "=?!" or not name.isidentifier() or not name.isascii():
         return None
     try:
-        return match[1], read_value(match[2])
+        return name, read_value(text)
     except ValueError:
         return None
 
@@ -67,10 +66,10 @@ def read_value(text: str, unescape: Unescape | None = None) -> Any:
     not given. What is no literal is given back as it stands. Raises ValueError for a literal
     that is not closed.
     """
+    if text[:1] == '"' and "\\" not in text and text.find('"', 1) == len(text) - 1 > 0:
+        return text[1:-1]
     if _INTEGER.fullmatch(text):
         return int(text) if len(text) <= MAX_DIGITS else text
-    if _PLAIN_STRING.fullmatch(text):
-        return text[1:-1]
     word = text.lower()
     if word in _WORDS:
         return _WORDS[word]
@@ -94,16 +93,16 @@ def unescape_long_form(inner: str) -> str:
 
 
 def unescape_literal(inner: str) -> str:
-    """Undo the escapes of a string literal between brackets: ``\\n``, ``\\"``, ``\\101`` ..."""
+    """Undo the escapes of a literal: ``\\n``, ``\\"``, and ``\\303\\251`` for bytes of UTF-8."""
     return _ESCAPE.sub(_escaped, inner) if "\\" in inner else inner
 
 
 def _escaped(match: re.Match[str]) -> str:
-    """Give the character that one escape stands for."""
-    code = match[1]
-    if code[0] in "01234567":
-        return storable(chr(int(code, 8)))
-    return _SIMPLE_ESCAPES.get(code, code)
+    """Give the characters that one escape, or a row of octal ones, stands for."""
+    if match[1] is None:
+        return _SIMPLE_ESCAPES.get(match[2], match[2])
+    codes = bytes(int(code, 8) for code in match[1].split("\\")[1:])
+    return storable(codes.decode("utf-8", "replace"))
 
 
 def read_ad(text: str) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 A scanner of its own, for two reasons: no document type is ever processed, so there are no
 entities to expand, and HTCondor writes control characters that an XML parser must refuse.
-Elements: s string, i integer, r real, b boolean (``v="t"``), e expression, l list, c ad,
-un undefined, er error, at and rt times. Source: HTCondor's ClassAd XML writer.
+Elements: s string (with the escapes of a ClassAd literal inside), i integer, r real, b
+boolean (``v="t"``), e expression, l list, c ad, un undefined, er error, at and rt times.
+Source: HTCondor's ClassAd XML writer.
 """
 
 from __future__ import annotations
@@ -13,7 +14,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from jexevents.errors import Malformed
-from jexevents.sources.condor.classad import MAX_DEPTH, finite, read_value, storable
+from jexevents.sources.condor.classad import (
+    MAX_DEPTH,
+    finite,
+    read_value,
+    storable,
+    unescape_literal,
+)
 
 _TOKEN = re.compile(
     r"""<(/?)([A-Za-z]+)            # a tag that opens or closes
@@ -82,7 +89,14 @@ def _real(text: str) -> Any:
         return text
 
 
-_LEAVES = {"s": str, "e": str.strip, "at": str.strip, "rt": str.strip, "i": _integer, "r": _real}
+_LEAVES = {
+    "s": unescape_literal,
+    "e": str.strip,
+    "at": str.strip,
+    "rt": str.strip,
+    "i": _integer,
+    "r": _real,
+}
 
 
 class _Reader:

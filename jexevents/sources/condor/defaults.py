@@ -37,6 +37,8 @@ TEXT_DEFAULTS: dict[int, dict[str, Any]] = {
     37: {"PauseCode": 0, "HoldCode": 0},
 }
 
+_CHECKSUM = {"Checksum": "", "ChecksumType": ""}
+_REAL_LIMIT = 2**63
 _ENDED = {"TerminatedNormally": False}
 
 AD_DEFAULTS: dict[int, dict[str, Any]] = {
@@ -46,4 +48,20 @@ AD_DEFAULTS: dict[int, dict[str, Any]] = {
     5: {**TEXT_DEFAULTS[5], **_ENDED, **_RUN_USAGE, **_TOTAL_USAGE},
     15: {**TEXT_DEFAULTS[15], **_ENDED, **_RUN_USAGE, **_TOTAL_USAGE},
     16: _ENDED,
+    41: {"ReservedSpace": 0, "ExpirationTime": 0, "UUID": "", "Tag": ""},
+    42: {"UUID": ""},
+    43: {"Size": 0, **_CHECKSUM, "UUID": ""},
+    44: {**_CHECKSUM, "Tag": ""},
+    45: {"Size": 0, **_CHECKSUM, "Tag": ""},
+    47: {"Type": "None"},
 }
+
+
+def complete(number: int, ad: dict[str, Any]) -> None:
+    """Fill into the ad of a JSON or XML event what it leaves out; counts of bytes are reals."""
+    for name, value in AD_DEFAULTS.get(number, {}).items():
+        came = ad.setdefault(name, value)
+        if type(value) is float and type(came) is int and abs(came) < _REAL_LIMIT:
+            ad[name] = float(came)
+    if ad.get("CriticalError") is False:
+        ad["CriticalError"] = 0

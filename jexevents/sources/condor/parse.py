@@ -9,7 +9,7 @@ from typing import Any
 from jexevents.errors import Malformed
 from jexevents.sources.condor.classad import MAX_DIGITS, from_json
 from jexevents.sources.condor.classad_xml import read_xml
-from jexevents.sources.condor.defaults import AD_DEFAULTS
+from jexevents.sources.condor.defaults import complete
 from jexevents.sources.condor.event import CondorEvent
 from jexevents.sources.condor.events import FIRST_EXECUTE_POINT, event_type
 from jexevents.sources.condor.text import parse_text, take_ids
@@ -68,8 +68,7 @@ def _from_ad(ad: dict[str, Any], form: str) -> CondorEvent:
     ids = take_ids(ad)
     ad.pop("MyType", None)
     known = event_type(number)
-    for name, value in AD_DEFAULTS.get(number, {}).items():
-        ad.setdefault(name, value)
+    complete(number, ad)
     if number >= FIRST_EXECUTE_POINT or known.my_type == "FutureEvent":
         _complete_unknown(number, ad)
     return CondorEvent(number, known.name, known.my_type, *ids, read_event_time(time), ad, form)

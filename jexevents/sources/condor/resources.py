@@ -11,13 +11,15 @@ titles end; Assigned begins where its title begins and takes the rest of the lin
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import NamedTuple
 
 from jexevents.sources.condor.classad import read_value
-from jexevents.sources.condor.lines import Ad, insert, keep_unread
+from jexevents.sources.condor.lines import Ad, keep_unread, spelling
 
 _TITLE = re.compile(r"\s*(?:Partitionable )?Resources\s*:")
-_ROW = re.compile(r"\s*([^\s:]+)[^:]*:(.*)", re.DOTALL)
+_NUMBERS = re.compile(r"(-?\d{1,18}(?:\.\d{1,18})?)\s", re.ASCII)
+_DIGITS = 18
 
 
 class _Columns(NamedTuple):
@@ -27,6 +29,17 @@ class _Columns(NamedTuple):
     request: int
     allocated: int
     assigned: int
+
+
+class _Row(NamedTuple):
+    """A row: its tag without case, names and texts of the cells that are filled.
+
+    ``shifted`` says that a cut went through a word.
+    """
+
+    folded: str
+    cells: tuple[tuple[str, str], ...]
+    shifted: bool
 
 
 def is_title(line: str) -> bool:
@@ -39,14 +52,38 @@ def read_table(lines: list[str], start: int, ad: Ad) -> int:
     columns = _columns(lines[start].partition(":")[2])
     seen: set[str] = set()
     for index in range(start + 1, len(lines)):
-        row = _ROW.fullmatch(lines[index])
-        # A colon inside a later line (a ticket of execution, say) does not make it a row.
-        if not row or not row[1][0].isalpha() or lines[index].lstrip().startswith("Job "):
+        line = lines[index]
+        cut = _cut if len(line) > _MEMORABLE_CHARACTERS else _cut_before
+        row = cut(line, columns)
+        if row is None:
             return index
-        _read_row(row[1], row[2], columns, ad, seen)
+        if row.shifted:
+            keep_unread(ad, line)
+        _read_row(row, ad, row.folded in seen)
+        seen.add(row.folded)
     return len(lines)
 
 
+def _cut(line: str, columns: _Columns) -> _Row | None:
+    """Cut a row at its columns, as HTCondor's reader does; None for a line that is no row."""
+    label, colon, cells = line.partition(":")
+    words = label.split(None, 1)
+    # A colon inside a later line (who ended the job, at what time) does not make it a row.
+    if not colon or not words or label.lstrip().startswith("Job terminated"):
+        return None
+    tag = words[0]
+    names = (f"{tag}Usage", f"Request{tag}", tag, f"Assigned{tag}")
+    texts = _cells(cells, columns)
+    pairs = tuple((name, text) for name, text in zip(names, texts, strict=True) if text)
+    return _Row(tag.lower(), pairs, _cuts_a_word(cells, columns))
+
+
+# Rows repeat as other lines do, see ``lines``.
+_MEMORABLE_CHARACTERS = 200
+_cut_before = lru_cache(maxsize=2048)(_cut)
+
+
+@lru_cache(maxsize=64)
 def _columns(titles: str) -> _Columns:
     """Find the columns by their titles."""
     ends = [match.end() for match in re.finditer(r"\S+", titles)]
@@ -56,56 +93,55 @@ def _columns(titles: str) -> _Columns:
     return _Columns(
         usage,
         request,
-        allocated + 9 if allocated >= 0 else 0,
+        allocated + len("Allocated") if allocated >= 0 else 0,
         max(titles.find("Assigned"), 0),
     )
 
 
-def _read_row(tag: str, cells: str, columns: _Columns, ad: Ad, seen: set[str]) -> None:
-    """Read one row. Two tags that differ only in case are one resource (``GPUs``, ``Gpus``)."""
-    values = _cut(cells, columns)
-    names = (f"{tag}Usage", f"Request{tag}", tag, f"Assigned{tag}")
-    doubled = tag.lower() in seen
-    seen.add(tag.lower())
-    for name, text in zip(names, values, strict=True):
-        if text:
-            _assign(ad, name, text, doubled)
-
-
-def _assign(ad: Ad, name: str, text: str, doubled: bool) -> None:
-    """Set one attribute of a resource from the text of its cell."""
-    value: Any = int(text) if text.isdecimal() and text.isascii() and len(text) < 19 else None
-    try:
-        value = read_value(text) if value is None else value
-    except ValueError:
-        keep_unread(ad, f"{name}: {text}")
-        return
-    if doubled:
-        insert(ad, name, value)
-    else:
-        ad[name] = value
-
-
-def _cut(cells: str, columns: _Columns) -> tuple[str, str, str, str]:
-    """Cut a row at its columns, or by its words where a number is wider than its column."""
+def _cells(cells: str, columns: _Columns) -> tuple[str, str, str, str]:
+    """Cut a row at its columns, as HTCondor's reader does."""
     usage, request, allocated, assigned = columns
-    if any(_splits(cells, edge) for edge in (usage, request, allocated) if edge):
-        return _cut_words(cells)
-    middle = cells[request:allocated] if allocated else ""
-    rest = cells[assigned:] if assigned else ""
-    return cells[:usage].strip(), cells[usage:request].strip(), middle.strip(), rest.strip()
-
-
-def _splits(cells: str, edge: int) -> bool:
-    """Tell whether a cut at ``edge`` goes through a word."""
-    return not cells[edge - 1 : edge].isspace() and not cells[edge : edge + 1].isspace() and (
-        0 < edge < len(cells)
+    return (
+        cells[:usage].strip(),
+        cells[usage:request].strip(),
+        cells[request:allocated].strip() if allocated else "",
+        cells[assigned:].strip() if assigned else "",
     )
 
 
-def _cut_words(cells: str) -> tuple[str, str, str, str]:
-    """Take the words of a row from the right: allocated, requested, used."""
-    words = cells.split(None, 3)
-    rest = words[3].strip() if len(words) > 3 else ""
-    numbers = [""] * (3 - len(words[:3])) + words[:3]
-    return numbers[0], numbers[1], numbers[2], rest
+def _cuts_a_word(cells: str, columns: _Columns) -> bool:
+    """Tell whether a cut goes through a word.
+
+    HTCondor makes its columns as wide as what stands in them. In a row that somebody else
+    has shifted the cut can go through a number; then the row is kept as unread, too.
+    """
+    for edge in columns[:3]:
+        around = cells[edge - 1 : edge + 1] if edge else ""
+        if len(around) == 2 and around[0] != " " and around[1] != " ":
+            return not around.isspace()
+    return False
+
+
+def _read_row(row: _Row, ad: Ad, doubled: bool) -> None:
+    """Set a row's values. Tags that differ only in case are one resource (GPUs, Gpus)."""
+    for name, text in row.cells:
+        if doubled:
+            name = spelling(ad, name)
+        if text.isdecimal() and len(text) <= _DIGITS:
+            ad[name] = int(text)
+        else:
+            _assign(ad, name, text)
+
+
+def _assign(ad: Ad, name: str, text: str) -> None:
+    """Set one attribute of a resource from a cell that holds no plain integer."""
+    try:
+        ad[name] = read_value(_first_number(text))
+    except ValueError:
+        keep_unread(ad, f"{name}: {text}")
+
+
+def _first_number(text: str) -> str:
+    """Take a number, which can have a part of the next column behind it; or all."""
+    match = _NUMBERS.match(text)
+    return match[1] if match else text

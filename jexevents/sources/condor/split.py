@@ -41,6 +41,8 @@ _XML_STEP = re.compile(rb"</?c>|\n<c>")
 _XML_AROUND = (b"<?xml", b"<!DOCTYPE", b"<classads", b"</classads")
 _XML_AROUND_BYTES = 4096
 
+_MAX_DEPTH = 1000
+
 _UNFINISHED = "expected the event's end before the next one begins"
 _NO_EVENT = "expected an event, got something else"
 _TOO_LONG = "expected an event of at most {} bytes"
@@ -227,6 +229,10 @@ class Splitter:
             self._scan = match.end() + (step == b"\\")
             if self._closes(step):
                 return self._scan, None
+            if self._depth > _MAX_DEPTH:
+                # No event is nested like this; to go on counting would only cost time.
+                self._cut = self._cut_garbage
+                return self._cut_garbage()
 
     def _closes(self, step: bytes) -> bool:
         """Count a brace or a quotation mark; tell whether the object ends with it."""
@@ -248,5 +254,8 @@ class Splitter:
             self._scan = match.end()
             if self._depth == 0:
                 return self._scan, None
+            if self._depth > _MAX_DEPTH:
+                self._cut = self._cut_garbage
+                return self._cut_garbage()
         self._scan = max(self._scan, len(self._buffer) - 4)
         return None

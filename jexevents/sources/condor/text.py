@@ -1,8 +1,8 @@
 """The classic text form: a header line, the lines of its body, a line ``...``.
 
-    005 (036.000.000) 2026-11-22 04:13:04 Job terminated.
-    	(1) Normal termination (return value 0)
-    ...
+005 (036.000.000) 2026-11-22 04:13:04 Job terminated.
+    (1) Normal termination (return value 0)
+...
 """
 
 from __future__ import annotations
