@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 import psycopg2
@@ -115,11 +115,7 @@ class Database:
     def close(self) -> None:
         """Close all idle connections; those lent are closed when they come back."""
         self._closed.set()
-        while True:
-            try:
-                connection = self._idle.get_nowait()
-            except queue.Empty:
-                return
+        for connection in self._taken_out():
             if connection is not None:
                 connection.close()
 
@@ -155,6 +151,26 @@ class Database:
             return
         connection.close()
         self._idle.put(None)
+        if not usable:
+            self._drop_idle()
+
+    def _drop_idle(self) -> None:
+        """Close what lies idle: one connection broke, so the others' server is gone as well.
+
+        Else each of them would fail somebody's work before new ones are opened.
+        """
+        for connection in self._taken_out():
+            if connection is not None:
+                connection.close()
+            self._idle.put(None)
+
+    def _taken_out(self) -> list[Connection | None]:
+        """Take out all that lies idle."""
+        idle = []
+        with suppress(queue.Empty):
+            while True:
+                idle.append(self._idle.get_nowait())
+        return idle
 
 
 def _rolled_back(connection: Connection) -> bool:

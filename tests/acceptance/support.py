@@ -142,15 +142,13 @@ class Daemon:
 
     def job(self, key: str, token: str | None = None) -> dict[str, Any] | None:
         """Give a job of the ledger by its key, None while there is none."""
-        items = self.get(f"/ledger/jobs?key={key}", token).json()["items"]
+        answer = self.get(f"/ledger/jobs?key={key}", token)
+        assert answer.status == 200, answer
+        items = answer.json()["items"]
         return items[0] if items else None
 
-    def wait_job(self, key: str, state: str = "Submitted") -> dict[str, Any]:
-        def look() -> dict[str, Any] | None:
-            job = self.job(key)
-            return job if job and job["state"] == state else None
-
-        return wait_until(look, START_SECONDS, f"job {key} {state}; log:\n{self.text}")
+    def wait_job(self, key: str, token: str | None = None) -> dict[str, Any]:
+        return wait_until(lambda: self.job(key, token), START_SECONDS, f"job {key}; {self.text}")
 
     def send(self, number: int) -> None:
         self._process.send_signal(number)
