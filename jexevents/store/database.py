@@ -12,7 +12,7 @@ import psycopg2
 import psycopg2.extensions
 from psycopg2 import errorcodes, sql
 
-from jexevents.errors import Invalid, JexError, StoreUnavailable
+from jexevents.errors import ConfigError, Invalid, JexError, StoreUnavailable
 
 T = TypeVar("T")
 Connection = psycopg2.extensions.connection
@@ -102,12 +102,17 @@ class Database:
     def open(self) -> Connection:
         """Open a connection of its own, outside the pool; the caller closes it.
 
-        Raises StoreUnavailable.
+        Raises StoreUnavailable, or ConfigError where libpq cannot read the DSN.
         """
         try:
             connection = psycopg2.connect(self._dsn, **self._arguments)
             with connection, connection.cursor() as cursor:
                 self._prepare(cursor)
+        except psycopg2.ProgrammingError as error:
+            if error.pgcode:
+                raise _translated(error) from error
+            # Not the server's word but libpq's, on what it was given to connect with.
+            raise ConfigError(f"DBURI cannot be used: {' '.join(str(error).split())}.") from error
         except psycopg2.Error as error:
             raise _translated(error) from error
         return connection
