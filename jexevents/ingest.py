@@ -97,6 +97,9 @@ class Ingest:
             return self._read(arrival)
         except Unacceptable as error:
             return _reject(arrival, error)
+        except Exception as error:
+            log.error("reader_failed", origin=arrival.origin, exc_info=error)
+            return _reject(arrival, Unacceptable(f"The reader failed on it: {error!r}."))
 
     def _store(self, read: Sequence[Event | Reject]) -> list[Outcome]:
         events = [one for one in read if isinstance(one, Event)]

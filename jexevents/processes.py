@@ -124,7 +124,14 @@ def _started_proc(pid: int) -> str:
     # The name, in brackets, may hold blanks and brackets: count from the last one.
     fields = stat.rpartition(")")[2].split()
     state, ticks = fields[0], fields[19]
-    return "" if state in "ZX" else f"{_boot()}:{ticks}"
+    return "" if state in "ZX" and not _has_threads(pid) else f"{_boot()}:{ticks}"
+
+
+def _has_threads(pid: int) -> bool:
+    # While other threads of a killed process still end, its files and ports are still open.
+    with suppress(OSError):
+        return len(os.listdir(PROC / str(pid) / "task")) > 1
+    return False
 
 
 def _started_ps(pid: int) -> str:

@@ -35,19 +35,24 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _NOT_BRACKETS = re.compile(r"[^][{}]+")
 
 
-def loads(body: bytes, *, max_depth: int = MAX_DEPTH) -> object:
+def loads(body: bytes, *, max_depth: int = MAX_DEPTH, any_text: bool = False) -> object:
     """Read one JSON text.
 
     Integers are within signed 64 bits, reals are finite, text holds neither NUL nor lone
     surrogates, arrays and objects nest at most ``max_depth`` deep. Raises Malformed with at
     most ``MAX_FAULTS`` faults; nothing else, whatever the bytes are.
+
+    With ``any_text`` text may hold anything, bytes that are no UTF-8 too, as
+    ``surrogateescape`` reads them: for senders who force raw bytes into strings. The caller
+    then sees to it that nothing of the kind is stored as text.
     """
-    text = _decoded(body)
+    text = _decoded(body, "surrogateescape" if any_text else "strict")
     if text.count("[") + text.count("{") > max_depth:
         _refuse_depth(text, max_depth)
     value, suspect = _parsed(text)
-    if suspect or ("\\u" in text and _UNSTORABLE_ESCAPE.search(text)):
-        faults = list(_faults(value))
+    unstorable = not any_text and "\\u" in text and _UNSTORABLE_ESCAPE.search(text)
+    if suspect or unstorable:
+        faults = list(_faults(value, any_text))
         if faults:
             raise Malformed("The body is JSON that cannot be kept as it is.", faults)
     return value
@@ -122,9 +127,9 @@ def _first_repeated(pairs: list[tuple[str, object]]) -> str:
     return ""
 
 
-def _decoded(body: bytes) -> str:
+def _decoded(body: bytes, errors: str) -> str:
     try:
-        text = body.decode("utf-8")
+        text = body.decode("utf-8", errors)
     except UnicodeDecodeError as exc:
         got = f"byte 0x{body[exc.start]:02x} at offset {exc.start}"
         raise Malformed(
@@ -199,25 +204,27 @@ def _refuse_depth(text: str, max_depth: int) -> None:
 _Path = tuple["_Path | None", "str | int"]
 
 
-def _faults(document: object) -> Iterator[Fault]:
+def _faults(document: object, any_text: bool) -> Iterator[Fault]:
     waiting: list[tuple[_Path | None, object]] = [(None, document)]
     count = 0
     while waiting and count < MAX_FAULTS:
         path, value = waiting.pop()
-        for expected, got in _wrongs(value):
+        for expected, got in _wrongs(value, any_text):
             count += 1
             yield Fault(pointer(_steps(path)), expected, got)
         waiting.extend(((path, step), child) for step, child in _children(value))
 
 
-def _wrongs(value: object) -> Iterator[tuple[str, str]]:
+def _wrongs(value: object, any_text: bool) -> Iterator[tuple[str, str]]:
     if isinstance(value, _Bad):
         yield value.expected, value.got
-    elif isinstance(value, str):
+    if isinstance(value, _Repeating):
+        yield "each name once in an object", f"{shown(value.name)} more than once"
+    if any_text:
+        return
+    if isinstance(value, str):
         yield from _unstorable(value, "text")
     elif isinstance(value, dict):
-        if isinstance(value, _Repeating):
-            yield "each name once in an object", f"{shown(value.name)} more than once"
         for name in value:
             yield from _unstorable(name, "a name")
 

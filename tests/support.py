@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import secrets
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +19,21 @@ from jexevents import processes
 from jexevents.processes import ProcessId
 from jexevents.store.database import Database
 from jexevents.store.migrate import migrate
+from jexevents.tryout.private import free_port
+
+__all__ = [
+    "ROOT",
+    "administer",
+    "assert_nothing_runs",
+    "database_uri",
+    "describe",
+    "fill_template",
+    "free_port",
+    "missing",
+    "running_in",
+    "unique",
+    "wait_until",
+]
 
 ROOT = Path(__file__).resolve().parent.parent
 T = TypeVar("T")
@@ -41,13 +55,6 @@ def wait_until(predicate: Callable[[], T], timeout: float, what: str) -> T:
             pytest.fail(f"after {timeout:g} s still waiting for {what}")
         pause.wait(0.02)
     return answer
-
-
-def free_port() -> int:
-    """Give a port on loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def unique(prefix: str) -> str:

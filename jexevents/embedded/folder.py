@@ -89,8 +89,16 @@ class Folder:
 
     def _give(self, path: Path | int) -> None:
         account = self.account
-        if account and account.foreign and os.stat(path).st_uid != account.uid:
+        if not (account and account.foreign) or os.stat(path).st_uid == account.uid:
+            return
+        try:
             os.chown(path, account.uid, account.gid)
+        except PermissionError as exc:
+            raise ConfigError(
+                f"{self.path} cannot be given to the user {account.name}, whom PostgreSQL runs as "
+                f"here because it refuses root: {exc.strerror}.",
+                remedy="Start jexevents as an ordinary user, or name another server in DBURI.",
+            ) from exc
 
     def _open(self, name: str, flags: int) -> int:
         # Root must not follow a link that the folder's owner has laid.
@@ -100,17 +108,11 @@ class Folder:
 
     @contextmanager
     def locked(self) -> Iterator[Register]:
-        """Hold the folder alone and give its register, which is written back if it changed."""
+        """Hold the folder alone and give its register; who changes it saves it."""
         number = self._open(LOCK, os.O_RDWR)
         try:
             self._lock(number, "is held by a process that starts or stops its server", LOCK_SECONDS)
-            register = self._read()
-            before = json.dumps(asdict(register))
-            try:
-                yield register
-            finally:
-                if json.dumps(asdict(register)) != before:
-                    self._save(register)
+            yield self._read()
         finally:
             os.close(number)
 
@@ -135,7 +137,8 @@ class Folder:
             return Register()
         return Register({key: user for key, user in users.items() if alive(user)}, kept["sockets"])
 
-    def _save(self, register: Register) -> None:
+    def save(self, register: Register) -> None:
+        """Write the register; only within ``locked``."""
         number = self._open("users.json.new", os.O_WRONLY | os.O_TRUNC)
         with os.fdopen(number, "w") as file:
             json.dump(asdict(register), file)

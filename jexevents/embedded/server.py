@@ -68,7 +68,6 @@ class EmbeddedPostgres:
             self.folder.claim()
             with self.folder.locked() as register:
                 sockets = self._bring_up(register)
-                self._enter(register)
             self._watch_log()
             return _uri(sockets)
 
@@ -84,6 +83,7 @@ class EmbeddedPostgres:
                 self._key = ""
                 if not register.users:
                     self._shut_down(register)
+                self.folder.save(register)
             if self._trimmer:
                 self._trimmer.join()
 
@@ -158,8 +158,12 @@ class EmbeddedPostgres:
 
     def _bring_up(self, register: Register) -> str:
         try:
-            return self._join() or self._launch(register)
+            sockets = self._join() or self._launch(register)
+            self._enter(register)
+            self.folder.save(register)
+            return sockets
         except BaseException:
+            register.users.pop(self._key, None)
             if not register.users:
                 self._shut_down(register)
             raise

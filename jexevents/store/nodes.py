@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 import psycopg2
 
@@ -10,6 +11,8 @@ from jexevents import __version__
 from jexevents.errors import StoreUnavailable
 from jexevents.store.database import Connection, Database
 from jexevents.store.queries import QUERIES
+
+_NOTE_SECONDS = 10.0
 
 
 class NodeName:
@@ -24,33 +27,49 @@ class NodeName:
         self._role = role
         self._url = url
         self._connection: Connection | None = None
+        self._noted_at = float("-inf")
 
     def hold(self) -> bool:
         """Take the name, or keep it; False where another live process of the role has it.
 
-        Raises StoreUnavailable; the name may be lost then and is taken again by the next call.
+        Asks the database each time. Raises StoreUnavailable; the name may be lost then and is
+        taken again by the next call.
         """
         try:
-            if self._connection is None:
-                self._connection = self._database.open()
-                self._connection.autocommit = True
-            held = QUERIES.nodes.hold_name(
-                self._connection,
-                lock_class=f"jexevents {self._database.schema} {self._role}",
-                lock_name=self._name,
-            )
-            if held:
-                self._note()
-            return held
+            return self._hold()
         except psycopg2.Error as error:
             self.release()
             raise StoreUnavailable(f"PostgreSQL: {error}") from error
+
+    def _hold(self) -> bool:
+        if self._connection is None:
+            connection = self._database.open()
+            connection.autocommit = True
+            if not self._lock(connection):
+                connection.close()
+                return False
+            self._connection = connection
+        now = time.monotonic()
+        if now - self._noted_at >= _NOTE_SECONDS:
+            self._note()
+            self._noted_at = now
+        else:
+            QUERIES.nodes.ping(self._connection)
+        return True
+
+    def _lock(self, connection: Connection) -> bool:
+        return QUERIES.nodes.hold_name(
+            connection,
+            lock_class=f"jexevents {self._database.schema} {self._role}",
+            lock_name=self._name,
+        )
 
     def release(self) -> None:
         """Let the name go; safe at any time."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+            self._noted_at = float("-inf")
 
     def _note(self) -> None:
         QUERIES.nodes.note_node(

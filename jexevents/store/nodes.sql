@@ -10,3 +10,7 @@ on conflict (name, role) do update set
     url = excluded.url, version = excluded.version, pid = excluded.pid,
     started_at = case when nodes.pid = excluded.pid then nodes.started_at else now() end,
     seen_at = now();
+
+-- name: ping$
+-- Answer, if the connection still lives.
+select 1;

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -29,6 +30,7 @@ START_SECONDS, STOP_SECONDS, CTL_SECONDS = 120, 30, 120
 PORTS = range(20000, 32000)
 PORT_NAMES = ("amqp", "management", "distribution", "epmd")
 MARK = "JEXEVENTS_BROKER"
+LINK_PREFIX = "jexmq-"
 LOOPBACK = "127.0.0.1"
 SETTINGS = """\
 listeners.tcp.default = {host}:{amqp}
@@ -90,7 +92,8 @@ class PrivateBroker:
         processes.signal_all(nodes, signal.SIGTERM)
         processes.wait_gone(nodes, STOP_SECONDS)
         self.kill()
-        self._unlink()
+        _remove_link(self._link)
+        self._link = None
         os.close(self._lock)
         self._lock = None
 
@@ -161,9 +164,13 @@ class PrivateBroker:
 
     def _prepare(self) -> None:
         self._node = self._known_node()
+        _remove_link(self._node.get("link"))
         for name in PORT_NAMES:
             if not _is_free(self._node.get(name, 0)):
-                self._node[name] = _free_port(set(self._node.values()))
+                self._node[name] = free_port(self._node.values())
+        self._scripts()
+        self._plain(self.folder, "folder")
+        self._node["link"] = str(self._link) if self._link else None
         (self.folder / "node.json").write_text(json.dumps(self._node))
         settings = SETTINGS.format(host=LOOPBACK, **self._node)
         (self.folder / "rabbitmq.conf").write_text(settings)
@@ -234,15 +241,10 @@ class PrivateBroker:
         # shell: a path with blanks or quotes is reached by a link without.
         if re.fullmatch(r"[\w./+=@:~-]+", str(path)):
             return path
-        self._link = self._link or Path(tempfile.mkdtemp(prefix="jexmq-"))
+        self._link = self._link or Path(tempfile.mkdtemp(prefix=LINK_PREFIX))
         if not (self._link / name).is_symlink():
             (self._link / name).symlink_to(path)
         return self._link / name
-
-    def _unlink(self) -> None:
-        if self._link:
-            shutil.rmtree(self._link, ignore_errors=True)
-            self._link = None
 
     def _launch(self) -> None:
         with (self.folder / "start.log").open("wb") as log:
@@ -304,9 +306,16 @@ def _is_free(port: int) -> bool:
     return False
 
 
-def _free_port(taken: set) -> int:
+def free_port(taken: Collection = ()) -> int:
+    """Give a port on loopback that is free, not ``taken``, and not one of those that outgoing
+    connections get."""
     for _ in range(1000):
         port = secrets.choice(PORTS)
         if port not in taken and _is_free(port):
             return port
     raise BrokerUnavailable(f"no port from {PORTS.start} to {PORTS.stop} is free on {LOOPBACK}")
+
+
+def _remove_link(link: str | Path | None) -> None:
+    if link and Path(link).name.startswith(LINK_PREFIX):
+        shutil.rmtree(link, ignore_errors=True)

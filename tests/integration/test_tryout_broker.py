@@ -133,22 +133,35 @@ def test_two_side_by_side_with_vhosts(tmp_path: Path, private: PrivateBroker, pr
     assert_gone(tmp_path)
 
 
-def test_what_a_killed_starter_left_is_ended_and_the_data_stay(private: PrivateBroker, programs):
+def test_what_a_killed_starter_left_is_ended_and_the_data_stay(
+    tmp_path: Path, programs, monkeypatch
+):
+    # The blank makes a link in the temporary folder necessary, which must not stay either.
+    private = PrivateBroker(tmp_path / "a broker", programs)
+    temp = tmp_path / "temp"
+    temp.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temp))
+    monkeypatch.setenv("TMPDIR", str(temp))
     arguments = [str(private.folder), str(programs.scripts), str(programs.root or "")]
     command = [sys.executable, "-c", STARTER, *arguments]
     pipe = subprocess.PIPE
     starter = subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True)
-    uri = starter.stdout.readline().strip()
-    put(uri, b"kept")
-    with pytest.raises(ConfigError, match="in use by another process"):
-        private.start()
-    starter.kill()
-    starter.communicate()
+    try:
+        uri = starter.stdout.readline().strip()
+        put(uri, b"kept")
+        with pytest.raises(ConfigError, match="in use by another process"):
+            private.start()
+    finally:
+        starter.kill()
+        starter.communicate()
     left = of_folder(private.folder)
     assert left
-    private.start()
-    assert not any(processes.alive(each) for each in left)
-    assert get(private.uri) == b"kept"
+    with private:
+        assert private.uri == uri
+        assert not any(processes.alive(each) for each in left)
+        assert get(private.uri) == b"kept"
+    assert_gone(tmp_path)
+    assert not list(temp.iterdir())
 
 
 def test_a_path_with_blanks_and_quotes(tmp_path: Path, programs):

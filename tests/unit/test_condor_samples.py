@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 
 import pytest
-from condor_samples import NAMES, events, oracle, split
+from tests.unit.condor_samples import NAMES, events, oracle, split
 
 from jexevents.sources.condor.event import CondorEvent
 from jexevents.sources.condor.times import resolve

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from condor_samples import NAMES, oracle, prefix_oracle, raw, split
+from tests.unit.condor_samples import NAMES, oracle, prefix_oracle, raw, split
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -156,3 +156,11 @@ def test_a_hostile_mebibyte_is_refused_in_linear_time(body):
     began = time.process_time()
     refusal(body)
     assert time.process_time() - began < 5
+
+
+def test_any_text_is_let_through_where_it_is_asked_for_and_nothing_else():
+    body = b'{"Hash": "\xff\\u0000\\ud800", "n": 1}'
+    assert loads(body, any_text=True) == {"Hash": "\udcff\0\ud800", "n": 1}
+    for bad in (b'{"a": 1, "a": "\xff"}', b'{"a": NaN}', b"\xff", b'{"a": 1e999}'):
+        with pytest.raises(Malformed):
+            loads(bad, any_text=True)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jexevents.sources.condor.classad import read_line
+from jexevents.sources.condor.event import is_id
 from jexevents.sources.condor.lines import (
     Ad,
     keep_all_unread,
@@ -111,8 +112,8 @@ read_file_removed = _field_reader({**_SIZE, **_CHECKSUM, **_TAG})
 
 
 _NEVER_AN_ATTRIBUTE = frozenset(("eventtime", "eventtypenumber", "mytype"))
-_RESERVED = _NEVER_AN_ATTRIBUTE | {"cluster", "proc", "subproc"}
-_IDS = ("Cluster", "Proc", "Subproc")
+_IDS = {"cluster": "Cluster", "proc": "Proc", "subproc": "Subproc"}
+_RESERVED = _NEVER_AN_ATTRIBUTE | _IDS.keys()
 
 
 def read_future(head: str, lines: list[str], ad: Ad) -> None:
@@ -132,10 +133,11 @@ def read_execute_point(head: str, lines: list[str], ad: Ad) -> None:
     read_attributes(lines, attributes, ad)
     ad["EventHead"] = head
     for name, value in attributes.items():
-        if name.lower() in _NEVER_AN_ATTRIBUTE or (name in _IDS and type(value) is not int):
+        folded = name.lower()
+        if folded in _NEVER_AN_ATTRIBUTE or (folded in _IDS and not is_id(value)):
             keep_unread(ad, f"{name} = {value}")
         else:
-            ad[name] = value
+            ad[_IDS.get(folded, name)] = value
 
 
 def _flag(text: str) -> bool:

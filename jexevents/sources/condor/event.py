@@ -8,6 +8,12 @@ from typing import Any
 from jexevents.sources.condor.times import Stamp
 
 ABSENT = -1
+_INT32 = range(-(2**31), 2**31)
+
+
+def is_id(value: Any) -> bool:
+    """Tell whether ``value`` can be a cluster, proc or subproc: integers of 32 bits."""
+    return type(value) is int and value in _INT32
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,8 @@ from jexevents.sources.condor.times import resolve
 from jexevents.validation import SCHEMAS
 
 _SCHEMA = "condor_message"
+# Several AMQP libraries put the character set here; that is no encoding of the body.
+_PLAIN = ("", "identity", "utf-8", "utf8", "us-ascii", "ascii")
 
 
 def read(arrival: Arrival, zone: tzinfo) -> Event:
@@ -31,6 +33,7 @@ def read(arrival: Arrival, zone: tzinfo) -> Event:
 
     Raises Malformed or Invalid with every fault.
     """
+    _refuse_encoding(arrival)
     envelope = _envelope(arrival.body)
     raw = envelope["Event"]
     parsed = parse(raw)
@@ -47,7 +50,7 @@ def read(arrival: Arrival, zone: tzinfo) -> Event:
         received_at=arrival.received_at,
         data=_data(parsed),
         raw=raw,
-        checksum=identity(source, raw, envelope.get("Occurrence", 0)),
+        checksum=identity(source, raw, int(envelope.get("Occurrence", 0))),
         position=_position(envelope),
     )
 
@@ -86,17 +89,30 @@ def _envelope(body: bytes) -> Mapping[str, Any]:
     faults = SCHEMAS.check(_SCHEMA, document)
     if faults:
         raise Invalid("The message is not one of an HTCondor log monitor.", faults)
-    return {**document, "Event": document["Event"].encode("utf-8", "surrogateescape")}
+    return {**document, "Event": _bytes(document["Event"])}
+
+
+def _refuse_encoding(arrival: Arrival) -> None:
+    encoding = str(arrival.properties.get("content_encoding", "")).strip().lower()
+    if encoding not in _PLAIN:
+        raise Malformed(
+            "Encoded messages are not read.",
+            [Fault("content_encoding", "none, identity or utf-8", encoding[:80])],
+        )
 
 
 def _object(body: bytes) -> dict[str, Any]:
-    document = strictjson.loads(body)
-    if not isinstance(document, dict):
-        raise Malformed(
-            "The message is not a JSON object.",
-            [Fault("", "an object with the member Event", type(document).__name__)],
-        )
-    return document
+    # Some monitors force the 32 bytes of a hash into a string of the JSON.
+    document = strictjson.loads(body, any_text=True)
+    document.pop("Hash", None)
+    return {name: value for name, value in document.items() if value is not None}
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
 
 
 def _is_of_job(event: CondorEvent) -> bool:
@@ -107,7 +123,7 @@ def _is_of_job(event: CondorEvent) -> bool:
 
 def _position(envelope: Mapping[str, Any]) -> Position | None:
     if "Log" in envelope and "Offset" in envelope:
-        return Position(envelope["Log"], envelope["Offset"])
+        return Position(envelope["Log"], int(envelope["Offset"]))
     return None
 
 

@@ -15,7 +15,7 @@ from jexevents.sources.condor import bodies_files as files
 from jexevents.sources.condor import bodies_queue as queue
 from jexevents.sources.condor import bodies_run as run
 from jexevents.sources.condor.defaults import TEXT_DEFAULTS
-from jexevents.sources.condor.event import ABSENT, CondorEvent
+from jexevents.sources.condor.event import ABSENT, CondorEvent, is_id
 from jexevents.sources.condor.events import FIRST_EXECUTE_POINT, event_type
 from jexevents.sources.condor.lines import Ad
 from jexevents.sources.condor.times import CLOCK, make_stamp
@@ -28,7 +28,6 @@ _HEADER = re.compile(
     re.ASCII | re.DOTALL,
 )
 _ANOTHER_HEADER = re.compile(r"\d{3} \(-?\d+\.-?\d+\.-?\d+\) ", re.ASCII)
-_INT32 = range(-(2**31), 2**31)
 
 _BODIES: dict[int, Callable[[str, list[str], Ad], None]] = {
     0: run.read_submit,
@@ -97,8 +96,8 @@ def parse_text(text: bytes) -> CondorEvent:
             f"got {lines[0][:80]!r}"
         )
     number, *ids = map(int, match.group(1, 2, 3, 4))
-    for value in ids:
-        check_id(value)
+    if not all(map(is_id, ids)):
+        raise Malformed(f"expected ids of 32 bits, got {lines[0][4:50]!r}")
     stamp = make_stamp(match[5], match[6] or match[8], match[7] or match[9], *match.group(*_CLOCK))
     _check_end(lines)
     ad = dict(TEXT_DEFAULTS.get(number, ()))
@@ -111,13 +110,6 @@ def parse_text(text: bytes) -> CondorEvent:
 
 
 _CLOCK = (10, 11, 12, 13, 14)
-
-
-def check_id(value: int) -> int:
-    """Give back an id of a job. Raises Malformed for one that HTCondor cannot have."""
-    if value not in _INT32:
-        raise Malformed(f"expected ids of 32 bits, got {value}")
-    return value
 
 
 def _lines(text: bytes) -> list[str]:
@@ -168,6 +160,6 @@ def take_ids(ad: Ad) -> list[int]:
 def _take_id(ad: Ad, name: str) -> int:
     """Take one id out of an ad."""
     value = ad.pop(name, ABSENT)
-    if type(value) is not int:
-        raise Malformed(f"expected {name} to be an integer, got {str(value)[:40]!r}")
-    return check_id(value)
+    if not is_id(value):
+        raise Malformed(f"expected {name} to be an integer of 32 bits, got {str(value)[:40]!r}")
+    return value
