@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 from jexevents import __version__, wiring
 from jexevents.broker.consumer import Consumer
 from jexevents.config import Config
-from jexevents.ending import Ending, on_signals
+from jexevents.ending import Ending, Signals
 from jexevents.errors import BrokerMismatch, ConfigError
 from jexevents.exits import Exit
 from jexevents.logs import get_logger
@@ -60,6 +60,7 @@ def run(config: Config) -> Exit:
 
 
 def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
+    signals = stack.enter_context(Signals(ending))
     log.info("starting", version=__version__, node=config.node_name, config=config.redacted())
     for warning in config.warnings:
         log.warning("configuration", warning=warning)
@@ -72,7 +73,7 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
     http = sidecar(routes, wiring.access(config), Tokens(database).in_force)
     if http.warning:
         log.warning("loopback_only", reason=http.warning)
-    on_signals(ending, http.tokens.reread)
+    signals.on_hang_up = http.tokens.reread
     for service in (presence, http.server):
         service.on_death = lambda died: ending.fail(Exit.SOFTWARE, f"{died.name} died")
         service.start()

@@ -6,11 +6,22 @@ import os
 import select
 import signal
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
+from typing import NoReturn
 
 from jexevents.exits import Exit
+from jexevents.logs import get_logger
+from jexevents.service import Service
+
+log = get_logger("ending")
+
+# Promise 6 gives 10 s; the rest is for the interpreter's own end and a busy machine.
+GRACE_SECONDS = 8.5
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Ending:
@@ -27,6 +38,11 @@ class Ending:
         self._lock = threading.Lock()
         self.code = Exit.OK
         self.reason = ""
+
+    @property
+    def reader(self) -> int:
+        """A file descriptor that can be read from when the end was asked for."""
+        return self._reader
 
     def is_set(self) -> bool:
         """Whether the process is to end."""
@@ -53,18 +69,82 @@ class Ending:
         return self._set
 
 
-def on_signals(ending: Ending, hang_up: Callable[[], None]) -> None:
-    """TERM and INT end the process, a second one at once; HUP calls ``hang_up``.
+class Signals(Service):
+    """TERM and INT end the process, a second one at once; HUP calls ``on_hang_up``.
 
-    ``hang_up`` runs inside the handler: it may set a flag and nothing else.
+    Python runs a handler in the main thread and between two of its instructions: a consumer that
+    waits inside libpq for a lock, or for a server that hangs, would not hear of it. So the
+    handlers do nothing, and a thread reads the numbers where the interpreter writes them at
+    once. It also sees to it that an end that was asked for comes within ``grace_seconds``: what
+    is still in hand then goes back to the broker unacknowledged, as after a kill.
     """
 
-    def end(number: int, _frame: FrameType | None) -> None:
-        if ending.is_set():
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
-        ending.set()
+    def __init__(self, ending: Ending, *, grace_seconds: float = GRACE_SECONDS) -> None:
+        super().__init__("signals", lambda died: ending.fail(Exit.SOFTWARE, f"{died.name} died"))
+        self.on_hang_up: Callable[[], None] = lambda: None
+        self._ending = ending
+        self._grace_seconds = grace_seconds
+        self._deadline: float | None = None
+        self._asked = False
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._writer, False)
 
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
-    signal.signal(signal.SIGHUP, lambda _number, _frame: hang_up())
+    def __enter__(self) -> Signals:
+        """Take the signals; in the main thread only."""
+        self._before = {number: signal.signal(number, _ignore) for number in _SIGNALS}
+        self._wakeup_before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        self.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        signal.set_wakeup_fd(self._wakeup_before)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self.stop()
+        self.join()
+
+    def run(self) -> None:
+        """Wait for signals, and for the end to come."""
+        while not self.stopping.is_set():
+            if self._deadline is None and self._ending.is_set():
+                self._deadline = time.monotonic() + self._grace_seconds
+            if self._deadline is not None and time.monotonic() >= self._deadline:
+                self._give_up()
+            for number in self._wait():
+                self._take(number)
+
+    def interrupt(self) -> None:
+        """Wake the thread from its wait."""
+        os.write(self._writer, b"\0")
+
+    def _wait(self) -> bytes:
+        """Give the numbers of the signals that came; none when something else is to be done."""
+        if self._deadline is None:
+            watched, seconds = [self._reader, self._ending.reader], None
+        else:
+            watched, seconds = [self._reader], max(0.0, self._deadline - time.monotonic())
+        ready, _, _ = select.select(watched, [], [], seconds)
+        return os.read(self._reader, 64) if self._reader in ready else b""
+
+    def _take(self, number: int) -> None:
+        if number == signal.SIGHUP:
+            self.on_hang_up()
+        elif number in _SIGNALS:
+            if self._asked:
+                _exit_now(128 + number, "asked to end twice")
+            self._asked = True
+            log.info("ending", signal=signal.Signals(number).name)
+            self._ending.set()
+
+    def _give_up(self) -> None:
+        reason = f"not done in {self._grace_seconds:g} s; what is in hand goes back"
+        _exit_now(int(self._ending.code), self._ending.reason or reason)
+
+
+def _exit_now(code: int, reason: str) -> NoReturn:
+    log.warning("stopped", exit_code=code, reason=reason, forced=True)
+    os._exit(code)
+
+
+def _ignore(_number: int, _frame: FrameType | None) -> None:
+    """Do nothing: a signal that has a handler is written to the wake-up pipe."""

@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import threading
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -48,12 +49,12 @@ def missing(what: str, reason: object) -> NoReturn:
 
 def wait_until(predicate: Callable[[], T], timeout: float, what: str) -> T:
     """Ask until the answer is true and give it; fail after ``timeout`` seconds."""
-    pause = threading.Event()
-    for _ in range(max(1, int(timeout / 0.02))):
-        if answer := predicate():
-            return answer
+    pause, deadline = threading.Event(), time.monotonic() + timeout
+    while not (answer := predicate()):
+        if time.monotonic() > deadline:
+            pytest.fail(f"after {timeout:g} s still waiting for {what}")
         pause.wait(0.02)
-    pytest.fail(f"after {timeout:g} s still waiting for {what}")
+    return answer
 
 
 def unique(prefix: str) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 import psycopg2
 import psycopg2.extensions
 from psycopg2 import errorcodes, sql
 
-from jexevents.errors import Invalid, JexError, StoreUnavailable
+from jexevents.errors import ConfigError, Invalid, JexError, StoreUnavailable
 
 T = TypeVar("T")
 Connection = psycopg2.extensions.connection
@@ -102,12 +102,17 @@ class Database:
     def open(self) -> Connection:
         """Open a connection of its own, outside the pool; the caller closes it.
 
-        Raises StoreUnavailable.
+        Raises StoreUnavailable, or ConfigError where libpq cannot read the DSN.
         """
         try:
             connection = psycopg2.connect(self._dsn, **self._arguments)
             with connection, connection.cursor() as cursor:
                 self._prepare(cursor)
+        except psycopg2.ProgrammingError as error:
+            if error.pgcode:
+                raise _translated(error) from error
+            # Not the server's word but libpq's, on what it was given to connect with.
+            raise ConfigError(f"DBURI cannot be used: {' '.join(str(error).split())}.") from error
         except psycopg2.Error as error:
             raise _translated(error) from error
         return connection
@@ -115,11 +120,7 @@ class Database:
     def close(self) -> None:
         """Close all idle connections; those lent are closed when they come back."""
         self._closed.set()
-        while True:
-            try:
-                connection = self._idle.get_nowait()
-            except queue.Empty:
-                return
+        for connection in self._taken_out():
             if connection is not None:
                 connection.close()
 
@@ -155,6 +156,26 @@ class Database:
             return
         connection.close()
         self._idle.put(None)
+        if not usable:
+            self._drop_idle()
+
+    def _drop_idle(self) -> None:
+        """Close what lies idle: one connection broke, so the others' server is gone as well.
+
+        Else each of them would fail somebody's work before new ones are opened.
+        """
+        for connection in self._taken_out():
+            if connection is not None:
+                connection.close()
+            self._idle.put(None)
+
+    def _taken_out(self) -> list[Connection | None]:
+        """Take out all that lies idle."""
+        idle = []
+        with suppress(queue.Empty):
+            while True:
+                idle.append(self._idle.get_nowait())
+        return idle
 
 
 def _rolled_back(connection: Connection) -> bool:

@@ -105,8 +105,8 @@ def test_ids(ids, expected):
         (b"000 (1.0.0) 10/20 16:59:24 ...\n", "is cut"),
         (b"000 (1.0.0) 10/20 16:59:24 x\n ...\n", "is cut"),
         (b"000 (1.0.0) 10/20 16:59:24 x\n...\nmore\n", "nothing after"),
-        (text(0, "x") + text(1, "y"), "one message carries one event"),
-        (text(0, "x") + b"junk\n" + text(1, "y"), "one message carries one event"),
+        (text(0, "x") + text(1, "y"), "one event and its end"),
+        (text(0, "x") + b"junk\n" + text(1, "y"), "one event and its end"),
     ],
 )
 def test_what_is_no_text_event(raw, message):

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.unit.test_condor_parse import CASES, TABLE, USAGE, text
 
 from jexevents.sources.condor.parse import parse
 from jexevents.sources.condor.times import resolve
+from tests.unit.test_condor_parse import CASES, TABLE, USAGE, text
 
 pytest.importorskip("htcondor2", reason="HTCondor's reader (package htcondor) is not installed")
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the reader needs a child")

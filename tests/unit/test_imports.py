@@ -34,7 +34,7 @@ ALLOWED = {
     "broker": TOOLS | {"__init__"},
     "sidecar": TOOLS | {"ingest", "store"},
     "embedded": TOOLS,
-    "ending": {"exits"},
+    "ending": {"exits", "logs", "service"},
     "presence": TOOLS | {"ending", "store"},
     "wiring": TOOLS | {"config", "broker", "sidecar", "ingest", "sources", "store", "embedded"},
     "daemon": None,

@@ -1,0 +1,1 @@
+"""The real commands as processes, talked to as a user would."""

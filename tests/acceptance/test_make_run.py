@@ -1,0 +1,122 @@
+"""``make run``: one command that shows what jexevents does, again and again, and leaves nothing."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+
+import pytest
+
+from jexevents import processes
+from tests.acceptance.support import INVOCATION, environment
+from tests.support import ROOT, assert_nothing_runs, free_port, running_in, wait_until
+
+END = "Ctrl-C stops"
+
+
+class Run:
+    """``python -m jexevents.tryout``, what ``make run`` starts, in a folder with etc/."""
+
+    def __init__(self, folder, cache):
+        self._output = folder / "output"
+        with self._output.open("wb") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "jexevents.tryout"],
+                cwd=folder,
+                env=environment(JEXEVENTS_CACHE=str(cache), COLUMNS="200"),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def text(self):
+        return self._output.read_text()
+
+    def wait_up(self):
+        wait_until(lambda: END in self.text or self._process.poll() is not None, 120, self.text)
+        assert END in self.text, self.text
+        return self
+
+    def curl_lines(self):
+        return re.findall(r"^ +(curl .*)$", self.text, re.MULTILINE)
+
+    def interrupt(self):
+        self._process.send_signal(signal.SIGINT)
+        assert self._process.wait(60) == 0, self.text
+
+    def kill(self):
+        self._process.kill()
+        self._process.wait()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with the sample configuration, whose broker surely answers nobody."""
+    folder = tmp_path / "checkout"
+    shutil.copytree(ROOT / "etc", folder / "etc")
+    sample = folder / "etc" / "jexevents.json"
+    options = json.loads(sample.read_text())
+    options["AMQPURI"] = f"amqp://guest:guest@localhost:{free_port()}/"
+    sample.write_text(json.dumps(options))
+    yield folder
+    processes.end(running_in(folder))
+
+
+def curl(line, folder):
+    """Run a printed line in a shell, as one would paste it; give the JSON of its answer."""
+    done = subprocess.run(
+        line, shell=True, cwd=folder, capture_output=True, text=True, timeout=30, check=True
+    )
+    return json.loads(done.stdout)
+
+
+def test_runs_again_and_again(folder, package_cache):
+    if not shutil.which("curl"):
+        pytest.skip("curl is not installed")
+    first = Run(folder, package_cache).wait_up()
+    token = folder / "var" / "token"
+    assert stat.S_IMODE(token.stat().st_mode) == 0o600
+    secret = token.read_text()
+    assert secret.strip() not in first.text
+    last, failed, ready = (curl(line, folder) for line in first.curl_lines())
+    assert last["State"]["InvocationID"] == INVOCATION
+    assert {job["phase"] for job in failed["items"]} == {"ERROR"}
+    assert ready["status"] == "ready"
+    assert all(f" {job['key']} " in first.text for job in failed["items"])
+    first.interrupt()
+    assert_nothing_runs(folder)
+
+    began = time.monotonic()
+    second = Run(folder, package_cache).wait_up()
+    assert time.monotonic() - began < 30
+    assert token.read_text() == secret
+    assert "in the ledger already" in second.text
+    assert curl(second.curl_lines()[0], folder) == last
+    second.kill()
+
+    third = Run(folder, package_cache).wait_up()
+    assert curl(third.curl_lines()[0], folder) == last
+    third.interrupt()
+    assert_nothing_runs(folder)
+
+
+def test_says_where_to_run_it(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "jexevents.tryout"],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "etc/jexevents.json" in done.stdout
+    assert os.listdir(tmp_path) == []
