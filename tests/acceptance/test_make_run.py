@@ -22,13 +22,13 @@ END = "Ctrl-C stops"
 class Run:
     """``python -m jexevents.tryout``, what ``make run`` starts, in a folder with etc/."""
 
-    def __init__(self, folder, cache):
+    def __init__(self, folder, cache, **more):
         self._output = folder / "output"
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "jexevents.tryout"],
                 cwd=folder,
-                env=environment(JEXEVENTS_CACHE=str(cache), COLUMNS="200"),
+                env=environment(JEXEVENTS_CACHE=str(cache), COLUMNS="200", **more),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -77,16 +77,16 @@ def curl(line, folder):
     return json.loads(done.stdout)
 
 
-def test_runs_again_and_again(folder, package_cache):
+def test_runs_again_and_again(folder, package_cache, vhost):
     if not shutil.which("curl"):
         pytest.skip("curl is not installed")
-    first = Run(folder, package_cache).wait_up()
+    first = Run(folder, package_cache, JEXEVENTS_AMQPURI=vhost).wait_up()
     token = folder / "var" / "token"
     assert stat.S_IMODE(token.stat().st_mode) == 0o600
     secret = token.read_text()
     assert secret.strip() not in first.text
     last, failed, ready = (curl(line, folder) for line in first.curl_lines())
-    assert last["State"]["InvocationID"] == INVOCATION
+    assert last["state"]["uuid"] == INVOCATION
     assert {job["phase"] for job in failed["items"]} == {"ERROR"}
     assert ready["status"] == "ready"
     assert all(f" {job['key']} " in first.text for job in failed["items"])

@@ -6,7 +6,15 @@ from contextlib import closing, contextmanager
 import psycopg2
 import pytest
 
-from tests.acceptance.support import STOP_SECONDS, make_token, message, publish, rows, run, submission
+from tests.acceptance.support import (
+    STOP_SECONDS,
+    make_token,
+    message,
+    publish,
+    rows,
+    run,
+    submission,
+)
 from tests.support import wait_until
 
 

@@ -16,7 +16,7 @@ def test_published_event_is_found_over_http(start, servers):
     job = daemon.wait_job("60")
     events = daemon.get(f"/ledger/jobs/{job['id']}/events").json()["items"]
     assert {event["name"] for event in events} == {"SUBMIT", "JOB_AD_INFORMATION"}
-    assert daemon.get(f"/last-events/{INVOCATION}").json()["State"]["Status"] == "Submitted"
+    assert daemon.get(f"/last-events/{INVOCATION}").json()["state"]["status"] == "Submitted"
 
 
 def test_healthz_and_readyz(start, servers):
@@ -58,7 +58,5 @@ def test_no_configuration_named_is_64():
 
 
 def test_configuration_can_come_from_the_environment_alone(servers):
-    done = run(
-        "check", JEXEVENTS_AMQPURI=servers["AMQPURI"], JEXEVENTS_DBURI=servers["DBURI"]
-    )
+    done = run("check", JEXEVENTS_AMQPURI=servers["AMQPURI"], JEXEVENTS_DBURI=servers["DBURI"])
     assert done.code == 0, done.err
