@@ -48,7 +48,7 @@ def tell(console: Console, place: Place, stack: ExitStack) -> None:
         say("starting (the first time its data folder is made)")
         database = stack.enter_context(wiring.database(settings, "jexevents make run"))
         count = migrate.migrate(database, say)
-        say(f"ready, {count} migrations applied" if count else "ready, with the data of before")
+        say("ready, its tables made" if count else "ready, with the data of before")
     with _step(console, "token") as say:
         token = _token(place, database)
         say(f"kept in {_short(place.token)}, mode 0600")
