@@ -111,9 +111,7 @@ class LedgerSurface:
         """Give a page of all events."""
         limit, before = _limit(request), _number_or_none(request, "before")
         name, source = request.query.get("name"), request.query.get("source")
-        rows = self.reading.latest_events(
-            limit=limit + 1, before=before, name=name, source=source
-        )
+        rows = self.reading.latest_events(limit=limit + 1, before=before, name=name, source=source)
         return _page(request, rows, limit, "seq", ledger_event)
 
     def rejects(self, request: Request) -> dict[str, Any]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from condor_cases import CASES, NO_BYTES, NO_TOTALS, TABLE, USAGE, USAGE_AD, ad, text
 
 from jexevents.sources.condor.events import EVENT_TYPES, event_type
 from jexevents.sources.condor.parse import parse
+from tests.unit.condor_cases import CASES, NO_BYTES, NO_TOTALS, TABLE, USAGE, USAGE_AD, ad, text
 
 
 @pytest.mark.parametrize(("number", "body", "expected"), CASES)

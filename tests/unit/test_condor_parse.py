@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-from condor_cases import CASES, NO_TOTALS, TABLE, USAGE_AD, ZERO, ad, as_json, text
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +14,7 @@ from jexevents.sources.condor.events import EVENT_TYPES, event_type
 from jexevents.sources.condor.parse import parse
 from jexevents.sources.condor.text import parse_text
 from jexevents.sources.condor.times import Stamp
+from tests.unit.condor_cases import CASES, NO_TOTALS, TABLE, USAGE_AD, ZERO, ad, as_json, text
 
 # The header.
 

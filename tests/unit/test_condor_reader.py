@@ -11,12 +11,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from condor_cases import CASES, TABLE, USAGE, text
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from jexevents.sources.condor.parse import parse
 from jexevents.sources.condor.times import resolve
+from tests.unit.condor_cases import CASES, TABLE, USAGE, text
 from tests.unit.test_condor_parse import CASES, TABLE, USAGE, text
 
 pytest.importorskip("htcondor2", reason="HTCondor's reader (package htcondor) is not installed")
