@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,6 +13,9 @@ from pika.adapters.blocking_connection import BlockingConnection
 from jexevents import __version__
 from jexevents.errors import BrokerUnavailable
 from jexevents.redaction import redact_uri
+
+# It logs each failed connection half a dozen times, once with a trace; we say it in one line.
+logging.getLogger("pika").setLevel(logging.CRITICAL)
 
 _SOCKET_TIMEOUT_SECONDS = 5.0
 # How long a connection may be blocked by an alarm of the broker before it counts as lost.
@@ -56,6 +60,8 @@ def describe(error: BaseException) -> str:
             inner = getattr(cause, "exception", cause)
             if isinstance(inner, BaseException) and inner is not error:
                 return describe(inner)
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     code, text = getattr(error, "reply_code", None), getattr(error, "reply_text", None)
     if code is not None:
         return f"{code} {text}"
@@ -70,4 +76,6 @@ def _remedy(error: BaseException) -> str:
         return "Look at the user and the password in AMQPURI."
     if isinstance(error, pika.exceptions.ProbableAccessDeniedError):
         return "Look at the virtual host in AMQPURI and at the user's permissions in it."
+    if isinstance(error, pika.exceptions.AMQPConnectionError | OSError):
+        return "Start it, or correct AMQPURI."
     return ""

@@ -198,7 +198,7 @@ def test_a_named_broker_is_taken_and_left_running(private: PrivateBroker, tmp_pa
 
 def test_a_named_broker_that_does_not_answer_is_an_error(tmp_path: Path):
     uri = f"amqp://me:secret@127.0.0.1:{free_port()}/"
-    with pytest.raises(BrokerUnavailable, match="does not answer") as caught:
+    with pytest.raises(BrokerUnavailable, match="Connection refused") as caught:
         tryout.provide_broker(tmp_path, uri=uri, cache=tmp_path, say=print)
     assert "secret" not in str(caught.value)
 

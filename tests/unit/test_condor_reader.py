@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from jexevents.sources.condor.parse import parse
 from jexevents.sources.condor.times import resolve
 from tests.unit.condor_cases import CASES, TABLE, USAGE, text
-from tests.unit.test_condor_parse import CASES, TABLE, USAGE, text
 
 pytest.importorskip("htcondor2", reason="HTCondor's reader (package htcondor) is not installed")
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the reader needs a child")
