@@ -35,7 +35,7 @@ from jexevents.store.tokens import Tokens
 log = get_logger("daemon")
 
 # With Python's default of 5 ms a busy consumer starves the sidecar: look-ups fell from 2,130 to
-# 200 a second; with this they stay above 1,000 (docs/performance.md).
+# 200 a second on two cores; with this they stayed above 1,000.
 _SWITCH_SECONDS = 0.0002
 
 _JOIN_SECONDS = 5.0

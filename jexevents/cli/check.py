@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from jexevents import wiring
+from jexevents.cli.words import counted
 from jexevents.config import Config, redact_uri
 from jexevents.errors import JexError, Unavailable
 from jexevents.exits import Exit
@@ -57,7 +58,8 @@ def _postgresql(config: Config) -> Iterable[str]:
         migrate.check(database)
         yield f"the schema {config.db_schema} is the one of this version"
         count = len(Tokens(database).in_force())
-        yield f"{count} tokens" if count else "no tokens: read and write are open on loopback"
+        some = counted(count, "token") if count else "no token: read and write are open on loopback"
+        yield some
 
 
 def _rabbitmq(config: Config) -> Iterable[str]:

@@ -46,8 +46,8 @@ class _HelpConfig(argparse.Action):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that ``arguments`` (sys.argv without the program) name; give its code."""
-    options = _parser().parse_args(arguments)
     try:
+        options = _parser().parse_args(arguments)
         return int(options.run(options, _configuration(options)))
     except BrokenPipeError:
         # Who reads our output has seen enough, as with "| head".

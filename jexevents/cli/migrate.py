@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from jexevents import wiring
+from jexevents.cli.words import counted
 from jexevents.config import Config
 from jexevents.exits import Exit
 from jexevents.store.migrate import migrate
@@ -22,5 +23,5 @@ def run(_options: argparse.Namespace, config: Config) -> Exit:
     """Apply what is missing, and say so."""
     with wiring.database(config) as database:
         count = migrate(database, say=print)
-    print(f"{count} migrations applied." if count else "Nothing to do: the schema is current.")
+    print(f"{counted(count, 'migration')} applied." if count else "The schema is current.")
     return Exit.OK

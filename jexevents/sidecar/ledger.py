@@ -66,6 +66,15 @@ class LedgerSurface:
             ),
             Route(
                 method="GET",
+                path="/ledger/events",
+                role=Role.READ,
+                handler=self.latest_events,
+                answer="ledger_events",
+                query=("name", "source", *_PAGE),
+                summary="Events of all jobs and of none, the last stored first.",
+            ),
+            Route(
+                method="GET",
                 path="/ledger/rejects",
                 role=Role.READ,
                 handler=self.rejects,
@@ -96,6 +105,13 @@ class LedgerSurface:
         rows = self.reading.events(
             row["id"], limit=limit + 1, before=before, name=request.query.get("name")
         )
+        return _page(request, rows, limit, "seq", ledger_event)
+
+    def latest_events(self, request: Request) -> dict[str, Any]:
+        """Give a page of all events."""
+        limit, before = _limit(request), _number_or_none(request, "before")
+        name, source = request.query.get("name"), request.query.get("source")
+        rows = self.reading.latest_events(limit=limit + 1, before=before, name=name, source=source)
         return _page(request, rows, limit, "seq", ledger_event)
 
     def rejects(self, request: Request) -> dict[str, Any]:

@@ -117,4 +117,5 @@ def _pattern_of(piece: str) -> str:
     if not piece.startswith("<"):
         return re.escape(piece)
     value = ".+" if piece.endswith(":path>") else "[^/]+"
-    return f"({value})" if names_secret(piece) else value
+    name = piece.strip("<>").partition(":")[0]
+    return f"({value})" if names_secret(name) else value

@@ -31,7 +31,8 @@ def insertion(
     Identity is the Idempotency-Key where one came (promise 2 of the design); without one
     every insertion is new, unless it only says again what the job's latest one said.
     """
-    source = document.get("Source") or source
+    given = document.get("Source")
+    source = source if given is None else given
     cluster, proc = split_condor_id(document["CondorID"])
     key = job_key(source, cluster, proc)
     return Event(

@@ -68,3 +68,17 @@ limit :limit;
 -- name: event_data$
 -- What one event says.
 select data from events where seq = :seq;
+
+-- name: latest_events
+-- A page of all events, those of no job included, the last stored first.
+select e.seq, e.job_id, e.checksum, e.source, e.name, e.occurred_at, e.occurred_offset,
+    e.occurred_alt, e.received_at, e.data, e.raw, p.log, p."offset"
+from events e
+left join lateral (
+    select log, "offset" from event_positions where seq = e.seq order by log limit 1
+) p on true
+where (:name::text is null or e.name = :name)
+    and (:source::text is null or e.source = :source)
+    and (:before::bigint is null or e.seq < :before)
+order by e.seq desc
+limit :limit;

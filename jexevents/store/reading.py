@@ -54,6 +54,19 @@ class Reading:
             QUERIES.events.events_of_job, job_id=job_id, limit=limit, before=before, name=name
         )
 
+    def latest_events(
+        self,
+        *,
+        limit: int,
+        before: int | None = None,
+        name: str | None = None,
+        source: str | None = None,
+    ) -> list[Row]:
+        """A page of all events, those of no job included, the last stored first."""
+        return self._all(
+            QUERIES.events.latest_events, limit=limit, before=before, name=name, source=source
+        )
+
     def event_data(self, seq: int) -> Any:
         """What one event says, or None."""
         with self._database.transaction() as connection:

@@ -38,16 +38,17 @@ def tell(console: Console, place: Place, stack: ExitStack) -> None:
     """
     place.var.mkdir(parents=True, exist_ok=True)
     settings = config.load(place.config, os.environ)
+    named = _named(settings)
     with _step(console, "RabbitMQ") as say:
         broker = stack.enter_context(
-            provide_broker(place.broker, uri=_named(settings), cache=place.cache, say=say)
+            provide_broker(place.broker, uri=named, cache=place.cache, say=say)
         )
         say(broker.how)
     with _step(console, "PostgreSQL") as say:
         say("starting (the first time its data folder is made)")
         database = stack.enter_context(wiring.database(settings, "jexevents make run"))
         count = migrate.migrate(database, say)
-        say(f"ready, {count} migrations applied" if count else "ready, with the data of before")
+        say("ready, its tables made" if count else "ready, with the data of before")
     with _step(console, "token") as say:
         token = _token(place, database)
         say(f"kept in {_short(place.token)}, mode 0600")
@@ -58,7 +59,8 @@ def tell(console: Console, place: Place, stack: ExitStack) -> None:
         say(f"ready at {client.url}, logs to {_short(place.log)}")
     with _step(console, "events") as say:
         _publish_once(config.load(place.config, environment), client, say)
-    _show(console, client, place)
+    # The password of a broker of our own is no secret; one that was named may have another.
+    _show(console, client, place, broker.uri if named is None else config.redact_uri(named))
     daemon.wait()
 
 
@@ -143,7 +145,7 @@ def _publish_once(settings: Config, client: Client, say) -> None:
     say(f"{len(pieces)} events of a sample log published; the ledger has them all")
 
 
-def _show(console: Console, client: Client, place: Place) -> None:
+def _show(console: Console, client: Client, place: Place, amqp_uri: str) -> None:
     table = Table("job", "status", "exit code", "finished", "reason")
     for job in reversed(client.jobs()):
         code = "" if job["exit_code"] is None else str(job["exit_code"])
@@ -160,6 +162,8 @@ def _show(console: Console, client: Client, place: Place) -> None:
     console.print("Ask it yourself, in another terminal:\n")
     for path in (f"/last-events/{_INVOCATION}", "/ledger/jobs?phase=ERROR", "/readyz"):
         console.print(f"  curl {bearer} '{client.url}{path}'", soft_wrap=True, markup=False)
+    line = f"\nRabbitMQ, to publish events of your own: {amqp_uri}"
+    console.print(line, soft_wrap=True, markup=False)
     console.print("\nCtrl-C stops the daemon and the servers; the data stays in var/.")
 
 

@@ -150,6 +150,8 @@ def test_events_of_no_job_are_stored_without_one(ledger: TestLedger) -> None:
     bodies = [message(one) for one in (header, removed, common)]
     assert ledger.send(*bodies, *bodies) == [Outcome.ACCEPTED] * 3 + [Outcome.DUPLICATE] * 3
     assert (ledger.count("events"), ledger.count("jobs")) == (3, 0)
+    shown = ledger.get("/ledger/events", "name=GENERIC")["items"]
+    assert [(event["name"], event["job_id"]) for event in shown] == [("GENERIC", None)]
 
 
 def test_unknown_numbers_are_kept_and_change_nothing(ledger: TestLedger) -> None:

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 
 import pytest
-from tests.unit.condor_samples import NAMES, events, oracle, split
 
 from jexevents.sources.condor.event import CondorEvent
 from jexevents.sources.condor.times import resolve
+from tests.unit.condor_samples import NAMES, events, oracle, split
 
 REFERENCE = datetime(2026, 6, 1, tzinfo=timezone.utc)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 
 import pytest
-from tests.unit.condor_samples import NAMES, oracle, prefix_oracle, raw, split
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jexevents.sources.condor.split import Piece, Splitter
+from tests.unit.condor_samples import NAMES, oracle, prefix_oracle, raw, split
 
 TEXT = b"000 (001.000.000) 2026-01-01 00:00:00 Job submitted from host: <a>\n...\n"
 MORE_TEXT = b"001 (001.000.000) 2026-01-01 00:00:01 Job executing on host: <b>\n\tx\n...\n"

@@ -119,7 +119,7 @@ def read_executable_error(head: str, lines: list[str], ad: Ad) -> None:
     match = _EXECUTABLE.match(head)
     if match is None:
         keep_head(ad, head)
-    elif match[1][0] != "-":
+    elif int(match[1]) >= 0:
         ad["ExecuteErrorType"] = int(match[1])
     keep_all_unread(ad, lines)
 
@@ -193,7 +193,7 @@ def read_node_terminated(head: str, lines: list[str], ad: Ad) -> None:
     match = _NODE_TERMINATED.match(head)
     if match is None:
         keep_head(ad, head)
-    elif match[1][0] != "-":
+    elif int(match[1]) >= 0:
         ad["Node"] = int(match[1])
     _read_termination(lines, ad)
 

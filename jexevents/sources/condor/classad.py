@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from jexevents.errors import Malformed
+from jexevents.sources.condor.unreadable import unreadable
 
 MAX_DEPTH = 64
 MAX_DIGITS = 400
@@ -276,7 +276,7 @@ def _from_json_text(value: str) -> str:
 def _from_json_nested(value: Any, depth: int) -> Any:
     """Go through a list or an object."""
     if depth > MAX_DEPTH:
-        raise Malformed(f"expected at most {MAX_DEPTH} levels of nesting, got more")
+        raise unreadable(f"at most {MAX_DEPTH} levels of nesting", "more")
     if type(value) is list:
         return [from_json(item, depth) for item in value]
     return {storable(key): from_json(item, depth) for key, item in value.items()}

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from jexevents.errors import Malformed
+from jexevents.faults import shown
 from jexevents.sources.condor.classad import (
     MAX_DEPTH,
     finite,
@@ -21,6 +21,7 @@ from jexevents.sources.condor.classad import (
     storable,
     unescape_literal,
 )
+from jexevents.sources.condor.unreadable import unreadable
 
 _TOKEN = re.compile(
     r"""<(/?)([A-Za-z]+)            # a tag that opens or closes
@@ -49,7 +50,7 @@ def read_xml(text: str) -> dict[str, Any]:
     reader.expect("open", "c")
     ad = reader.ad(1)
     if not _EPILOGUE.fullmatch(text, reader.pos):
-        raise Malformed("expected one <c> ad, got more behind its end")
+        raise unreadable("one <c> ad", "more behind its end")
     return ad
 
 
@@ -111,7 +112,7 @@ class _Reader:
         match = _TOKEN.match(self.text, self.pos)
         if not match:
             found = self.text[self.pos : self.pos + 20] or "the end"
-            raise Malformed(f"expected a tag of a ClassAd in XML, got {found!r}")
+            raise unreadable("a tag of a ClassAd in XML", shown(found))
         self.pos = match.end()
         closing, tag, attributes, empty, text = match.groups()
         if text is not None:
@@ -126,26 +127,26 @@ class _Reader:
             if token[0] != "text":
                 yield token
             elif token[3].strip():
-                raise Malformed(f"expected a tag, got {token[3].strip()[:20]!r}")
+                raise unreadable("a tag", shown(token[3].strip()))
 
     def expect(self, kind: str, tag: str) -> str:
         """Take the next tag, which must be this one; give its attributes."""
         token = next(self.tags())
         if token[:2] != (kind, tag):
             slash = "/" if kind == "close" else ""
-            raise Malformed(f"expected <{slash}{tag}>, got <{token[1]}>")
+            raise unreadable(f"<{slash}{tag}>", f"<{token[1]}>")
         return token[2]
 
     def ad(self, depth: int) -> dict[str, Any]:
         """Read attributes up to ``</c>``."""
         if depth > MAX_DEPTH:
-            raise Malformed(f"expected at most {MAX_DEPTH} levels of nesting, got more")
+            raise unreadable(f"at most {MAX_DEPTH} levels of nesting", "more")
         ad: dict[str, Any] = {}
         for kind, tag, attributes, _ in self.tags():
             if (kind, tag) == ("close", "c"):
                 return ad
             if (kind, tag) != ("open", "a"):
-                raise Malformed(f"expected <a> or </c>, got <{tag}>")
+                raise unreadable("<a> or </c>", f"<{tag}>")
             ad[storable(_attribute(attributes, "n"))] = self.value(next(self.tags()), depth)
             self.expect("close", "a")
         return ad
@@ -154,7 +155,7 @@ class _Reader:
         """Read the value that starts with ``token``."""
         kind, tag, attributes, _ = token
         if kind == "close":
-            raise Malformed(f"expected a value, got </{tag}>")
+            raise unreadable("a value", f"</{tag}>")
         if tag == "b":
             return self._end(kind, tag, _attribute(attributes, "v").lower() == "t")
         if tag in ("un", "er"):
@@ -180,7 +181,7 @@ class _Reader:
     def _list(self, depth: int) -> list[Any]:
         """Read elements up to ``</l>``."""
         if depth > MAX_DEPTH:
-            raise Malformed(f"expected at most {MAX_DEPTH} levels of nesting, got more")
+            raise unreadable(f"at most {MAX_DEPTH} levels of nesting", "more")
         items: list[Any] = []
         for token in self.tags():
             if token[:2] == ("close", "l"):
@@ -195,5 +196,5 @@ class _Reader:
             self.expect("close", tag)
             return _plain(token[3])
         if token[:2] != ("close", tag):
-            raise Malformed(f"expected </{tag}>, got <{token[1]}>")
+            raise unreadable(f"</{tag}>", f"<{token[1]}>")
         return ""

@@ -35,7 +35,7 @@ _NUMBER = re.compile(r"[-+]?(?:\d{1,300}\.?\d{0,300}|\.\d{1,300})(?:[eE][-+]?\d{
 _INTEGER = re.compile(r"[-+]?\d{1,400}", re.ASCII)
 _CODES = re.compile(r"Code (-?\d{1,18}) Subcode (-?\d{1,18})", re.ASCII)
 _END = re.compile(
-    r"\((-?\d{1,9})\)\s+(?:Normal termination \(return value (-?\d{1,18})"
+    r"\(-?\d{1,9}\)\s+(?:Normal termination \(return value (-?\d{1,18})"
     r"|Abnormal termination \(signal (-?\d{1,18}))",
     re.ASCII,
 )
@@ -166,19 +166,18 @@ def read_codes(line: str) -> tuple[int, int] | None:
 def read_end(line: str, ad: Ad) -> bool:
     """Read how a process ended, or where its core file is; tell whether the line says so.
 
-    ``TerminatedNormally`` goes by the number in brackets (0: a signal), as in HTCondor. A
-    negative return value, which Windows has, is kept; HTCondor's reader drops it. Signal -1
-    is how HTCondor writes that there is none.
+    A negative return value, which Windows has, is kept; HTCondor's reader drops it. Signal
+    -1 is how HTCondor writes that there is none.
     """
     line = line.strip()
     match = _END.match(line)
     if match is None:
         return _read_core(line, ad)
-    ad["TerminatedNormally"] = match[1] != "0"
-    if match[2] is not None:
-        ad["ReturnValue"] = int(match[2])
-    elif match[3] is not None and match[3] != "-1":
-        ad["TerminatedBySignal"] = int(match[3])
+    ad["TerminatedNormally"] = match[1] is not None
+    if match[1] is not None:
+        ad["ReturnValue"] = int(match[1])
+    elif match[2] != "-1":
+        ad["TerminatedBySignal"] = int(match[2])
     return True
 
 

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from jexevents.errors import Malformed
+from jexevents.faults import shown
 from jexevents.sources.condor.classad import MAX_DIGITS, from_json
 from jexevents.sources.condor.classad_xml import read_xml
 from jexevents.sources.condor.defaults import complete
@@ -14,6 +14,7 @@ from jexevents.sources.condor.event import CondorEvent
 from jexevents.sources.condor.events import FIRST_EXECUTE_POINT, event_type
 from jexevents.sources.condor.text import parse_text, take_ids
 from jexevents.sources.condor.times import read_event_time
+from jexevents.sources.condor.unreadable import unreadable
 
 _BLANK = b" \t\r\n"
 _FIRST = re.compile(rb"\s*(\S)?")
@@ -42,7 +43,7 @@ def _read_json(raw: bytes) -> dict[str, Any]:
     try:
         ad = _DECODER.decode(raw.decode("utf-8", "replace"))
     except (ValueError, RecursionError) as exc:
-        raise Malformed(f"expected a JSON object, got what does not parse: {exc}") from exc
+        raise unreadable("a JSON object", f"what does not parse: {exc}") from exc
     return from_json(ad)
 
 
@@ -64,7 +65,7 @@ def _from_ad(ad: dict[str, Any], form: str) -> CondorEvent:
     number = _take_number(ad)
     time = ad.pop("EventTime", None)
     if type(time) is not str:
-        raise Malformed(f"expected EventTime as text, got {str(time)[:40]!r}")
+        raise unreadable("EventTime as text", shown(time))
     ids = take_ids(ad)
     ad.pop("MyType", None)
     known = event_type(number)
@@ -87,5 +88,5 @@ def _take_number(ad: dict[str, Any]) -> int:
     """Take the number of the event out of its ad. Raises Malformed."""
     number = ad.pop("EventTypeNumber", None)
     if type(number) is not int or not 0 <= number <= 999:
-        raise Malformed(f"expected EventTypeNumber from 0 to 999, got {str(number)[:40]!r}")
+        raise unreadable("EventTypeNumber from 0 to 999", shown(number))
     return number

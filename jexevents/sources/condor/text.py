@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from jexevents.errors import Malformed
+from jexevents.faults import shown
 from jexevents.sources.condor import bodies_files as files
 from jexevents.sources.condor import bodies_queue as queue
 from jexevents.sources.condor import bodies_run as run
@@ -19,6 +19,7 @@ from jexevents.sources.condor.event import ABSENT, CondorEvent, is_id
 from jexevents.sources.condor.events import FIRST_EXECUTE_POINT, event_type
 from jexevents.sources.condor.lines import Ad
 from jexevents.sources.condor.times import CLOCK, make_stamp
+from jexevents.sources.condor.unreadable import unreadable
 
 TERMINATOR = "..."
 
@@ -91,13 +92,10 @@ def parse_text(text: bytes) -> CondorEvent:
     lines = _lines(text)
     match = _HEADER.fullmatch(lines[0])
     if match is None:
-        raise Malformed(
-            "expected a header 'NNN (C.P.S) DATE TIME text' in the first line, "
-            f"got {lines[0][:80]!r}"
-        )
+        raise unreadable("a header 'NNN (C.P.S) DATE TIME text' in the first line", shown(lines[0]))
     number, *ids = map(int, match.group(1, 2, 3, 4))
     if not all(map(is_id, ids)):
-        raise Malformed(f"expected ids of 32 bits, got {lines[0][4:50]!r}")
+        raise unreadable("ids of 32 bits", shown(lines[0][4:50]))
     stamp = make_stamp(match[5], match[6] or match[8], match[7] or match[9], *match.group(*_CLOCK))
     _check_end(lines)
     ad = dict(TEXT_DEFAULTS.get(number, ()))
@@ -128,13 +126,13 @@ def _lines(text: bytes) -> list[str]:
 def _check_end(lines: list[str]) -> None:
     """Hold that the text is one event and all of it. Raises Malformed."""
     if TERMINATOR not in lines:
-        raise Malformed(f"expected a last line '...', got {lines[-1][:80]!r}: the event is cut")
+        raise unreadable("a last line '...': the event is cut", shown(lines[-1]))
     first = lines.index(TERMINATOR)
     if first == len(lines) - 1:
         return
     if any(_ANOTHER_HEADER.match(line) for line in lines[first + 1 :]):
-        raise Malformed("one message carries one event: expected its end, got another header")
-    raise Malformed(f"expected nothing after the line '...', got {lines[first + 1][:80]!r}")
+        raise unreadable("one event and its end", "another header")
+    raise unreadable("nothing after the line '...'", shown(lines[first + 1]))
 
 
 def _read_execute_point(head: str, lines: list[str], ids: list[int], ad: Ad) -> list[int]:
@@ -161,5 +159,5 @@ def _take_id(ad: Ad, name: str) -> int:
     """Take one id out of an ad."""
     value = ad.pop(name, ABSENT)
     if not is_id(value):
-        raise Malformed(f"expected {name} to be an integer of 32 bits, got {str(value)[:40]!r}")
+        raise unreadable(f"{name} to be an integer of 32 bits", shown(value))
     return value

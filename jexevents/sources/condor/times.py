@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
 from typing import NamedTuple
 
-from jexevents.errors import Malformed
+from jexevents.faults import shown
+from jexevents.sources.condor.unreadable import unreadable
 
 UTC = timezone.utc
 NEAR = timedelta(hours=3)
@@ -60,7 +61,7 @@ def read_event_time(text: str) -> Stamp:
     """
     match = _EVENT_TIME.fullmatch(text)
     if not match:
-        raise Malformed(f"expected EventTime as YYYY-MM-DDTHH:MM:SS, got {text[:60]!r}")
+        raise unreadable("EventTime as YYYY-MM-DDTHH:MM:SS", shown(text))
     year, month, day, *clock = match.groups()
     return make_stamp(year, month, day, *clock)
 
@@ -91,7 +92,7 @@ def make_stamp(
         offset,
     )
     if not _possible(stamp):
-        raise Malformed(f"expected a possible date and time, got {_show(stamp)}")
+        raise unreadable("a possible date and time", _show(stamp))
     return stamp
 
 
@@ -145,7 +146,7 @@ def resolve(stamp: Stamp, zone: tzinfo, reference: datetime) -> Instant:
     try:
         return _resolve(stamp, zone, reference)
     except (ValueError, OverflowError) as exc:
-        raise Malformed(f"expected a time within years 1 to 9999, got {_show(stamp)}") from exc
+        raise unreadable("a time within years 1 to 9999", _show(stamp)) from exc
 
 
 def _resolve(stamp: Stamp, zone: tzinfo, reference: datetime) -> Instant:

@@ -1,0 +1,13 @@
+"""What is wrong with an event that cannot be read, in one shape."""
+
+from __future__ import annotations
+
+from jexevents.errors import Malformed
+from jexevents.faults import fit
+from jexevents.model import Fault
+
+
+def unreadable(expected: str, got: str) -> Malformed:
+    """Give the error that says what was expected and what came; the caller raises it."""
+    came = fit(got)
+    return Malformed(f"expected {expected}, got {came}", [Fault("", expected, came)])

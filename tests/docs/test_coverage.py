@@ -1,0 +1,213 @@
+"""What there is, is in the documents: options, routes, commands, exit codes, schemas, events."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+from jexevents.config.options import OPTIONS
+from jexevents.exits import Exit
+from jexevents.lifecycle import condor
+from jexevents.model import INSERTED, Phase, Role
+from jexevents.sidecar import health
+from jexevents.sidecar.jex import Jex
+from jexevents.sidecar.ledger import LedgerSurface
+from jexevents.sidecar.routes import Route, all_statuses
+from jexevents.sources.condor.events import EVENT_TYPES, FIRST_EXECUTE_POINT, event_type
+from jexevents.store.rows import StoredEvent
+from jexevents.validation import SCHEMAS
+from tests.support import ROOT
+
+README = (ROOT / "README.md").read_text("utf-8")
+HTTP = (ROOT / "docs/http.md").read_text("utf-8")
+CONDOR = (ROOT / "docs/condor.md").read_text("utf-8")
+CONFIGURATION = (ROOT / "docs/configuration.md").read_text("utf-8")
+
+# The tables alone; no handler is called.
+NOTHING: Any = None
+ROUTES = [
+    *health.routes(NOTHING),
+    *Jex(NOTHING, NOTHING, "", NOTHING).routes(),
+    *LedgerSurface(NOTHING).routes(),
+]
+
+
+def rows(document: str) -> Iterator[list[str]]:
+    """Give the cells of each row of each table, without the heads' lines of dashes."""
+    for line in document.splitlines():
+        if line.startswith("| ") and not set(line) <= set("|- "):
+            yield [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip("|"))]
+
+
+def section(document: str, heading: str) -> str:
+    """Give what stands under a heading, up to the next one."""
+    found = re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#|\Z)", document, re.M | re.S)
+    assert found, f"there is no heading {heading!r}"
+    return found[1]
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_options(name: str) -> None:
+    assert f"| `{name}` |" in CONFIGURATION
+
+
+def test_options_of_the_readme_exist_and_have_their_defaults() -> None:
+    named = 0
+    for names, default, _ in rows(section(README, "Configuration")):
+        for name, told in zip(names.split(", "), default.split(", "), strict=False):
+            if name == "Key":
+                continue
+            option = OPTIONS[name.strip("`")]
+            named += 1
+            if told.startswith("`"):
+                assert told.strip("`") == str(option.default)
+    assert named >= 10
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+def test_routes(route: Route) -> None:
+    name = f"{route.method} {route.path}"
+    role = "none" if route.role is None else f"`{route.role.value}`"
+    assert [row[1] for row in rows(HTTP) if row[0] == f"`{name}`"] == [role]
+    told = section(HTTP, name.replace("<", "\\<"))
+    for schema in (route.request, route.answer):
+        assert schema is None or f"`{schema}`" in told.replace("\n", " ")
+    for parameter in route.query or ():
+        assert f"`{parameter}`" in told
+    for status in route.statuses:
+        assert str(status) in told
+
+
+def test_no_route_is_told_that_is_not_there() -> None:
+    told = {row[0].strip("`") for row in rows(HTTP) if re.match(r"`[A-Z]+ /", row[0])}
+    assert told == {f"{route.method} {route.path}" for route in ROUTES}
+
+
+def test_statuses_of_errors() -> None:
+    told = {int(row[0]) for row in rows(section(HTTP, "Errors")) if row[0].isdigit()}
+    answered = {status for route in ROUTES for status in all_statuses(route) if status >= 400}
+    assert told == answered | {405}
+
+
+def test_every_route_is_shown_by_an_example() -> None:
+    calls = re.findall(r"localhost:8080(/[^\s'?]+)", README)
+    shown = {re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "<uuid>", path) for path in calls}
+    assert shown == {route.path for route in ROUTES}
+
+
+@pytest.mark.parametrize("name", SCHEMAS.names())
+def test_schemas(name: str) -> None:
+    assert f"`{name}`" in HTTP + CONDOR
+
+
+@pytest.mark.parametrize("name", SCHEMAS.document("job_insertion")["properties"])
+def test_fields_of_an_insertion(name: str) -> None:
+    told = section(HTTP, "POST /jobs")
+    row = next(row for row in rows(told) if f"`{name}`" in row[0])
+    required = name in SCHEMAS.document("job_insertion")["required"]
+    assert ("required" in row[2]) == required
+
+
+@pytest.mark.parametrize("name", SCHEMAS.document("condor_message")["properties"])
+def test_members_of_a_message(name: str) -> None:
+    assert any(f"`{name}`" in row[0] for row in rows(section(CONDOR, "Messages")))
+
+
+def commands(parser: argparse.ArgumentParser, path: str = "") -> Iterator[str]:
+    """Give every command with its path, those that have actions by their actions."""
+    below = [action for action in parser._actions if hasattr(action.choices, "items")]
+    if not below and path:
+        yield path.strip()
+    for action in below:
+        for name, child in action.choices.items():
+            yield from commands(child, f"{path} {name}")
+
+
+def parser() -> argparse.ArgumentParser:
+    return import_module("jexevents.cli.main")._parser()
+
+
+@pytest.mark.parametrize("command", list(commands(parser())))
+def test_commands(command: str) -> None:
+    assert f"`jexevents {command}`" in README
+
+
+def test_options_of_the_command_line() -> None:
+    told = " ".join(row[0] + row[1] for row in rows(section(README, "Install it")))
+    for action in parser()._actions:
+        for name in action.option_strings:
+            assert not name.startswith("--") or name in told, name
+
+
+def test_exit_codes() -> None:
+    told = {row[0]: row[1] for row in rows(section(README, "Signals and exit codes"))}
+    for code in Exit:
+        assert told[str(int(code))] == code.name
+
+
+@pytest.mark.parametrize("word", [*Role, *Phase], ids=str)
+def test_words(word: Role | Phase) -> None:
+    assert f"`{word.value}`" in HTTP
+
+
+def status_after(name: str, **data: object) -> tuple[str, bool, bool]:
+    """Give status, held and closed after a job's only event."""
+    at = datetime(2026, 3, 1, tzinfo=timezone.utc)
+    state = condor.fold([StoredEvent(name, at, None, None, bytes(32), data, None)])
+    return state.state, state.held, state.closed
+
+
+@pytest.mark.parametrize("number", [n for n in EVENT_TYPES if n < FIRST_EXECUTE_POINT])
+def test_events_of_jobs(number: int) -> None:
+    (row,) = [row for row in rows(CONDOR) if row[0] == f"{number:03d}"]
+    assert row[1] == event_type(number).name
+    assert_told(row[2], row[1])
+
+
+def assert_told(told: str, name: str) -> None:
+    """Assert that the text says what the fold does.
+
+    A job whose only event changes nothing is Submitted; so is one after some that do.
+    """
+    state, held, closed = status_after(name)
+    if told.startswith("unchanged"):
+        assert (state, held, closed) == ("Submitted", False, False)
+        assert name not in _changing()
+    else:
+        assert name in _changing()
+        assert state in told
+        assert held == ("held" in told)
+        assert closed == ("close" in told)
+
+
+def _changing() -> set[str]:
+    return set(condor._STATUS)
+
+
+def test_events_of_execute_points() -> None:
+    (row,) = [row for row in rows(CONDOR) if row[0].startswith("100 to ")]
+    numbers = [number for number in EVENT_TYPES if number >= FIRST_EXECUTE_POINT]
+    assert row[0] == f"{numbers[0]} to {numbers[-1]}"
+    assert row[1].split(", ") == [event_type(number).name for number in numbers]
+
+
+def test_the_status_table_of_the_readme() -> None:
+    told: set[str] = set()
+    for event, status in rows(section(README, "The status of a job")):
+        for number, name in re.findall(r"`(\d{3})` (\w+)", event):
+            assert event_type(int(number)).name == name
+            told.add(name)
+            assert_told(status, name)
+    assert told >= _changing()
+    assert f"`{INSERTED}`" in README
+
+
+def test_a_normal_end_is_completed() -> None:
+    ended = status_after("JOB_TERMINATED", TerminatedNormally=True, ReturnValue=0)
+    assert ended == ("Completed", False, True)

@@ -1,0 +1,56 @@
+"""What the README shows is what happens: its console examples run in order, as written."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.docs import tryout
+from tests.docs.console import Reader, Shell, examples
+from tests.support import ROOT, administer, database_uri, free_port, missing, unique
+
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+@pytest.fixture
+def empty_database(postgres: str) -> Iterator[str]:
+    name = unique("jexevents_docs")
+    administer(postgres, f"CREATE DATABASE {name}")
+    yield database_uri(postgres, name)
+    administer(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def reader(tmp_path: Path, database: str, empty_database: str, vhost: str) -> Iterator[Reader]:
+    """Somebody in front of two terminals: make run in one, a shell in the other."""
+    for program in ("bash", "curl"):
+        if shutil.which(program) is None:
+            missing(program, "it is not installed")
+    tryout.furnish(tmp_path)
+    here = f"127.0.0.1:{free_port()}"
+    variables = {
+        "JEXEVENTS_AMQPURI": vhost,
+        "JEXEVENTS_DBURI": database,
+        "JEXEVENTS_HTTPLISTENPORT": here,
+        # The times of the sample log have no zone; the README's answers are those of UTC.
+        "JEXEVENTS_LOGTIMEZONE": "UTC",
+    }
+    replacements = {
+        "localhost:8080": here,
+        "amqp://guest:guest@localhost:5672/": vhost,
+        "postgres://jexevents:PASSWORD@localhost:5432/jexevents": empty_database,
+    }
+    with tryout.running(tmp_path, variables):
+        shell = Shell(tmp_path, tryout.environment_in(tmp_path))
+        yield Reader(shell, replacements)
+        shell.close()
+
+
+def test_the_examples_run_as_written(reader: Reader) -> None:
+    found = list(examples(README))
+    assert len(found) > 15
+    for example in found:
+        reader.follow(example)
