@@ -87,6 +87,7 @@ def intake(config: Config) -> Intake:
         batch_size=config.batch_size,
         batch_max_seconds=config.batch_max_seconds,
         prefetch_count=config.prefetch_count,
+        prefetch_max_bytes=config.prefetch_max_bytes,
         consumer_tag=config.consumer_tag,
         source=config.source_name,
     )

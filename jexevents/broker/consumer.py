@@ -3,7 +3,11 @@
 Connect, declare, consume; on any fault of the broker wait with jitter and begin again. A batch
 is acknowledged only after ``handle`` has returned, that is after its transaction committed.
 While the store is away the batch in hand is tried again and again, and the connection is
-pumped meanwhile so that its heartbeats go on; prefetch bounds what is in hand.
+pumped meanwhile so that its heartbeats go on.
+
+What is in hand is bounded by number, the broker's prefetch, and by bytes: past the bound
+nothing more is read before the batch is stored, and while that cannot be done everything goes
+back to the broker, to be taken again one by one.
 """
 
 from __future__ import annotations
@@ -50,6 +54,7 @@ class Intake:
     batch_size: int = 500
     batch_max_seconds: float = 0.02
     prefetch_count: int = 1000
+    prefetch_max_bytes: int = 64 << 20
     consumer_tag: str = "jexevents"
     source: str = ""
 
@@ -61,6 +66,10 @@ class Delivery:
     tag: int
     redelivered: bool
     arrival: Arrival
+
+
+class _TooMuchInHandError(BrokerUnavailable):
+    """More bytes are in hand than may be kept while the store is away; they go back."""
 
 
 class Consumer:
@@ -92,6 +101,7 @@ class Consumer:
         self._store_backoff = Backoff(reconnect_max_seconds)
         self._name = name
         self._was_connected = False
+        self._prefetch_count = intake.prefetch_count
         self.problem: str | None = "not connected yet"
         self.last_batch_at: float | None = None
 
@@ -110,6 +120,9 @@ class Consumer:
                 if not self._was_connected:
                     raise
                 self.problem = str(error)
+            except _TooMuchInHandError as error:
+                self._prefetch_count = 1
+                self.problem = str(error)
             except BrokerUnavailable as error:
                 self.problem = str(error)
             delay = self._backoff.next()
@@ -120,7 +133,9 @@ class Consumer:
         connection = connect(self._uri, heartbeat_seconds=self._heartbeat_seconds, name=self._name)
         try:
             self._topology.declare(connection)
-            session = _Session(connection, self._topology.queue_name, self._intake)
+            session = _Session(
+                connection, self._topology.queue_name, self._intake, self._prefetch_count
+            )
             self._was_connected, self.problem = True, None
             self._backoff.reset()
             log.info("consuming", queue=self._topology.queue_name)
@@ -129,9 +144,16 @@ class Consumer:
                 if batch and self._settle(session, batch):
                     session.acknowledge(batch)
                     self.last_batch_at = time.monotonic()
+                    self._widen(session)
         finally:
             if connection.is_open:
                 connection.close()
+
+    def _widen(self, session: _Session) -> None:
+        """Take as much ahead as configured again, now that the store takes it."""
+        if self._prefetch_count != self._intake.prefetch_count:
+            self._prefetch_count = self._intake.prefetch_count
+            session.consume(self._prefetch_count)
 
     def _settle(self, session: _Session, batch: Sequence[Delivery]) -> bool:
         """Hand a batch over until it is kept; False if told to stop before that."""
@@ -156,16 +178,30 @@ class Consumer:
 class _Session:
     """One connection's consuming: what has been delivered and waits for its batch."""
 
-    def __init__(self, connection: BlockingConnection, queue: str, intake: Intake) -> None:
+    def __init__(
+        self, connection: BlockingConnection, queue: str, intake: Intake, prefetch_count: int
+    ) -> None:
         self._connection = connection
         self._intake = intake
+        self._queue = queue
         self._origin = f"amqp:{queue}"
         self._waiting: deque[Delivery] = deque()
+        self._in_hand = 0
+        self._bytes_in_hand = 0
         self._cancelled = False
+        self._consumer_tag: str | None = None
         self._channel: BlockingChannel = connection.channel()
         self._channel.add_on_cancel_callback(self._on_cancel)
-        self._channel.basic_qos(prefetch_count=intake.prefetch_count)
-        self._channel.basic_consume(queue, self._on_message, consumer_tag=intake.consumer_tag)
+        self.consume(prefetch_count)
+
+    def consume(self, prefetch_count: int) -> None:
+        """Begin to consume, or begin anew: RabbitMQ fixes a consumer's prefetch at its start."""
+        if self._consumer_tag is not None:
+            self._channel.basic_cancel(self._consumer_tag)
+        self._channel.basic_qos(prefetch_count=prefetch_count)
+        self._consumer_tag = self._channel.basic_consume(
+            self._queue, self._on_message, consumer_tag=self._intake.consumer_tag
+        )
 
     def next_batch(self, stop: StopFlag) -> list[Delivery]:
         """Give the next messages in their order; none if told to stop before one came.
@@ -179,7 +215,7 @@ class _Session:
                 return []
             self._pump(_TICK_SECONDS)
         due = time.monotonic() + self._intake.batch_max_seconds
-        while len(self._waiting) < self._intake.batch_size and not stop.is_set():
+        while not (self._full or self._overfull or stop.is_set()):
             left = due - time.monotonic()
             if left <= 0:
                 break
@@ -189,12 +225,27 @@ class _Session:
     def acknowledge(self, batch: Sequence[Delivery]) -> None:
         """Tell the broker that all of a batch, and with it all before, is kept."""
         self._channel.basic_ack(batch[-1].tag, multiple=True)
+        self._in_hand -= len(batch)
+        self._bytes_in_hand -= sum(len(delivery.arrival.body) for delivery in batch)
 
     def pump_for(self, seconds: float, stop: StopFlag) -> None:
-        """Keep the connection alive for a while; ends early when told to stop."""
+        """Keep the connection alive for a while; ends early when told to stop.
+
+        Raises _TooMuchInHandError where what comes in meanwhile is more than may be kept.
+        """
         until = time.monotonic() + seconds
         while not stop.is_set() and (left := until - time.monotonic()) > 0:
             self._pump(min(left, _TICK_SECONDS))
+            if self._overfull and self._in_hand > 1:
+                raise _TooMuchInHandError
+
+    @property
+    def _full(self) -> bool:
+        return len(self._waiting) >= self._intake.batch_size
+
+    @property
+    def _overfull(self) -> bool:
+        return self._bytes_in_hand > self._intake.prefetch_max_bytes
 
     def _cut(self) -> list[Delivery]:
         batch = [self._waiting.popleft()]
@@ -232,6 +283,8 @@ class _Session:
             properties=_properties(method, properties),
         )
         self._waiting.append(Delivery(method.delivery_tag, method.redelivered, arrival))
+        self._in_hand += 1
+        self._bytes_in_hand += len(body)
 
 
 def _properties(

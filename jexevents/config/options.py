@@ -203,7 +203,8 @@ _INTAKE = (
         "PrefetchMaxBytes",
         types.whole(MIB, 2**40, "bytes"),
         64 * MIB,
-        "Bytes of messages in hand, past which less is taken ahead.",
+        "Bytes of messages in hand, past which nothing more is read before they are stored; while "
+        "PostgreSQL is away they go back to the broker.",
     ),
     Option(
         "RejectMaxBytes",

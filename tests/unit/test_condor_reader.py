@@ -101,6 +101,7 @@ def _check(raw: bytes, theirs: dict) -> None:
 
 @settings(
     max_examples=10,
+    derandomize=True,  # what the reader makes of one more odd event is no news for CI
     deadline=None,
     # A smaller example is not worth minutes of the reader's sleep.
     phases=[Phase.explicit, Phase.reuse, Phase.generate],

@@ -81,16 +81,16 @@ def test_bound_ids_are_on_every_line(stream):
 
 
 def test_libraries_come_out_the_same_way(stream):
-    logging.getLogger("pika.adapters").info("quiet")
-    logging.getLogger("pika.adapters").warning("lost %s", "amqp://u:hidden@h/")
+    logging.getLogger("urllib3.adapters").info("quiet")
+    logging.getLogger("urllib3.adapters").warning("lost %s", "amqp://u:hidden@h/")
     line = line_of(stream)
     assert (line["event"], line["level"]) == ("library_message", "warning")
-    assert line["logger"] == "pika.adapters"
+    assert line["logger"] == "urllib3.adapters"
     assert line["message"] == "lost amqp://u:***@h/"
 
 
 def test_a_library_that_formats_wrongly(stream):
-    record = logging.LogRecord("pika", logging.ERROR, "", 0, "%d jobs", ("no number",), None)
+    record = logging.LogRecord("urllib3", logging.ERROR, "", 0, "%d jobs", ("no number",), None)
     # To our handler alone: pytest has one on the root too, which raises.
     (ours,) = [one for one in logging.getLogger().handlers if type(one).__module__ == logs.__name__]
     ours.handle(record)
@@ -112,7 +112,7 @@ def test_library_exceptions_and_warnings(stream):
 
 def test_configuring_again_does_not_double(stream):
     logs.configure("info", stream)
-    logging.getLogger("pika").warning("once")
+    logging.getLogger("urllib3").warning("once")
     assert line_of(stream)["message"] == "once"
 
 
@@ -217,7 +217,7 @@ def test_a_closed_pipe_ends_nothing():
     with os.fdopen(writer, "w") as stream:
         logs.configure("info", stream)
         logs.get_logger("x").info("into_the_void")
-        logging.getLogger("pika").warning("into the void")
+        logging.getLogger("urllib3").warning("into the void")
 
 
 def test_a_full_disk_ends_nothing():
