@@ -114,7 +114,9 @@ class Database:
             # Not the server's word but libpq's, on what it was given to connect with.
             raise ConfigError(f"DBURI cannot be used: {' '.join(str(error).split())}.") from error
         except psycopg2.Error as error:
-            raise _translated(error) from error
+            fault = _translated(error)
+            fault.remedy = _remedy(str(error))
+            raise fault from error
         return connection
 
     def close(self) -> None:
@@ -185,6 +187,17 @@ def _rolled_back(connection: Connection) -> bool:
     except psycopg2.Error:
         return False
     return not connection.closed
+
+
+def _remedy(message: str) -> str:
+    """Say what to do where no connection was made; libpq gives no code, so its words decide."""
+    if "database" in message and "does not exist" in message:
+        return "Make the database, or correct its name in DBURI."
+    if any(word in message for word in ("authentication failed", "no password", 'role "')):
+        return "Look at the user and the password in DBURI."
+    if "FATAL" in message:
+        return ""
+    return "Start it, or correct DBURI."
 
 
 def _translated(error: psycopg2.Error) -> JexError:

@@ -107,7 +107,15 @@ def test_check_says_what_is_missing(tmp_path, servers):
         assert done.code == 69
         assert f"WRONG {server}" in done.err
         assert str(port) in done.err
+        assert f"correct {key}" in done.err
     assert run("check", "--config", write_config(tmp_path, servers)).code == 0
+
+
+def test_check_of_a_database_that_is_not_there(tmp_path, servers, postgres):
+    config = write_config(tmp_path, servers | {"DBURI": database_uri(postgres, "nowhere")})
+    done = run("check", "--config", config)
+    assert done.code == 69
+    assert "Make the database" in done.err
 
 
 def test_thread_that_dies_ends_the_process(start, servers):
