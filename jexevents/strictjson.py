@@ -54,7 +54,7 @@ def loads(body: bytes, *, max_depth: int = MAX_DEPTH, any_text: bool = False) ->
     if suspect or unstorable:
         faults = list(_faults(value, any_text))
         if faults:
-            raise Malformed("The body is JSON that cannot be kept as it is.", faults)
+            raise Malformed(f"The body is JSON that cannot be kept as it is: {faults[0]}.", faults)
     return value
 
 
