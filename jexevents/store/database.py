@@ -19,7 +19,11 @@ Connection = psycopg2.extensions.connection
 
 # Classes of SQLSTATE (PostgreSQL manual, appendix A) by what is to be done about them.
 _CONFLICTS = {errorcodes.SERIALIZATION_FAILURE, errorcodes.DEADLOCK_DETECTED}
-_DATA_CLASSES = {errorcodes.CLASS_DATA_EXCEPTION, errorcodes.CLASS_INTEGRITY_CONSTRAINT_VIOLATION}
+_DATA_CLASSES = {
+    errorcodes.CLASS_DATA_EXCEPTION,
+    errorcodes.CLASS_INTEGRITY_CONSTRAINT_VIOLATION,
+    errorcodes.CLASS_PROGRAM_LIMIT_EXCEEDED,  # too long for an index, too big for a jsonb
+}
 _CONFLICT_TRIES = 5
 
 
@@ -88,7 +92,10 @@ class Database:
             connection.commit()
             usable = True
         except psycopg2.Error as error:
-            usable = _rolled_back(connection)
+            # Read-only after a failover: a new connection may reach the server that is not.
+            usable = (
+                _rolled_back(connection) and error.pgcode != errorcodes.READ_ONLY_SQL_TRANSACTION
+            )
             raise _translated(error) from error
         except ValueError as error:  # psycopg2 refuses NUL in text before it asks the server
             usable = _rolled_back(connection)
@@ -131,6 +138,8 @@ class Database:
         cursor.execute("set lock_timeout to %s", (milliseconds,))
         cursor.execute("set idle_in_transaction_session_timeout to %s", (milliseconds * 3,))
         cursor.execute("set time zone 'UTC'")
+        # A statement must see what was committed while the one before it waited for a lock.
+        cursor.execute("set default_transaction_isolation to 'read committed'")
 
     def _take(self) -> Connection:
         if self._closed.is_set():
