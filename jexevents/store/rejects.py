@@ -12,6 +12,7 @@ from jexevents.model import Reject
 from jexevents.store.database import Connection
 from jexevents.store.queries import QUERIES
 
+_MAX_DEPTH = 16
 _COLUMNS = (
     "received_at",
     "origin",
@@ -56,12 +57,17 @@ def _json(value: Any) -> str:
     return json.dumps(_plain(value), ensure_ascii=False)
 
 
-def _plain(value: Any) -> Any:
-    """Make of anything what jsonb has a place for: no NUL, no half surrogate pair, no NaN."""
+def _plain(value: Any, room: int = _MAX_DEPTH) -> Any:
+    """Make of anything what jsonb has a place for: no NUL, no half surrogate pair, no NaN.
+
+    What nests deeper than ``room`` is left out: a header may nest until Python's stack ends.
+    """
+    if isinstance(value, dict | list | tuple) and not room:
+        return "..."
     if isinstance(value, dict):
-        return {str(_plain(str(name))): _plain(item) for name, item in value.items()}
+        return {str(_plain(str(name))): _plain(item, room - 1) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [_plain(item, room - 1) for item in value]
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, bytes):
