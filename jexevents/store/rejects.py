@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from jexevents.model import Reject
+from jexevents.redaction import MASK, is_secret_name
 from jexevents.store.database import Connection
 from jexevents.store.queries import QUERIES
 
@@ -45,7 +46,7 @@ def _row(reject: Reject, max_bytes: int) -> tuple[Any, ...]:
         arrival.source,
         reject.credential,
         _json([asdict(fault) for fault in reject.faults]),
-        _json(dict(arrival.properties)),
+        _json(_masked(arrival.properties)),
         body[:max_bytes],
         len(body),
         hashlib.sha256(body).digest(),
@@ -55,6 +56,18 @@ def _row(reject: Reject, max_bytes: int) -> tuple[Any, ...]:
 
 def _json(value: Any) -> str:
     return json.dumps(_plain(value), ensure_ascii=False)
+
+
+def _masked(value: Any, room: int = _MAX_DEPTH) -> Any:
+    """Give properties without the values of members whose names say that they are secret."""
+    if isinstance(value, list) and room:
+        return [_masked(item, room - 1) for item in value]
+    if not isinstance(value, Mapping) or not room:
+        return value
+    return {
+        name: MASK if is_secret_name(_plain(name)) else _masked(item, room - 1)
+        for name, item in value.items()
+    }
 
 
 def _plain(value: Any, room: int = _MAX_DEPTH) -> Any:

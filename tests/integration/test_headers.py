@@ -66,3 +66,15 @@ def test_a_reject_keeps_headers_that_nest_deep(ledger: TestLedger, depth: int) -
     assert ledger.ingest.handle([arrival]) == [Outcome.REJECTED]
     (reject,) = ledger.get("/ledger/rejects")["items"]
     assert reject["properties"]["headers"]["b"] == [1]
+
+
+def test_a_reject_keeps_no_secret_of_a_header(ledger: TestLedger) -> None:
+    headers = {"X-Auth-Token": "s3cret", "inner": [{"password": b"s3cret"}], "kept": 7}
+    arrival = Arrival(b"no event", NOON, "amqp:test", properties={"headers": headers})
+    ledger.ingest.handle([arrival])
+    (reject,) = ledger.get("/ledger/rejects")["items"]
+    assert reject["properties"]["headers"] == {
+        "X-Auth-Token": "***",
+        "inner": [{"password": "***"}],
+        "kept": 7,
+    }
