@@ -37,8 +37,7 @@ class ProblemTask(ErrorTask):
         """Write the answer and have the connection closed behind it."""
         error = self.request.error
         request_id = uuid.uuid4().hex
-        detail = f"{error.reason}: {fit(str(error.body), 200)}."
-        body = encode(problems.document(Problem(error.code, detail), request_id))
+        body = encode(problems.document(self._problem(), request_id))
         self.status = f"{error.code} {error.reason}"
         self.response_headers += [
             ("Content-Type", problems.CONTENT_TYPE),
@@ -49,6 +48,13 @@ class ProblemTask(ErrorTask):
         self.set_close_on_finish()
         self.content_length = len(body)
         self.write(body)
+
+    def _problem(self) -> Problem:
+        error = self.request.error
+        if error.code == 413:
+            # waitress reads on to twice what the routes take, and would name that as the bound.
+            return problems.too_large(self.channel.adj.max_request_body_size // 2)
+        return Problem(error.code, f"{error.reason}: {fit(str(error.body), 200)}.")
 
 
 class Channel(HTTPChannel):

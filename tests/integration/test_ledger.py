@@ -154,10 +154,17 @@ def test_events_of_no_job_are_stored_without_one(ledger: TestLedger) -> None:
     assert [(event["name"], event["job_id"]) for event in shown] == [("GENERIC", None)]
 
 
-def test_unknown_numbers_are_kept_and_change_nothing(ledger: TestLedger) -> None:
-    ledger.send(message(submitted()), message(text(77, "Something new", second=4)))
+@pytest.mark.parametrize("number", [48, 99, 200, 999])
+def test_unknown_numbers_are_kept_and_change_nothing(ledger: TestLedger, number: int) -> None:
+    ledger.send(message(submitted()), message(text(number, "Something new", second=4)))
     assert ledger.job("222")["state"] == "Submitted"
-    assert [event["name"] for event in ledger.story("222")] == ["SUBMIT", "EVENT_077"]
+    assert [event["name"] for event in ledger.story("222")] == ["SUBMIT", f"EVENT_{number:03}"]
+
+
+@pytest.mark.parametrize("number", [100, 113, 199])
+def test_events_of_execute_points_have_no_job(ledger: TestLedger, number: int) -> None:
+    ledger.send(message(text(number, "Slots, not jobs", job="001.002.000")))
+    assert (ledger.count("events"), ledger.count("jobs")) == (1, 0)
 
 
 def test_procs_are_jobs_of_their_own(ledger: TestLedger) -> None:

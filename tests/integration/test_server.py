@@ -36,6 +36,7 @@ from tests.integration.web import (
 BODY = json.dumps(JOB).encode()
 LOCAL = Binding(("127.0.0.1",), 0)
 BOUND_BYTES = 1000
+MORE_THAN_TWICE = b"FFF\r\n" + b" " * 0xFFF
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +125,7 @@ BAD = {
     "body too large": (
         413, request("POST /jobs HTTP/1.1", "Content-Length: 1500", body=b"{" + b" " * 1499)),
     "chunks too large": (413, request(
-        "POST /jobs HTTP/1.1", "Transfer-Encoding: chunked", body=b"FFF\r\n" + b" " * 0xFFF)),
+        "POST /jobs HTTP/1.1", "Transfer-Encoding: chunked", body=MORE_THAN_TWICE)),
     "bad chunk": (
         400, request("POST /jobs HTTP/1.1", "Transfer-Encoding: chunked", body=b"zz\r\n\r\n")),
     "other transfer encoding": (
@@ -211,6 +212,12 @@ def test_expect_continue_is_answered_and_a_body_too_large_is_not_asked_for(serve
     raw = exchange(server.address, huge)
     assert b"100 Continue" not in raw
     assert_problem(parsed(raw), 413)
+
+
+@pytest.mark.parametrize("field", ["Content-Length: 999999", "Transfer-Encoding: chunked"])
+def test_a_413_names_the_bound_however_much_comes(server, field):
+    raw = exchange(server.address, request("POST /jobs HTTP/1.1", field, body=MORE_THAN_TWICE))
+    assert f"larger than {BOUND_BYTES} bytes" in parsed(raw).json()["detail"]
 
 
 def test_a_client_that_sends_too_much_still_reads_its_413(server):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 FUTURE = "FutureEvent"
-FIRST_EXECUTE_POINT = 100
+FIRST_EXECUTE_POINT, BEHIND_EXECUTE_POINT = 100, 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,11 @@ def _table() -> dict[int, EventType]:
 
 
 EVENT_TYPES: dict[int, EventType] = _table()
+
+
+def is_of_execute_point(number: int) -> bool:
+    """Whether an event stands in an execute point's log, where slots stand for a job's ids."""
+    return FIRST_EXECUTE_POINT <= number < BEHIND_EXECUTE_POINT
 
 
 def event_type(number: int) -> EventType:

@@ -19,6 +19,7 @@ from jexevents import strictjson
 from jexevents.errors import Invalid, Malformed
 from jexevents.model import Arrival, Event, Fault, JobKey, Kind, Position
 from jexevents.sources.condor.event import CondorEvent
+from jexevents.sources.condor.events import is_of_execute_point
 from jexevents.sources.condor.parse import parse
 from jexevents.sources.condor.times import resolve
 from jexevents.validation import SCHEMAS
@@ -118,7 +119,8 @@ def _bytes(text: str) -> bytes:
 def _is_of_job(event: CondorEvent) -> bool:
     # Clusters are numbered from 1; rotation headers, cluster events and the logs of execute
     # points carry other numbers where a job's would stand.
-    return event.cluster > 0 and event.proc >= 0 and event.number < 100
+    of_slots = is_of_execute_point(event.number)
+    return event.cluster > 0 and event.proc >= 0 and not of_slots
 
 
 def _position(envelope: Mapping[str, Any]) -> Position | None:

@@ -11,7 +11,7 @@ from jexevents.sources.condor.classad import MAX_DIGITS, from_json
 from jexevents.sources.condor.classad_xml import read_xml
 from jexevents.sources.condor.defaults import complete
 from jexevents.sources.condor.event import CondorEvent
-from jexevents.sources.condor.events import FIRST_EXECUTE_POINT, event_type
+from jexevents.sources.condor.events import event_type, is_of_execute_point
 from jexevents.sources.condor.text import parse_text, take_ids
 from jexevents.sources.condor.times import read_event_time
 from jexevents.sources.condor.unreadable import unreadable
@@ -70,7 +70,7 @@ def _from_ad(ad: dict[str, Any], form: str) -> CondorEvent:
     ad.pop("MyType", None)
     known = event_type(number)
     complete(number, ad)
-    if number >= FIRST_EXECUTE_POINT or known.my_type == "FutureEvent":
+    if is_of_execute_point(number) or known.my_type == "FutureEvent":
         _complete_unknown(number, ad)
     return CondorEvent(number, known.name, known.my_type, *ids, read_event_time(time), ad, form)
 

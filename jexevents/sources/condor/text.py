@@ -16,7 +16,7 @@ from jexevents.sources.condor import bodies_queue as queue
 from jexevents.sources.condor import bodies_run as run
 from jexevents.sources.condor.defaults import TEXT_DEFAULTS
 from jexevents.sources.condor.event import ABSENT, CondorEvent, is_id
-from jexevents.sources.condor.events import FIRST_EXECUTE_POINT, event_type
+from jexevents.sources.condor.events import event_type, is_of_execute_point
 from jexevents.sources.condor.lines import Ad
 from jexevents.sources.condor.times import CLOCK, make_stamp
 from jexevents.sources.condor.unreadable import unreadable
@@ -100,7 +100,7 @@ def parse_text(text: bytes) -> CondorEvent:
     _check_end(lines)
     ad = dict(TEXT_DEFAULTS.get(number, ()))
     known = event_type(number)
-    if number >= FIRST_EXECUTE_POINT:
+    if is_of_execute_point(number):
         ids = _read_execute_point(match[15] or "", lines[1:-1], ids, ad)
     else:
         _BODIES.get(number, files.read_future)(match[15] or "", lines[1:-1], ad)
