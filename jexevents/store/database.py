@@ -25,6 +25,7 @@ _DATA_CLASSES = {
     errorcodes.CLASS_PROGRAM_LIMIT_EXCEEDED,  # too long for an index, too big for a jsonb
 }
 _CONFLICT_TRIES = 5
+_UNCONFIRMED_SECONDS = 20
 
 
 class _Again(JexError):
@@ -60,6 +61,9 @@ class Database:
             "keepalives_idle": 30,
             "keepalives_interval": 5,
             "keepalives_count": 3,
+            # Keepalives stand back while something sent is not confirmed; without this the
+            # kernel sends it again for a quarter of an hour.
+            "tcp_user_timeout": round(_UNCONFIRMED_SECONDS * 1000),
             "client_encoding": "UTF8",
         }
         self._idle: queue.LifoQueue[Connection | None] = queue.LifoQueue()
