@@ -40,6 +40,10 @@ _SWITCH_SECONDS = 0.0002
 
 _JOIN_SECONDS = 5.0
 
+# How long /readyz waits for a look at the database that is under way: a server that hangs must
+# not hold all threads of the sidecar.
+_READY_SECONDS = 1.0
+
 
 def run(config: Config) -> Exit:
     """Run the daemon until it is told to end; give the exit code.
@@ -96,7 +100,7 @@ def _routes(
 
 
 def _readiness(presence: Presence, consumer: Consumer) -> dict[str, Check]:
-    presence.look()
+    presence.look(_READY_SECONDS)
     last = consumer.last_batch_at
     age = None if last is None else time.monotonic() - last
     return {

@@ -1,8 +1,8 @@
 """The one way into the ledger, for both doors: read, check, store; one outcome a message.
 
 A message that cannot be accepted goes into the rejects with every reason, in the transaction
-that stores its neighbours. Where PostgreSQL itself refuses what one event of a batch holds,
-the batch is stored one by one, so that only the culprit is rejected.
+that stores its neighbours. Where PostgreSQL refuses what one event of a batch holds, or the fold
+fails on it, the batch is stored one by one, so that only the culprit is rejected.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from jexevents.errors import Conflict, Invalid, Unacceptable
+from jexevents.errors import Conflict, Invalid, Unacceptable, Unavailable
 from jexevents.logs import get_logger
 from jexevents.model import Arrival, Event, Fault, Outcome, Reject
 from jexevents.sources import jex
@@ -47,13 +47,19 @@ class Ingest:
     def handle(self, arrivals: Sequence[Arrival]) -> list[Outcome]:
         """Store a batch of messages; give one outcome for each, in their order.
 
-        Raises StoreUnavailable; then nothing was stored, and the same batch may come again.
+        Raises StoreUnavailable; then the same batch must come again. Nothing of it was stored,
+        unless it was being stored one by one: then events that were are duplicates, and
+        rejects may stand twice.
         """
         read = [self._event_or_reject(arrival) for arrival in arrivals]
         try:
             return self._store(read)
+        except Unavailable:
+            raise
         except Invalid as error:
             log.warning("batch_refused", reason=str(error), messages=len(read))
+        except Exception as error:
+            log.error("batch_failed", messages=len(read), exc_info=error)
         pairs = zip(arrivals, read, strict=True)
         return [self._store_alone(arrival, one) for arrival, one in pairs]
 
@@ -112,8 +118,15 @@ class Ingest:
     def _store_alone(self, arrival: Arrival, one: Event | Reject) -> Outcome:
         try:
             return self._store([one])[0]
+        except Unavailable:
+            raise
         except Invalid as error:
-            return self._store([_reject(arrival, error)])[0]
+            refused: Unacceptable = error
+        except Exception as error:
+            # A fault of ours costs one message its place, not every message its turn.
+            log.error("message_failed", origin=arrival.origin, exc_info=error)
+            refused = Unacceptable(f"The ledger failed on it: {error!r}.")
+        return self._store([_reject(arrival, refused)])[0]
 
 
 def _reject(arrival: Arrival, error: Unacceptable) -> Reject:

@@ -23,8 +23,9 @@ _NAME_TRIES = 5
 class Presence(Service):
     """Looks every other second whether the database answers, and holds the node's name there.
 
-    Ends the process with exit code 78 where the schema is not that of this version, or where
-    another live process of the role has the name.
+    Ends the process with exit code 78 where the schema is not that of this version at the
+    first look, or where another live process of the role has the name. A schema that goes
+    wrong later (a database being restored, or wiped) is a problem till it is mended.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Presence(Service):
         self._words = f"{role} {name!r}"
         self._ending = ending
         self._schema_checked = False
+        self._schema_was_right = False
         self._refusals = 0
         self._looking = threading.Lock()
         self.problem: str | None = "the database was not asked yet"
@@ -51,16 +53,27 @@ class Presence(Service):
             self.look()
         self._name.release()
 
-    def look(self) -> None:
-        """Look now; ``problem`` says afterwards what is wrong, or is None."""
-        with self._looking:
-            try:
-                self.problem = self._look()
-            except StoreUnavailable as error:
-                self.problem = str(error)
-            except SchemaVersionError as error:
-                self.problem = str(error)
+    def look(self, wait_seconds: float = -1) -> None:
+        """Look now; ``problem`` says afterwards what is wrong, or is None.
+
+        One thread looks at a time: the others wait for it ``wait_seconds`` at most, without
+        end if negative.
+        """
+        if not self._looking.acquire(timeout=wait_seconds):
+            self.problem = "PostgreSQL takes long to answer."
+            return
+        try:
+            self.problem = self._look()
+        except StoreUnavailable as error:
+            # Who knows what comes back: perhaps a database that was just made anew.
+            self._schema_checked = False
+            self.problem = str(error)
+        except SchemaVersionError as error:
+            self.problem = str(error)
+            if not self._schema_was_right:
                 self._ending.fail(Exit.CONFIG, str(error))
+        finally:
+            self._looking.release()
 
     def require(self) -> None:
         """Raise StoreUnavailable unless this process may write to the ledger now."""
@@ -73,7 +86,7 @@ class Presence(Service):
     def _look(self) -> str | None:
         if not self._schema_checked:
             migrate.check(self._database)
-            self._schema_checked = True
+            self._schema_checked = self._schema_was_right = True
         if self._name.hold():
             self._refusals = 0
             return None

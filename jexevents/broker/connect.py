@@ -11,11 +11,13 @@ import pika.exceptions
 from pika.adapters.blocking_connection import BlockingConnection
 
 from jexevents import __version__
+from jexevents.broker import properties
 from jexevents.errors import BrokerUnavailable
 from jexevents.redaction import redact_uri
 
 # It logs each failed connection half a dozen times, once with a trace; we say it in one line.
 logging.getLogger("pika").setLevel(logging.CRITICAL)
+properties.install()
 
 _SOCKET_TIMEOUT_SECONDS = 5.0
 # How long a connection may be blocked by an alarm of the broker before it counts as lost.

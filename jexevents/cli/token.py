@@ -23,6 +23,7 @@ from jexevents.store import migrate
 from jexevents.store.tokens import Tokens
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_LONGEST = timedelta(days=36_500)  # without a bound the calendar ends before the token
 
 
 def add_to(commands: Any) -> list[argparse.ArgumentParser]:
@@ -54,7 +55,10 @@ def duration(text: str) -> timedelta:
     match = re.fullmatch(r"([1-9][0-9]{0,5})([smhdw])", text)
     if match is None:
         raise argparse.ArgumentTypeError(f"expected a duration like 90m, 12h or 30d, got {text!r}")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+    length = timedelta(**{_UNITS[match[2]]: int(match[1])})
+    if length > _LONGEST:
+        raise argparse.ArgumentTypeError(f"expected at most 36500d, got {text!r}")
+    return length
 
 
 def _make(options: argparse.Namespace, config: Config) -> Exit:

@@ -273,7 +273,7 @@ _EXECUTE_ERRORS = {0: "Job file not executable.", 1: "Job not properly linked fo
 
 def _error(state: CondorState, event: CondorEvent) -> None:
     _move(state, event, FAILED)
-    state.reason = _EXECUTE_ERRORS.get(event.data.get("ExecuteErrorType"), "Executable error.")
+    state.reason = _EXECUTE_ERRORS.get(_integer(event, "ExecuteErrorType"), "Executable error.")
 
 
 def _terminate(state: CondorState, event: CondorEvent) -> None:

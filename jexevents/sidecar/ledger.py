@@ -133,10 +133,13 @@ class LedgerSurface:
 def _page(
     request: Request, rows: Sequence[Row], limit: int, cursor: str, show: Any
 ) -> Mapping[str, Any]:
-    """Give rows as a page; one row more than ``limit`` was asked for, to see if more follow."""
+    """Give rows as a page; one row more than ``limit`` was asked for, to see if more follow.
+
+    Fewer rows than were found are a page that was cut because they are long.
+    """
     shown = rows[:limit]
     following = None
-    if len(rows) > limit:
+    if shown and max(len(rows), shown[0].get("found", 0)) > len(shown):
         query = {**request.query, "before": str(shown[-1][cursor])}
         following = f"{request.path}?{urlencode(query)}"
     return {"items": [show(row) for row in shown], "next": following}

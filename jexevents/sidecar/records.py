@@ -20,6 +20,17 @@ STATUS_BY_PHASE = {
     "ERROR": "Failed",
     "CANCELLED": "Failed",
 }
+_REJECT = (
+    "id",
+    "received_at",
+    "origin",
+    "source",
+    "credential",
+    "reasons",
+    "properties",
+    "size",
+    "cut",
+)
 _ENDED = ("Completed", "Failed")
 
 
@@ -92,7 +103,7 @@ def ledger_event(row: Row) -> dict[str, Any]:
 
 def ledger_reject(row: Row) -> dict[str, Any]:
     """Give a reject as the ledger's own surface shows it (schema ledger_reject)."""
-    reject = {name: _plain(value) for name, value in row.items()}
+    reject = {name: _plain(row[name]) for name in _REJECT}
     reject["body"] = bytes(row["body"]).decode("utf-8", "replace")
     reject["sha256"] = bytes(row["sha256"]).hex()
     return reject

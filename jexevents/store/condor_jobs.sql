@@ -49,9 +49,10 @@ select * from unnest(:invocation_ids::uuid[], :job_ids::uuid[])
 on conflict do nothing;
 
 -- name: job_of_invocation$
--- The job that an invocation id stands for: of several, the one submitted last.
+-- The job that an invocation id stands for: of several, the one submitted last. Procs of one
+-- submission share its time, and which of them was heard of last must not decide.
 select j.id
-from invocations i join jobs j on j.id = i.job_id
+from invocations i join jobs j on j.id = i.job_id join condor_jobs c on c.job_id = j.id
 where i.invocation_id = :invocation_id
-order by j.submitted_at desc nulls last, j.id desc
+order by j.submitted_at desc nulls last, c.cluster desc, c.proc desc, j.key
 limit 1;

@@ -19,8 +19,13 @@ Connection = psycopg2.extensions.connection
 
 # Classes of SQLSTATE (PostgreSQL manual, appendix A) by what is to be done about them.
 _CONFLICTS = {errorcodes.SERIALIZATION_FAILURE, errorcodes.DEADLOCK_DETECTED}
-_DATA_CLASSES = {errorcodes.CLASS_DATA_EXCEPTION, errorcodes.CLASS_INTEGRITY_CONSTRAINT_VIOLATION}
+_DATA_CLASSES = {
+    errorcodes.CLASS_DATA_EXCEPTION,
+    errorcodes.CLASS_INTEGRITY_CONSTRAINT_VIOLATION,
+    errorcodes.CLASS_PROGRAM_LIMIT_EXCEEDED,  # too long for an index, too big for a jsonb
+}
 _CONFLICT_TRIES = 5
+_UNCONFIRMED_SECONDS = 20
 
 
 class _Again(JexError):
@@ -56,6 +61,9 @@ class Database:
             "keepalives_idle": 30,
             "keepalives_interval": 5,
             "keepalives_count": 3,
+            # Keepalives stand back while something sent is not confirmed; without this the
+            # kernel sends it again for a quarter of an hour.
+            "tcp_user_timeout": round(_UNCONFIRMED_SECONDS * 1000),
             "client_encoding": "UTF8",
         }
         self._idle: queue.LifoQueue[Connection | None] = queue.LifoQueue()
@@ -88,7 +96,10 @@ class Database:
             connection.commit()
             usable = True
         except psycopg2.Error as error:
-            usable = _rolled_back(connection)
+            # Read-only after a failover: a new connection may reach the server that is not.
+            usable = (
+                _rolled_back(connection) and error.pgcode != errorcodes.READ_ONLY_SQL_TRANSACTION
+            )
             raise _translated(error) from error
         except ValueError as error:  # psycopg2 refuses NUL in text before it asks the server
             usable = _rolled_back(connection)
@@ -133,6 +144,8 @@ class Database:
         cursor.execute("set lock_timeout to %s", (milliseconds,))
         cursor.execute("set idle_in_transaction_session_timeout to %s", (milliseconds * 3,))
         cursor.execute("set time zone 'UTC'")
+        # A statement must see what was committed while the one before it waited for a lock.
+        cursor.execute("set default_transaction_isolation to 'read committed'")
 
     def _take(self) -> Connection:
         if self._closed.is_set():

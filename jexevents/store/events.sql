@@ -52,33 +52,50 @@ where coalesce(job_id, '00000000-0000-0000-0000-000000000000'::uuid) = any(:ids:
 order by job_id, name, received_at desc, seq desc;
 
 -- name: events_of_job
--- A page of a job's events, the last stored first.
-select e.seq, e.job_id, e.checksum, e.source, e.name, e.occurred_at, e.occurred_offset,
-    e.occurred_alt, e.received_at, e.data, e.raw, p.log, p."offset"
-from events e
-left join lateral (
-    select log, "offset" from event_positions where seq = e.seq order by log limit 1
-) p on true
-where coalesce(e.job_id, '00000000-0000-0000-0000-000000000000'::uuid) = :job_id
-    and (:name::text is null or e.name = :name)
-    and (:before::bigint is null or e.seq < :before)
-order by e.seq desc
-limit :limit;
+-- A page of a job's events, the last stored first; it ends early past max_bytes of raw text.
+-- found says how many rows it would have without that.
+select * from (
+    select page.*, count(*) over () as found,
+        sum(octet_length(raw)) over (order by seq desc) - octet_length(raw) as bytes_before
+    from (
+        select e.seq, e.job_id, e.checksum, e.source, e.name, e.occurred_at, e.occurred_offset,
+            e.occurred_alt, e.received_at, e.data, e.raw, p.log, p."offset"
+        from events e
+        left join lateral (
+            select log, "offset" from event_positions where seq = e.seq order by log limit 1
+        ) p on true
+        where coalesce(e.job_id, '00000000-0000-0000-0000-000000000000'::uuid) = :job_id
+            and (:name::text is null or e.name = :name)
+            and (:before::bigint is null or e.seq < :before)
+        order by e.seq desc
+        limit :limit
+    ) page
+) counted
+where bytes_before < :max_bytes
+order by seq desc;
 
 -- name: event_data$
 -- What one event says.
 select data from events where seq = :seq;
 
 -- name: latest_events
--- A page of all events, those of no job included, the last stored first.
-select e.seq, e.job_id, e.checksum, e.source, e.name, e.occurred_at, e.occurred_offset,
-    e.occurred_alt, e.received_at, e.data, e.raw, p.log, p."offset"
-from events e
-left join lateral (
-    select log, "offset" from event_positions where seq = e.seq order by log limit 1
-) p on true
-where (:name::text is null or e.name = :name)
-    and (:source::text is null or e.source = :source)
-    and (:before::bigint is null or e.seq < :before)
-order by e.seq desc
-limit :limit;
+-- A page of all events, those of no job included, the last stored first; bounded as above.
+select * from (
+    select page.*, count(*) over () as found,
+        sum(octet_length(raw)) over (order by seq desc) - octet_length(raw) as bytes_before
+    from (
+        select e.seq, e.job_id, e.checksum, e.source, e.name, e.occurred_at, e.occurred_offset,
+            e.occurred_alt, e.received_at, e.data, e.raw, p.log, p."offset"
+        from events e
+        left join lateral (
+            select log, "offset" from event_positions where seq = e.seq order by log limit 1
+        ) p on true
+        where (:name::text is null or e.name = :name)
+            and (:source::text is null or e.source = :source)
+            and (:before::bigint is null or e.seq < :before)
+        order by e.seq desc
+        limit :limit
+    ) page
+) counted
+where bytes_before < :max_bytes
+order by seq desc;

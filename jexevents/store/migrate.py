@@ -62,11 +62,12 @@ def migrate(database: Database, say: Callable[[str], None] = lambda line: None) 
     where it does not answer.
     """
     with database.transaction() as connection, connection.cursor() as cursor:
-        cursor.execute("select pg_advisory_xact_lock(hashtext(%s))", (_LOCK,))
-        # A migration over millions of rows takes longer than a statement of the daemon may.
+        # A migration over millions of rows takes longer than a statement of the daemon may, and
+        # so does the wait for another process that migrates.
         cursor.execute("set local statement_timeout to 0")
         cursor.execute("set local lock_timeout to 0")
         cursor.execute("set local idle_in_transaction_session_timeout to 0")
+        cursor.execute("select pg_advisory_xact_lock(hashtext(%s))", (_LOCK,))
         _make_schema(cursor, database.schema)
         missing = _missing(_applied(cursor))
         for migration in missing:

@@ -14,6 +14,10 @@ Row = Mapping[str, Any]
 
 JOB_FILTERS = ("kind", "phase", "state", "key", "source", "submitter", "since", "until")
 
+# A page of events or rejects ends behind the row that passes this, for a thousand of them may
+# be more than fits into memory. Each row says in ``found`` how many the page would have had.
+PAGE_BYTES = 4 << 20
+
 
 class Reading:
     """Answers out of the ledger as mappings from column to value; ids are strings.
@@ -49,8 +53,8 @@ class Reading:
     def events(
         self, job_id: str, *, limit: int, before: int | None = None, name: str | None = None
     ) -> list[Row]:
-        """A page of a job's events, the last stored first."""
-        return self._all(
+        """A page of a job's events, the last stored first, bounded by PAGE_BYTES."""
+        return self._bounded(
             QUERIES.events.events_of_job, job_id=job_id, limit=limit, before=before, name=name
         )
 
@@ -62,8 +66,8 @@ class Reading:
         name: str | None = None,
         source: str | None = None,
     ) -> list[Row]:
-        """A page of all events, those of no job included, the last stored first."""
-        return self._all(
+        """A page of all events, also those of no job, the last stored first; as ``events``."""
+        return self._bounded(
             QUERIES.events.latest_events, limit=limit, before=before, name=name, source=source
         )
 
@@ -75,8 +79,10 @@ class Reading:
     def rejects(
         self, *, limit: int, before: int | None = None, origin: str | None = None
     ) -> list[Row]:
-        """A page of rejects, the newest first."""
-        return self._all(QUERIES.rejects.find_rejects, limit=limit, before=before, origin=origin)
+        """A page of rejects, the newest first, bounded by PAGE_BYTES."""
+        return self._bounded(
+            QUERIES.rejects.find_rejects, limit=limit, before=before, origin=origin
+        )
 
     def ping(self) -> None:
         """Raise StoreUnavailable unless PostgreSQL answers."""
@@ -92,6 +98,9 @@ class Reading:
     def _one(self, query: Any, **arguments: Any) -> Row | None:
         rows = self._all(query, **arguments)
         return rows[0] if rows else None
+
+    def _bounded(self, query: Any, **arguments: Any) -> list[Row]:
+        return self._all(query, max_bytes=PAGE_BYTES, **arguments)
 
     def _all(self, query: Any, **arguments: Any) -> list[Row]:
         with (

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from jexevents.model import Reject
+from jexevents.redaction import MASK, is_secret_name
 from jexevents.store.database import Connection
 from jexevents.store.queries import QUERIES
 
+_MAX_DEPTH = 16
 _COLUMNS = (
     "received_at",
     "origin",
@@ -44,7 +46,7 @@ def _row(reject: Reject, max_bytes: int) -> tuple[Any, ...]:
         arrival.source,
         reject.credential,
         _json([asdict(fault) for fault in reject.faults]),
-        _json(dict(arrival.properties)),
+        _json(_masked(arrival.properties)),
         body[:max_bytes],
         len(body),
         hashlib.sha256(body).digest(),
@@ -56,12 +58,29 @@ def _json(value: Any) -> str:
     return json.dumps(_plain(value), ensure_ascii=False)
 
 
-def _plain(value: Any) -> Any:
-    """Make of anything what jsonb has a place for: no NUL, no half surrogate pair, no NaN."""
+def _masked(value: Any, room: int = _MAX_DEPTH) -> Any:
+    """Give properties without the values of members whose names say that they are secret."""
+    if isinstance(value, list) and room:
+        return [_masked(item, room - 1) for item in value]
+    if not isinstance(value, Mapping) or not room:
+        return value
+    return {
+        name: MASK if is_secret_name(_plain(name)) else _masked(item, room - 1)
+        for name, item in value.items()
+    }
+
+
+def _plain(value: Any, room: int = _MAX_DEPTH) -> Any:
+    """Make of anything what jsonb has a place for: no NUL, no half surrogate pair, no NaN.
+
+    What nests deeper than ``room`` is left out: a header may nest until Python's stack ends.
+    """
+    if isinstance(value, dict | list | tuple) and not room:
+        return "..."
     if isinstance(value, dict):
-        return {str(_plain(str(name))): _plain(item) for name, item in value.items()}
+        return {str(_plain(str(name))): _plain(item, room - 1) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [_plain(item, room - 1) for item in value]
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, bytes):

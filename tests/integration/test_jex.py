@@ -290,3 +290,13 @@ def test_every_phase_has_a_word() -> None:
     from jexevents.model import Phase
 
     assert set(STATUS_BY_PHASE) == {phase.value for phase in Phase}
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_of_procs_submitted_together_the_last_is_meant_in_any_order(
+    ledger: TestLedger, order: tuple[int, ...]
+) -> None:
+    for proc in order:
+        job = f"222.{proc:03}.000"
+        ledger.send(message(submitted(job=job)), message(named(INVOCATION, job=job)))
+    assert ledger.get(f"/invocations/{INVOCATION}")["CondorID"] == "222.2"

@@ -1,0 +1,65 @@
+"""Whether the process may work: what it makes of a schema that goes, of a server that hangs."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import closing
+
+import pytest
+
+from jexevents.ending import Ending
+from jexevents.errors import StoreUnavailable
+from jexevents.exits import Exit
+from jexevents.presence import Presence
+from jexevents.store.database import Database
+from jexevents.store.migrate import migrate
+from tests.support import administer
+
+SEEN_LONG_AGO = float("-inf")
+
+
+def test_a_schema_missing_at_the_start_ends_the_process(database: str) -> None:
+    administer(database, "drop schema jex cascade")
+    ending = Ending()
+    with closing(Database(database)) as pool:
+        Presence(pool, "n", "daemon", ending).look()
+    assert ending.code is Exit.CONFIG
+
+
+def test_a_schema_that_goes_later_is_a_problem_until_it_is_back(database: str) -> None:
+    ending = Ending()
+    with closing(Database(database)) as pool:
+        presence = Presence(pool, "n", "daemon", ending)
+        presence.look()
+        assert presence.problem is None
+        administer(database, "drop schema jex cascade")
+        presence._name._noted_at = SEEN_LONG_AGO
+        for _ in range(2):
+            presence.look()
+        assert "jexevents migrate" in presence.problem
+        with pytest.raises(StoreUnavailable):
+            presence.require()
+        assert not ending.is_set()
+        migrate(pool)
+        presence.require()
+        assert presence.problem is None
+
+
+def test_a_look_that_hangs_holds_no_other_caller(database: str) -> None:
+    with closing(Database(database)) as pool:
+        presence = Presence(pool, "n", "daemon", Ending())
+        presence.look()
+        with presence._looking:
+            other = threading.Thread(target=presence.look, args=(0.05,), daemon=True)
+            other.start()
+            other.join(10)
+            assert not other.is_alive()
+        assert "long" in presence.problem
+        presence.look()
+        assert presence.problem is None
+
+
+def test_a_network_that_swallows_what_is_sent_is_noticed(database: str) -> None:
+    with closing(Database(database)) as pool, closing(pool.open()) as connection:
+        milliseconds = int(connection.get_dsn_parameters()["tcp_user_timeout"])
+    assert 0 < milliseconds <= 30_000
