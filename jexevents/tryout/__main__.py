@@ -24,7 +24,9 @@ from jexevents.tryout.place import Place
 def main() -> int:
     """Run the story; give the exit code."""
     console = Console(highlight=False)
-    signal.signal(signal.SIGTERM, _interrupt)
+    # A shell that starts it in the background has it ignore SIGINT.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     with ExitStack() as stack:
         try:
             story.tell(console, Place.of(Path.cwd()), stack)

@@ -19,6 +19,11 @@ from tests.support import ROOT, assert_nothing_runs, free_port, running_in, wait
 END = "Ctrl-C stops"
 
 
+def _ignore_ctrl_c():
+    """What a shell does to programs that it starts in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 class Run:
     """``python -m jexevents.tryout``, what ``make run`` starts, in a folder with etc/."""
 
@@ -33,6 +38,7 @@ class Run:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=_ignore_ctrl_c,
             )
 
     @property
