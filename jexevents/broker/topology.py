@@ -12,7 +12,10 @@ from pika.adapters.blocking_connection import BlockingChannel, BlockingConnectio
 
 from jexevents.errors import BrokerMismatch
 
-_PRECONDITION_FAILED, _NOT_FOUND, _RESOURCE_LOCKED = 406, 404, 405
+_ACCESS_REFUSED, _NOT_FOUND, _RESOURCE_LOCKED, _PRECONDITION_FAILED = 403, 404, 405, 406
+_COMMAND_INVALID = 503
+# RabbitMQ keeps these names for its own, which can be declared as they are, but not made.
+_RESERVED = "amq."
 
 # "PRECONDITION_FAILED - inequivalent arg 'durable' for queue 'q' in vhost '/': received ..."
 _INEQUIVALENT = re.compile(
@@ -67,7 +70,7 @@ class Topology:
         """
         absent = []
         for what, name, look, declare in self._parts():
-            if _exists(connection, look):
+            if _exists(connection, look) or name.startswith(_RESERVED):
                 _guarded(connection, what, name, declare)
             else:
                 absent.append(f"the {what} {name!r}")
@@ -91,8 +94,6 @@ class Topology:
         channel.exchange_declare(
             self.exchange_name,
             exchange_type=self.exchange_type,
-            # RabbitMQ keeps the names amq.* for its own: they can be looked at, not declared.
-            passive=self.exchange_name.startswith("amq."),
             durable=self.exchange_durable,
             auto_delete=self.exchange_autodelete,
             internal=self.exchange_internal,
@@ -120,6 +121,16 @@ def _guarded(connection: BlockingConnection, what: str, name: str, declare: _Dec
     except pika.exceptions.ChannelClosedByBroker as error:
         if error.reply_code in (_PRECONDITION_FAILED, _RESOURCE_LOCKED):
             raise _mismatch(what, name, error.reply_text) from error
+        if error.reply_code == _ACCESS_REFUSED and name.startswith(_RESERVED):
+            raise _unusable(what, name, error.reply_text) from error
+        raise
+    except pika.exceptions.ConnectionClosedByBroker as error:
+        # A type of exchange that the broker does not have costs the whole connection.
+        if error.reply_code == _COMMAND_INVALID and "exchange type" in error.reply_text:
+            raise BrokerMismatch(
+                f"The exchange {name!r} cannot be made: {error.reply_text}.",
+                remedy="Correct ExchangeType, or enable the plug-in that brings it.",
+            ) from error
         raise
     channel.close()
 
@@ -141,10 +152,7 @@ def _exists(connection: BlockingConnection, look: _Declare) -> bool:
 def _mismatch(what: str, name: str, text: str) -> BrokerMismatch:
     found = _INEQUIVALENT.search(text)
     if found is None:
-        return BrokerMismatch(
-            f"The {what} {name!r} cannot be used as configured: {text}",
-            remedy=f"Look at it with rabbitmqctl list_{what}s, or name another {what}.",
-        )
+        return _unusable(what, name, text)
     arg = found["arg"]
     key = _KEYS.get((what, arg), f"{arg} in {what.capitalize()}Arguments")
     return BrokerMismatch(
@@ -154,4 +162,11 @@ def _mismatch(what: str, name: str, text: str) -> BrokerMismatch:
             f"Set {key} to what the broker has, name another {what}, or delete the {what} there "
             "once nothing in it or bound to it is needed."
         ),
+    )
+
+
+def _unusable(what: str, name: str, text: str) -> BrokerMismatch:
+    return BrokerMismatch(
+        f"The {what} {name!r} cannot be used as configured: {text.rstrip('.')}.",
+        remedy=f"Look at it with rabbitmqctl list_{what}s, or name another {what}.",
     )

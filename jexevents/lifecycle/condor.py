@@ -27,7 +27,7 @@ Only 001, 005, 009 and 013 change a held job; nothing changes a closed one.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Protocol
@@ -37,6 +37,7 @@ from jexevents.lifecycle.order import Key, Tail, extend, ordered
 from jexevents.model import INSERTED, Phase, Position
 
 SUBMITTED, RUNNING, COMPLETED, FAILED = "Submitted", "Running", "Completed", "Failed"
+SUBMIT = "SUBMIT"
 
 PHASES = {
     SUBMITTED: Phase.QUEUED,
@@ -49,7 +50,7 @@ PHASES = {
 # follow each other within a second in real logs (an eviction before the hold that follows
 # it, a lost connection before the eviction, an execution before its end).
 _TOLD = (
-    "SUBMIT",
+    SUBMIT,
     "JOB_RELEASED",
     "EXECUTE",
     "JOB_SUSPENDED",
@@ -127,28 +128,37 @@ class CondorState:
 FACTS = tuple(field.name for field in fields(CondorState) if field.name != "tail")
 
 
-def key(event: CondorEvent) -> Key:
+def key(event: CondorEvent, submitted: datetime | None = None) -> Key:
     """Give an event's place among those whose logs do not order them.
 
-    A closing event in an hour that daylight saving repeats is taken at its later reading,
-    since it ends the story: else the clock alone would put the end before the beginning.
+    In an hour that daylight saving repeats, what would come before the job was ``submitted``
+    is taken at its later reading, and so is a closing event, since it ends the story: else
+    the clock alone would put the end before the beginning.
     """
     at = event.occurred_at
-    if event.occurred_alt is not None and event.name in _CLOSING:
-        at = max(at, event.occurred_alt)
+    if event.name in _CLOSING:
+        at = max(at, event.occurred_alt or at)
+    elif event.name != SUBMIT:
+        at = _not_before(submitted, event)
     return at, _RANKS.get(event.name, _LAST_RANK), event.checksum
 
 
 def in_order(events: Iterable[CondorEvent]) -> list[CondorEvent]:
     """Sort events into the order of the fold."""
-    return [event for _, event in ordered((key(event), event) for event in events)]
+    return [event for _, event in _placed(list(events))]
+
+
+def _placed(events: Sequence[CondorEvent]) -> list[tuple[Key, CondorEvent]]:
+    submissions = [event.occurred_at for event in events if event.name == SUBMIT]
+    submitted = min(submissions, default=None)
+    return ordered((key(event, submitted), event) for event in events)
 
 
 def fold(events: Iterable[CondorEvent]) -> CondorState:
     """Make the state of a job from all its events, given in any order."""
     state = CondorState()
-    for event in in_order(events):
-        _apply(state, key(event), event)
+    for place, event in _placed(list(events)):
+        _apply(state, place, event)
     return state
 
 
@@ -158,8 +168,12 @@ def step(state: CondorState, event: CondorEvent) -> bool:
     On False the caller has to fold all events of the job.
     """
     place = key(event)
-    if state.tail is not None and not state.tail.precedes(place, event.position):
-        return False
+    if state.tail is not None:
+        # Whether an ambiguous time precedes the submission, only the whole story can tell.
+        if event.name == SUBMIT or event.occurred_alt is not None:
+            return False
+        if not state.tail.precedes(place, event.position):
+            return False
     _apply(state, place, event)
     return True
 
@@ -197,7 +211,7 @@ def _move(state: CondorState, event: CondorEvent, status: str) -> None:
 
 
 def _finish(state: CondorState, event: CondorEvent) -> None:
-    state.finished_at = _not_before_start(state, event)
+    state.finished_at = _not_before(state.started_at or state.submitted_at, event)
     state.finished_offset = event.occurred_offset
     state.said |= SAID_FINISHED
 
@@ -208,8 +222,9 @@ def _unfinish(state: CondorState) -> None:
         state.finished_at = state.finished_offset = None
 
 
-def _not_before_start(state: CondorState, event: CondorEvent) -> datetime:
-    alternative, start = event.occurred_alt, state.started_at or state.submitted_at
+def _not_before(start: datetime | None, event: CondorEvent) -> datetime:
+    """Give the event's time, the later one of two if the earlier one is before ``start``."""
+    alternative = event.occurred_alt
     if alternative is not None and start is not None and event.occurred_at < start:
         return max(event.occurred_at, alternative)
     return event.occurred_at
@@ -225,7 +240,8 @@ def _submit(state: CondorState, event: CondorEvent) -> None:
 
 def _execute(state: CondorState, event: CondorEvent) -> None:
     if not state.said & SAID_STARTED:
-        state.started_at, state.started_offset = event.occurred_at, event.occurred_offset
+        state.started_at = _not_before(state.submitted_at, event)
+        state.started_offset = event.occurred_offset
         state.said |= SAID_STARTED
     state.starts += 1
     state.execute_host = _text(event, "ExecuteHost")
@@ -356,7 +372,7 @@ def _uuid(text: Any) -> str | None:
 
 
 _STATUS: Mapping[str, Callable[[CondorState, CondorEvent], None]] = {
-    "SUBMIT": _submit,
+    SUBMIT: _submit,
     "EXECUTE": _execute,
     "EXECUTABLE_ERROR": _error,
     "JOB_EVICTED": _wait,

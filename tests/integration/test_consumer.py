@@ -11,7 +11,7 @@ import pytest
 
 from jexevents.broker.consumer import Consumer, Intake
 from jexevents.broker.topology import Topology
-from jexevents.errors import StoreUnavailable
+from jexevents.errors import BrokerMismatch, StoreUnavailable
 from jexevents.model import Arrival, Outcome
 from tests.support import unique, wait_until
 
@@ -180,3 +180,30 @@ def test_a_deleted_queue_is_made_again(vhost: str, topology: Topology) -> None:
             return b"b" in store.bodies
 
         wait_until(again, WAIT_SECONDS, "the consumer to be back")
+
+
+@pytest.mark.parametrize(
+    ("exchange", "kind", "word"),
+    [
+        ("amq.fanout", "direct", "ExchangeType"),
+        ("amq.nosuch", "fanout", "reserved prefix"),
+        ("other", "x-nosuch", "Correct ExchangeType"),
+    ],
+)
+def test_an_exchange_that_cannot_be_is_no_outage(
+    vhost: str, exchange: str, kind: str, word: str
+) -> None:
+    topology = Topology(exchange, kind, unique("consumer"))
+    with pika.BlockingConnection(pika.URLParameters(vhost)) as connection:
+        with pytest.raises(BrokerMismatch, match=word):
+            topology.declare(connection)
+        if connection.is_open:
+            with pytest.raises(BrokerMismatch, match=word):
+                topology.missing(connection)
+
+
+def test_an_exchange_of_the_brokers_own_is_used(vhost: str) -> None:
+    topology = Topology("amq.fanout", "fanout", unique("consumer"), queue_autodelete=True)
+    with pika.BlockingConnection(pika.URLParameters(vhost)) as connection:
+        topology.declare(connection)
+        assert topology.missing(connection) == []

@@ -191,6 +191,21 @@ def test_the_repeated_hour_does_not_turn_the_story_round() -> None:
     assert state.finished_at == START + timedelta(seconds=4200)
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_nothing_in_the_repeated_hour_comes_before_the_submission(turned: bool) -> None:
+    # Submitted at 02:50, before the clock goes back; begun and held at 02:10 and 02:15, after.
+    story = [
+        event("SUBMIT", 3000, alt=6600),
+        event("EXECUTE", 600, alt=4200),
+        event("JOB_HELD", 900, alt=4500, HoldReason="full"),
+    ]
+    state = fold(reversed(story) if turned else story)
+    assert (state.state, state.held, state.starts) == ("Failed", True, 1)
+    assert state.submitted_at == START + timedelta(seconds=3000)
+    assert state.started_at == START + timedelta(seconds=4200)
+    assert state.finished_at == START + timedelta(seconds=4500)
+
+
 EVENTS = (
     "SUBMIT EXECUTE EXECUTABLE_ERROR JOB_EVICTED JOB_TERMINATED SHADOW_EXCEPTION JOB_ABORTED "
     "JOB_SUSPENDED JOB_HELD JOB_RELEASED JOB_DISCONNECTED JOB_RECONNECT_FAILED "

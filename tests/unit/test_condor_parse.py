@@ -64,7 +64,7 @@ def test_ids(ids, expected):
     [
         (b"", "header"),
         (b"...\n", "header"),
-        (b"\n000 (1.0.0) 10/20 16:59:24 x\n...\n", "header"),
+        (b" 000 (1.0.0) 10/20 16:59:24 x\n...\n", "header"),
         (b"00 (1.0.0) 10/20 16:59:24 x\n...\n", "header"),
         (b"0000 (1.0.0) 10/20 16:59:24 x\n...\n", "header"),
         (b"000 (1.0) 10/20 16:59:24 x\n...\n", "header"),
@@ -98,6 +98,20 @@ def test_line_ends():
     windows = text(12, body).replace(b"\n", b"\r\n")
     for raw in (text(12, body)[:-1], windows, windows[:-1], windows[:-2], windows + b"\r\n\n"):
         assert parse(raw) == whole
+
+
+def test_empty_lines_before_an_event():
+    for raw in (text(0, "x"), text(0, "x").replace(b"\n", b"\r\n"), as_json(0)):
+        assert parse(b"\n\r\n" + raw) == parse(raw)
+
+
+@pytest.mark.parametrize("end", [b"\n...\n", b"\r\n...\r\n", b"\n..."])
+def test_three_dots_may_stand_behind_every_form(end):
+    xml = (
+        b'<c><a n="EventTypeNumber"><i>8</i></a><a n="EventTime"><s>2026-03-04T05:06:07</s></a></c>'
+    )
+    for raw in (as_json(8), xml):
+        assert parse(raw + end) == parse(raw)
 
 
 def test_bytes_that_cannot_be_stored_are_replaced():

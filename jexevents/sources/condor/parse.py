@@ -17,24 +17,28 @@ from jexevents.sources.condor.times import read_event_time
 from jexevents.sources.condor.unreadable import unreadable
 
 _BLANK = b" \t\r\n"
-_FIRST = re.compile(rb"\s*(\S)?")
+_TERMINATOR = re.compile(rb"\n\.\.\.\s*\Z")
 
 
 def parse(raw: bytes) -> CondorEvent:
     """Read one event: the text of a log, an object of a JSON log or a ``<c>`` of an XML log.
 
-    JSON and XML may stand between blanks; an id that they leave out is -1, and what
-    HTCondor's reader assumes for a missing attribute (``defaults``) is filled in.
+    Empty lines may stand before the text; JSON and XML may stand between blanks, and before
+    a line of three dots, which some senders put behind every event. An id that these two
+    leave out is -1, and what HTCondor's reader assumes for a missing attribute
+    (``defaults``) is filled in.
 
     Raises Malformed, and no other exception, for anything that is not exactly one event.
     """
     first = raw[:1]
     if first in b" \t\r\n":
+        raw = raw.lstrip(b"\r\n")
         first = raw.lstrip(_BLANK)[:1]
     if first == b"{":
-        return _from_ad(_read_json(raw), "json")
+        return _from_ad(_read_json(_TERMINATOR.sub(b"", raw)), "json")
     if first == b"<":
-        return _from_ad(read_xml(raw.decode("utf-8", "replace").replace("\0", "\ufffd")), "xml")
+        text = _TERMINATOR.sub(b"", raw).decode("utf-8", "replace")
+        return _from_ad(read_xml(text.replace("\0", "\ufffd")), "xml")
     return parse_text(raw)
 
 
