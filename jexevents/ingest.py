@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from jexevents.errors import Conflict, Invalid, Unacceptable, Unavailable
+from jexevents.errors import Conflict, Invalid, Malformed, Unacceptable, Unavailable
 from jexevents.logs import get_logger
 from jexevents.model import Arrival, Event, Fault, Outcome, Reject
 from jexevents.sources import jex
@@ -20,6 +20,10 @@ from jexevents.store.ledger import Applied, Ledger
 from jexevents.store.reading import Reading
 
 log = get_logger("ingest")
+
+# Reading and storing takes up to thirty times a message's own size in memory, and past some
+# 100 MB PostgreSQL takes it for no statement at all: it would be tried for ever.
+MAX_MESSAGE_BYTES = 4 << 20
 
 Reader = Callable[[Arrival], Event]
 
@@ -100,6 +104,7 @@ class Ingest:
 
     def _event_or_reject(self, arrival: Arrival) -> Event | Reject:
         try:
+            _refuse_size(arrival)
             return self._read(arrival)
         except Unacceptable as error:
             return _reject(arrival, error)
@@ -127,6 +132,12 @@ class Ingest:
             log.error("message_failed", origin=arrival.origin, exc_info=error)
             refused = Unacceptable(f"The ledger failed on it: {error!r}.")
         return self._store([_reject(arrival, refused)])[0]
+
+
+def _refuse_size(arrival: Arrival) -> None:
+    if len(arrival.body) > MAX_MESSAGE_BYTES:
+        expected = f"a message of at most {MAX_MESSAGE_BYTES} bytes"
+        raise Malformed("The message is too long.", [Fault("", expected, str(len(arrival.body)))])
 
 
 def _reject(arrival: Arrival, error: Unacceptable) -> Reject:

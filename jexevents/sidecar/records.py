@@ -28,7 +28,9 @@ _REJECT = (
     "credential",
     "reasons",
     "properties",
+    "body",
     "size",
+    "sha256",
     "cut",
 )
 _ENDED = ("Completed", "Failed")

@@ -9,10 +9,11 @@ from contextlib import closing
 import pytest
 
 from jexevents.errors import StoreUnavailable
+from jexevents.ingest import MAX_MESSAGE_BYTES
 from jexevents.lifecycle import condor
 from jexevents.model import Outcome
 from jexevents.store.database import Database
-from tests.ledger import TestLedger, executing, message, submitted
+from tests.ledger import TestLedger, executing, message, submitted, text
 from tests.support import administer, database_uri
 
 AMID = [Outcome.ACCEPTED, Outcome.REJECTED, Outcome.ACCEPTED]
@@ -34,6 +35,14 @@ def test_a_log_name_too_long_for_an_index_is_rejected_alone(ledger: TestLedger) 
     assert outcomes == AMID
     (reject,) = ledger.reading.rejects(limit=10)
     assert "index" in reject["reasons"][0]["got"]
+
+
+def test_a_message_past_the_bound_is_rejected_unread(ledger: TestLedger) -> None:
+    event = text(8, "x" * MAX_MESSAGE_BYTES, second=1).encode()
+    assert ledger.send(message(submitted()), event, message(executing(second=2))) == AMID
+    (reject,) = ledger.reading.rejects(limit=10)
+    assert (reject["size"], reject["cut"]) == (len(event), True)
+    assert str(MAX_MESSAGE_BYTES) in reject["reasons"][0]["expected"]
 
 
 def test_what_the_fold_fails_on_is_rejected_alone(
