@@ -84,11 +84,6 @@ class Reading:
             QUERIES.rejects.find_rejects, limit=limit, before=before, origin=origin
         )
 
-    def ping(self) -> None:
-        """Raise StoreUnavailable unless PostgreSQL answers."""
-        with self._database.transaction() as connection, connection.cursor() as cursor:
-            cursor.execute("select 1")
-
     def server_version(self) -> str:
         """The version that PostgreSQL says it has, such as 16.4."""
         with self._database.transaction() as connection, connection.cursor() as cursor:

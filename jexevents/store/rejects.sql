@@ -28,7 +28,3 @@ select * from (
 ) counted
 where bytes_before < :max_bytes
 order by id desc;
-
--- name: count_rejects$
--- How many rejects there are.
-select count(*) from rejects;
