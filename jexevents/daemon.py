@@ -18,6 +18,7 @@ from jexevents.config import Config
 from jexevents.ending import Ending, Signals
 from jexevents.errors import BrokerMismatch, ConfigError
 from jexevents.exits import Exit
+from jexevents.ingest import Ingest
 from jexevents.logs import get_logger
 from jexevents.model import Arrival, Outcome
 from jexevents.presence import Presence
@@ -28,7 +29,6 @@ from jexevents.sidecar.health import Check
 from jexevents.sidecar.jex import Jex
 from jexevents.sidecar.ledger import LedgerSurface
 from jexevents.sidecar.routes import Route
-from jexevents.store.database import Database
 from jexevents.store.reading import Reading
 from jexevents.store.tokens import Tokens
 
@@ -72,8 +72,9 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
     database = stack.enter_context(wiring.database(config, f"jexevents {config.node_name}"))
     presence = Presence(database, config.node_name, "daemon", ending, config.public_url or None)
     presence.look()
-    consumer = _consumer(config, database, presence, ending)
-    routes = _routes(config, database, presence, consumer)
+    way_in = wiring.ingest(config, database)
+    consumer = _consumer(config, way_in, presence, ending)
+    routes = _routes(config, way_in, Reading(database), presence, consumer)
     http = sidecar(routes, wiring.access(config), Tokens(database).in_force)
     if http.warning:
         log.warning("loopback_only", reason=http.warning)
@@ -87,10 +88,8 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
 
 
 def _routes(
-    config: Config, database: Database, presence: Presence, consumer: Consumer
+    config: Config, way_in: Ingest, reading: Reading, presence: Presence, consumer: Consumer
 ) -> list[Route]:
-    reading = Reading(database)
-    way_in = wiring.ingest(config, database)
     jex = Jex(way_in, reading, config.source_name, lambda: datetime.now(timezone.utc))
     return [
         *health.routes(lambda: _readiness(presence, consumer)),
@@ -116,9 +115,7 @@ def _end(service: Service) -> None:
         log.warning("service_hangs", service=service.name)
 
 
-def _consumer(config: Config, database: Database, presence: Presence, ending: Ending) -> Consumer:
-    way_in = wiring.ingest(config, database)
-
+def _consumer(config: Config, way_in: Ingest, presence: Presence, ending: Ending) -> Consumer:
     def handle(batch: Sequence[Arrival]) -> Sequence[Outcome]:
         presence.require()
         return way_in.handle(batch)

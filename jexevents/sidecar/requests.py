@@ -12,12 +12,12 @@ from jexevents import strictjson
 from jexevents.errors import Invalid
 from jexevents.faults import fit, names_secret, shown
 from jexevents.model import Fault
+from jexevents.redaction import MASK
 from jexevents.sidecar.auth import Caller
 from jexevents.sidecar.problems import Problem, malformed, too_large
 from jexevents.sidecar.routes import Route
 from jexevents.validation import Schemas
 
-MASK = "***"
 MAX_QUERY_PARAMETERS = 100
 
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
