@@ -21,6 +21,9 @@ event                                     status after it
 any other                                 unchanged
 ========================================  =====================================
 
+What changes neither status nor facts (006 most of all, most of a busy log) is left out of the
+fold altogether, out of its order too: such events are stored, and the job's row stays as it is.
+
 Only 001, 005, 009 and 013 change a held job; nothing changes a closed one.
 """
 
@@ -143,23 +146,37 @@ def key(event: CondorEvent, submitted: datetime | None = None) -> Key:
     return at, _RANKS.get(event.name, _LAST_RANK), event.checksum
 
 
+def matters(event: CondorEvent) -> bool:
+    """Whether the fold takes an event into account; all others leave a job as it is."""
+    return event.name in _RULES
+
+
 def in_order(events: Iterable[CondorEvent]) -> list[CondorEvent]:
-    """Sort events into the order of the fold."""
-    return [event for _, event in _placed(list(events))]
+    """Sort the events that matter into the order of the fold."""
+    return [event for _, event in _placed(events)]
 
 
-def _placed(events: Sequence[CondorEvent]) -> list[tuple[Key, CondorEvent]]:
-    submissions = [event.occurred_at for event in events if event.name == SUBMIT]
+def _placed(events: Iterable[CondorEvent]) -> list[tuple[Key, CondorEvent]]:
+    telling = [event for event in events if event.name in _RULES]
+    submissions = [event.occurred_at for event in telling if event.name == SUBMIT]
     submitted = min(submissions, default=None)
-    return ordered((key(event, submitted), event) for event in events)
+    return ordered([(key(event, submitted), event) for event in telling])
 
 
 def fold(events: Iterable[CondorEvent]) -> CondorState:
     """Make the state of a job from all its events, given in any order."""
     state = CondorState()
-    for place, event in _placed(list(events)):
+    for place, event in _placed(events):
         _apply(state, place, event)
     return state
+
+
+def advance(state: CondorState, events: Sequence[CondorEvent]) -> bool:
+    """Fold more events into ``state`` in place; False if one of them is not next in order.
+
+    On False the state is of no use any more: the caller has to fold all events of the job.
+    """
+    return all(step(state, event) for event in in_order(events))
 
 
 def step(state: CondorState, event: CondorEvent) -> bool:
@@ -167,6 +184,8 @@ def step(state: CondorState, event: CondorEvent) -> bool:
 
     On False the caller has to fold all events of the job.
     """
+    if event.name not in _RULES:
+        return True
     place = key(event)
     if state.tail is not None:
         # Whether an ambiguous time precedes the submission, only the whole story can tell.
@@ -185,12 +204,10 @@ def invocation(event: CondorEvent) -> str | None:
 
 def _apply(state: CondorState, place: Key, event: CondorEvent) -> None:
     state.tail = extend(state.tail, place, event.position)
-    rule = _RULES.get(event.name)
-    if rule is None:
+    name = event.name
+    if name in _STATUS and (state.closed or (state.held and name not in _UNHOLDING)):
         return
-    if event.name in _STATUS and (state.closed or (state.held and event.name not in _UNHOLDING)):
-        return
-    rule(state, event)
+    _RULES[name](state, event)
 
 
 def _move(state: CondorState, event: CondorEvent, status: str) -> None:

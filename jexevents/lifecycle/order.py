@@ -10,7 +10,7 @@ goes next (promise 3 of the design).
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar
@@ -62,9 +62,13 @@ def extend(tail: Tail | None, key: Key, position: Position | None) -> Tail:
     return Tail(max(tail.key, key), position, tail.logs or position is not None)
 
 
-def ordered(events: Iterable[tuple[Key, E]]) -> list[tuple[Key, E]]:
+def ordered(events: Sequence[tuple[Key, E]]) -> list[tuple[Key, E]]:
     """Sort (key, event) pairs into the order of the fold."""
+    if len(events) < 2:
+        return list(events)
     runs = _runs(events)
+    if len(runs) == 1:
+        return runs[0]
     heap = [(run[0][0], number, 0) for number, run in enumerate(runs)]
     heapq.heapify(heap)
     result = []
@@ -79,7 +83,7 @@ def ordered(events: Iterable[tuple[Key, E]]) -> list[tuple[Key, E]]:
     return result
 
 
-def _runs(events: Iterable[tuple[Key, E]]) -> Sequence[list[tuple[Key, E]]]:
+def _runs(events: Sequence[tuple[Key, E]]) -> Sequence[list[tuple[Key, E]]]:
     logs: dict[str, list[tuple[Key, E]]] = {}
     loose = []
     for pair in events:

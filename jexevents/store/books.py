@@ -20,20 +20,23 @@ class Book(Protocol):
     def fold(self, events: Iterable[Event | StoredEvent]) -> Any:
         """Make a job's state from all its events."""
 
-    def step(self, state: Any, event: Event) -> bool:
-        """Fold one more event into ``state``; False if it is not the next in order."""
+    def matters(self, event: Event) -> bool:
+        """Whether the fold takes an event into account; all others leave the job as it is."""
 
-    def order(self, events: Iterable[Event]) -> list[Event]:
-        """Give events in the order of the fold."""
+    def advance(self, state: Any, events: Sequence[Event]) -> bool:
+        """Fold more events into ``state``; False if the job must be folded anew."""
 
     def new_state(self) -> Any:
         """Give the state of a job that nothing is known of."""
 
-    def read(self, connection: Connection, states: Mapping[str, Any]) -> None:
-        """Fill in what stands in the kind's own table; ``states`` by job id."""
+    def read(self, connection: Connection, states: Mapping[str, Any]) -> dict[str, Any]:
+        """Fill in what stands in the kind's own table; ``states`` by job id.
+
+        Gives, by job id, what ``write`` compares with.
+        """
 
     def write(self, connection: Connection, jobs: Sequence[tuple[str, JobKey, Any, Any]]) -> None:
-        """Write (id, key, state, state before or None) to the kind's own table."""
+        """Write (id, key, state, what ``read`` gave or None) to the kind's own table."""
 
     def note(self, connection: Connection, events: Sequence[tuple[str, Event]]) -> None:
         """Keep what else fresh events (with their job's id) say, such as other names of it."""

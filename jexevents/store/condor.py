@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 from jexevents.lifecycle import condor
 from jexevents.model import Event, JobKey
 from jexevents.store.database import Connection
+from jexevents.store.literals import array, columns
 from jexevents.store.queries import QUERIES
 from jexevents.store.rows import StoredEvent
 
@@ -46,44 +48,45 @@ class CondorBook:
         """Make a job's state from all its events."""
         return condor.fold(events)
 
-    def step(self, state: condor.CondorState, event: Event) -> bool:
-        """Fold one more event into ``state``; False if it is not the next in order."""
-        return condor.step(state, event)
+    def matters(self, event: Event) -> bool:
+        """Whether the fold takes an event into account."""
+        return condor.matters(event)
 
-    def order(self, events: Iterable[Event]) -> list[Event]:
-        """Give events in the order of the fold."""
-        return condor.in_order(events)
+    def advance(self, state: condor.CondorState, events: Sequence[Event]) -> bool:
+        """Fold more events into ``state``; False if the job must be folded anew."""
+        return condor.advance(state, events)
 
-    def read(self, connection: Connection, states: Mapping[str, Any]) -> None:
-        """Fill in what stands in condor_jobs; ``states`` by job id."""
-        rows = QUERIES.condor_jobs.condor_facts(connection, ids=list(states))
-        for job_id, *values in rows:
+    def read(self, connection: Connection, states: Mapping[str, Any]) -> dict[str, Any]:
+        """Fill in what stands in condor_jobs; ``states`` by job id. Gives what ``write`` wants."""
+        rows = QUERIES.condor_jobs.condor_facts(connection, ids=array(states))
+        before = {}
+        for job_id, *facts in rows:
             state = states[job_id]
-            for name, value in zip(_FACTS, values, strict=True):
+            for name, value in zip(_FACTS, facts, strict=True):
                 setattr(state, name, value)
+            before[job_id] = tuple(facts)
+        return before
 
     def write(self, connection: Connection, jobs: Sequence[tuple[str, JobKey, Any, Any]]) -> None:
         """Write what differs from before to condor_jobs."""
         rows = [
-            (job_id, key.parts["cluster"], key.parts["proc"], *_facts(state))
+            (job_id, key.parts["cluster"], key.parts["proc"], *facts)
             for job_id, key, state, before in jobs
-            if before is None or _facts(before) != _facts(state)
+            if (facts := _facts(state)) != before
         ]
         if rows:
-            names = ("job_id", "cluster", "proc", *_FACTS)
-            columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
-            QUERIES.condor_jobs.save_condor_facts(connection, **columns)
+            QUERIES.condor_jobs.save_condor_facts(
+                connection, **columns(("job_id", "cluster", "proc", *_FACTS), rows)
+            )
 
     def note(self, connection: Connection, events: Sequence[tuple[str, Event]]) -> None:
         """Note under which invocation ids a job can be asked for."""
         named = {(condor.invocation(event), job_id) for job_id, event in events}
         pairs = sorted(pair for pair in named if pair[0] is not None)
         if pairs:
-            invocation_ids, job_ids = map(list, zip(*pairs, strict=True))
             QUERIES.condor_jobs.add_invocations(
-                connection, invocation_ids=invocation_ids, job_ids=job_ids
+                connection, **columns(("invocation_ids", "job_ids"), pairs)
             )
 
 
-def _facts(state: condor.CondorState) -> tuple[Any, ...]:
-    return tuple(getattr(state, name) for name in _FACTS)
+_facts = attrgetter(*_FACTS)

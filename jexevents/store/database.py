@@ -18,7 +18,12 @@ T = TypeVar("T")
 Connection = psycopg2.extensions.connection
 
 # Classes of SQLSTATE (PostgreSQL manual, appendix A) by what is to be done about them.
-_CONFLICTS = {errorcodes.SERIALIZATION_FAILURE, errorcodes.DEADLOCK_DETECTED}
+_CONFLICTS = {
+    errorcodes.SERIALIZATION_FAILURE,
+    errorcodes.DEADLOCK_DETECTED,
+    # What was looked for and not found, another transaction has stored since.
+    errorcodes.UNIQUE_VIOLATION,
+}
 _DATA_CLASSES = {
     errorcodes.CLASS_DATA_EXCEPTION,
     errorcodes.CLASS_INTEGRITY_CONSTRAINT_VIOLATION,

@@ -1,20 +1,26 @@
--- name: insert_events
--- Store events; those that the ledger has already are left out of the answer.
-insert into events (job_id, checksum, source, name, occurred_at, occurred_offset, occurred_alt,
-    received_at, data, raw)
-select job_id, checksum, source, name, occurred_at, occurred_offset, occurred_alt, received_at,
-    data::jsonb, raw
-from unnest(
-    :job_id::uuid[], :checksum::bytea[], :source::text[], :name::text[],
-    :occurred_at::timestamptz[], :occurred_offset::text[], :occurred_alt::timestamptz[],
-    :received_at::timestamptz[], :data::text[], :raw::bytea[]
-) as new (job_id, checksum, source, name, occurred_at, occurred_offset, occurred_alt,
-    received_at, data, raw)
-on conflict (coalesce(job_id, '00000000-0000-0000-0000-000000000000'::uuid), checksum) do nothing
-returning seq, job_id, checksum;
+-- name: copy_events!
+-- Store events that the ledger does not have; see literals.copy.
+copy events (seq, job_id, checksum, source, name, occurred_at, occurred_offset, occurred_alt,
+    received_at, data, raw) from stdin;
+
+-- name: next_seqs
+-- Take numbers for so many events.
+select nextval(sequence)
+from (select pg_get_serial_sequence('events', 'seq')::regclass as sequence) numbers,
+    generate_series(1, :count);
+
+-- name: lock_jobless
+-- Keep others from storing these events of no job until this transaction ends; in one order, so
+-- that two writers never wait for each other crosswise.
+select pg_advisory_xact_lock(hashtext('jexevents events of no job'), stripe)
+from (
+    select distinct get_byte(checksum, 0) / 4 as stripe
+    from unnest(:checksums::bytea[]) as new (checksum)
+    order by stripe
+) stripes;
 
 -- name: find_seqs
--- The numbers of events that the ledger has already, by job and checksum.
+-- Those of these events that the ledger has, by job and checksum.
 select e.seq, e.job_id, e.checksum
 from unnest(:job_ids::uuid[], :checksums::bytea[]) as known (job_id, checksum)
 join events e on e.checksum = known.checksum

@@ -1,17 +1,19 @@
 """Write events and fold the states of their jobs: one transaction a batch, sets not rows.
 
 The order of the statements is the same for every batch: lock the jobs that are known, make
-those that are not, store the events, note positions, write the folded states. Jobs are
-locked in the order of their keys, so two writers wait for each other in one direction only;
-what deadlocks all the same is tried again by Database.run.
+those that are not with the state that their events give, look which events of known jobs the
+ledger has already, store the others, note positions, write the folded states. Jobs are locked
+in the order of their keys, so two writers wait for each other in one direction only; what
+deadlocks all the same is tried again by Database.run.
+
+Whoever writes events of a job holds its lock. So what is not found is new, and goes in by
+COPY, which knows no ``on conflict``; the unique index stands behind that all the same.
 """
 
 from __future__ import annotations
 
-import copy
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import uuid_utils
@@ -19,9 +21,10 @@ import uuid_utils
 from jexevents.model import Event, JobKey, Outcome, Reject
 from jexevents.store.books import BOOKS, Book
 from jexevents.store.database import Connection, Database
+from jexevents.store.literals import array
 from jexevents.store.queries import QUERIES
 from jexevents.store.rejects import insert_rejects
-from jexevents.store.rows import job_columns, read_job_facts, stored_event
+from jexevents.store.rows import copy_events, job_columns, read_job_facts, stored_event
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +40,67 @@ class Applied:
     job_is_new: bool = False
 
 
+class _Entry:
+    """An event that the batch offers to its job: the first of equal ones, and the others.
+
+    ``seq`` is its number once it is known. ``repeats`` is the entry that it only says again.
+    """
+
+    __slots__ = ("copies", "event", "fresh", "repeats", "seq")
+
+    def __init__(self, event: Event | None, seq: int | None = None) -> None:
+        self.event = event
+        self.copies: list[Event] = []
+        self.seq = seq
+        self.repeats: _Entry | None = None
+        self.fresh = False
+
+    def placed(self) -> Event:
+        """Give the event at the position that the ledger says if it knows these copies only."""
+        if not self.copies:
+            return self.event
+        places = [copy.position for copy in (self.event, *self.copies) if copy.position]
+        first = min(places, key=lambda place: (place.log, place.offset), default=None)
+        return replace(self.event, position=first)
+
+
 @dataclass(slots=True)
 class _Job:
-    """A job that the batch has events for."""
+    """A job that the batch has events for; ``key`` and ``book`` are None for events of none.
 
-    key: JobKey
-    book: Book
-    id: str
-    is_new: bool
-    state: Any
+    ``id`` is known once the job is found or made. ``row`` is what the ledger knew of it;
+    ``state`` is made of it only where an event needs it.
+    """
+
+    key: JobKey | None
+    book: Book | None
+    entries: dict[bytes, _Entry] = field(default_factory=dict)
+    id: str | None = None
+    is_new: bool = False
+    row: Sequence[Any] = ()
+    state: Any = None
     before: Any = None
-    fresh: list[Event] = field(default_factory=list)
     must_refold: bool = False
 
+    def offer(self, event: Event) -> _Entry:
+        entry = self.entries.get(event.checksum)
+        if entry is None:
+            entry = self.entries[event.checksum] = _Entry(event)
+        else:
+            entry.copies.append(event)
+        return entry
 
-_Jobs = dict[JobKey | None, _Job]
-# An event is the same as another if both have the same job (or none) and the same checksum.
-_Identity = tuple[str | None, bytes]
+    def fresh(self) -> list[_Entry]:
+        return [entry for entry in self.entries.values() if entry.fresh]
+
+    def telling(self) -> list[Event]:
+        """Give the new events that the fold takes into account."""
+        matters = self.book.matters
+        return [
+            entry.placed()
+            for entry in self.entries.values()
+            if entry.fresh and matters(entry.event)
+        ]
 
 
 class Ledger:
@@ -72,77 +119,244 @@ class Ledger:
 
         def work(connection: Connection) -> list[Applied]:
             insert_rejects(connection, rejects, self._reject_max_bytes)
-            return _apply(connection, events) if events else []
+            return _Batch(connection, events).apply() if events else []
 
         return self._database.run(work)
 
 
-def _apply(connection: Connection, events: Sequence[Event]) -> list[Applied]:
-    jobs = _lock_or_make(connection, events)
-    repeated = _repetitions(connection, jobs, events)
-    offered = [event for event in events if id(event) not in repeated]
-    fresh = _insert(connection, jobs, offered)
-    seqs = fresh | _known_seqs(connection, jobs, offered, fresh)
-    _note_positions(connection, jobs, offered, seqs, fresh)
-    _hand_out(jobs, offered, fresh)
-    _note_fresh(connection, jobs)
-    _fold_known(connection, jobs)
-    return _outcomes(jobs, events, repeated, seqs, fresh)
+class _Batch:
+    """The events of one transaction, by their jobs."""
+
+    def __init__(self, connection: Connection, events: Sequence[Event]) -> None:
+        self._connection = connection
+        self._jobs: dict[JobKey | None, _Job] = {}
+        self._offers = [self._offer(event) for event in events]
+
+    def apply(self) -> list[Applied]:
+        jobs = list(self._jobs.values())
+        keyed = sorted((job for job in jobs if job.key is not None), key=_place)
+        self._lock(keyed)
+        self._make([job for job in keyed if job.id is None])
+        known = [job for job in jobs if not job.is_new]
+        self._find_repeated(known)
+        self._find_stored(known)
+        self._store([(job, entry) for job in jobs for entry in job.fresh()])
+        self._fill_in_positions(known)
+        self._fold([job for job in known if job.key is not None])
+        self._write_books(keyed)
+        return self._outcomes()
+
+    def _offer(self, event: Event) -> tuple[Event, _Job, _Entry]:
+        job = self._jobs.get(event.job)
+        if job is None:
+            book = None if event.job is None else BOOKS[event.job.kind]
+            job = self._jobs[event.job] = _Job(event.job, book)
+        return event, job, job.offer(event)
+
+    # --- the jobs
+
+    def _lock(self, jobs: Sequence[_Job]) -> None:
+        """Find and lock jobs, given in the order of their keys; those found have their id."""
+        if not jobs:
+            return
+        found = QUERIES.jobs.lock_jobs(
+            self._connection,
+            kinds=array(job.key.kind.value for job in jobs),
+            keys=array(job.key.key for job in jobs),
+        )
+        by_name = {(job.key.kind.value, job.key.key): job for job in jobs}
+        for job_id, kind, key, *row in found:
+            job = by_name[kind, key]
+            job.id, job.row = job_id, row
+
+    def _make(self, jobs: Sequence[_Job]) -> None:
+        """Make jobs; one that another transaction was first to make is locked after it."""
+        if not jobs:
+            return
+        for job in jobs:
+            job.id, job.is_new = str(uuid_utils.uuid7()), True
+            _mark_repeated(job, {})
+            for entry in job.entries.values():
+                entry.fresh = entry.repeats is None
+            job.state = job.book.fold(job.telling())
+        made = QUERIES.jobs.insert_jobs(
+            self._connection,
+            kind=array(job.key.kind.value for job in jobs),
+            key=array(job.key.key for job in jobs),
+            source=array(job.key.source for job in jobs),
+            **job_columns((job.id, job.state) for job in jobs),
+        )
+        ids = {job_id for (job_id,) in made}
+        lost = [job for job in jobs if job.id not in ids]
+        for job in lost:
+            self._forget(job)
+        self._lock(lost)
+
+    def _forget(self, job: _Job) -> None:
+        """Take back what was made of a job as a new one."""
+        job.id, job.is_new, job.state = None, False, None
+        for entry in job.entries.values():
+            entry.fresh, entry.repeats = False, None
+
+    # --- the events
+
+    def _find_repeated(self, jobs: Sequence[_Job]) -> None:
+        """Find events that only say again what their job's latest event of that name said."""
+        asked = [job for job in jobs if job.key is not None and _asks(job)]
+        if not asked:
+            return
+        names = {entry.event.name for job in asked for entry in job.entries.values()}
+        rows = QUERIES.events.latest_of_name(
+            self._connection, ids=array(job.id for job in asked), names=array(sorted(names))
+        )
+        latest: dict[str, _Latest] = {job.id: {} for job in asked}
+        for job_id, name, data, seq in rows:
+            latest[job_id][name] = (data, _Entry(None, seq))
+        for job in asked:
+            _mark_repeated(job, latest[job.id])
+
+    def _find_stored(self, jobs: Sequence[_Job]) -> None:
+        """Find which of the events the ledger has; all others are new."""
+        offered = [
+            (job, checksum, entry)
+            for job in jobs
+            for checksum, entry in job.entries.items()
+            if entry.repeats is None
+        ]
+        if not offered:
+            return
+        jobless = [checksum for job, checksum, _ in offered if job.key is None]
+        if jobless:
+            # There is no row to lock: locks that are named by the events themselves do as well.
+            QUERIES.events.lock_jobless(self._connection, checksums=array(jobless))
+        rows = QUERIES.events.find_seqs(
+            self._connection,
+            job_ids=array(job.id for job, _, _ in offered),
+            checksums=array(checksum for _, checksum, _ in offered),
+        )
+        known = {(job_id, bytes(checksum)): seq for seq, job_id, checksum in rows}
+        for job, checksum, entry in offered:
+            entry.seq = known.get((job.id, checksum))
+            entry.fresh = entry.seq is None
+
+    def _store(self, fresh: Sequence[tuple[_Job, _Entry]]) -> None:
+        if not fresh:
+            return
+        seqs = QUERIES.events.next_seqs(self._connection, count=len(fresh))
+        for (_, entry), (seq,) in zip(fresh, seqs, strict=True):
+            entry.seq = seq
+        copy_events(self._connection, [(e.seq, job.id, e.event) for job, e in fresh])
+        self._add_positions([entry for _, entry in fresh])
+
+    def _fill_in_positions(self, jobs: Sequence[_Job]) -> None:
+        """Keep what copies of known events say of their places; if that is news, fold anew."""
+        known = {
+            entry.seq: (job, entry)
+            for job in jobs
+            for entry in job.entries.values()
+            if not entry.fresh and entry.repeats is None
+        }
+        news = self._add_positions([entry for _, entry in known.values()])
+        for seq in news:
+            job, entry = known[seq]
+            job.must_refold |= job.book is not None and job.book.matters(entry.event)
+
+    def _add_positions(self, entries: Iterable[_Entry]) -> set[int]:
+        """Note where events stand in their logs; give the numbers of those it was news of."""
+        placed = {
+            (entry.seq, event.position.log, event.position.offset)
+            for entry in entries
+            for event in (entry.event, *entry.copies)
+            if event.position is not None
+        }
+        if not placed:
+            return set()
+        seqs, logs, offsets = zip(*placed, strict=True)
+        rows = QUERIES.events.add_positions(
+            self._connection, seqs=array(seqs), logs=array(logs), offsets=array(offsets)
+        )
+        return {seq for (seq,) in rows}
+
+    # --- the states
+
+    def _fold(self, jobs: Sequence[_Job]) -> None:
+        """Bring the states of known jobs up to what is new, and write them."""
+        news = {job.id: telling for job in jobs if (telling := job.telling())}
+        touched = [job for job in jobs if job.must_refold or job.id in news]
+        if not touched:
+            return
+        self._read_states(touched)
+        behind = [
+            job
+            for job in touched
+            if job.must_refold or not job.book.advance(job.state, news[job.id])
+        ]
+        self._fold_anew(behind)
+        QUERIES.jobs.update_jobs(
+            self._connection, **job_columns((job.id, job.state) for job in touched)
+        )
+
+    def _read_states(self, jobs: Sequence[_Job]) -> None:
+        for job in jobs:
+            job.state = job.book.new_state()
+            read_job_facts(job.state, job.row)
+        for book, members in _by_book(jobs):
+            before = book.read(self._connection, {job.id: job.state for job in members})
+            for job in members:
+                job.before = before.get(job.id)
+
+    def _fold_anew(self, jobs: Sequence[_Job]) -> None:
+        if not jobs:
+            return
+        stories: dict[str, list[Any]] = {job.id: [] for job in jobs}
+        rows = QUERIES.events.story(self._connection, ids=array(stories))
+        for job_id, *row in rows:
+            stories[job_id].append(stored_event(row))
+        for job in jobs:
+            job.state = job.book.fold(stories[job.id])
+
+    def _write_books(self, jobs: Sequence[_Job]) -> None:
+        for book, members in _by_book(jobs):
+            changed = [job for job in members if job.state is not None]
+            book.write(
+                self._connection, [(job.id, job.key, job.state, job.before) for job in changed]
+            )
+            events = [(job.id, event) for job in changed for event in job.telling()]
+            book.note(self._connection, events)
+
+    def _outcomes(self) -> list[Applied]:
+        result = []
+        for event, job, entry in self._offers:
+            is_first = entry.fresh and entry.event is event
+            outcome = Outcome.ACCEPTED if is_first else Outcome.DUPLICATE
+            seq = (entry.repeats or entry).seq
+            result.append(Applied(outcome, seq, job.id, job.is_new))
+        return result
 
 
-# --- the jobs of the batch
+# Of each name, what a job's latest event says, and the entry that says it.
+_Latest = dict[str, tuple[Mapping[str, Any], _Entry]]
 
 
-def _lock_or_make(connection: Connection, events: Sequence[Event]) -> _Jobs:
-    keys = sorted(
-        {event.job for event in events if event.job is not None}, key=lambda k: (k.kind, k.key)
-    )
-    jobs = _lock(connection, keys)
-    missing = [key for key in keys if key not in jobs]
-    if missing:
-        jobs |= _make(connection, missing)
-        lost_race = [key for key in missing if key not in jobs]
-        jobs |= _lock(connection, lost_race)
-    return jobs
+def _asks(job: _Job) -> bool:
+    return any(entry.event.unless_latest for entry in job.entries.values())
 
 
-def _lock(connection: Connection, keys: Sequence[JobKey]) -> _Jobs:
-    if not keys:
-        return {}
-    names = {(key.kind.value, key.key): key for key in keys}
-    rows = QUERIES.jobs.lock_jobs(
-        connection, kinds=[kind for kind, _ in names], keys=[key for _, key in names]
-    )
-    jobs: _Jobs = {}
-    for job_id, kind, key, *facts in rows:
-        job = _new_job(names[kind, key], job_id, is_new=False)
-        read_job_facts(job.state, facts)
-        jobs[job.key] = job
-    for book, members in _by_book(jobs.values()):
-        book.read(connection, {job.id: job.state for job in members})
-    for job in jobs.values():
-        job.before = copy.copy(job.state)
-    return jobs
+def _mark_repeated(job: _Job, latest: _Latest) -> None:
+    """Mark events that ask for it and only say again what the latest of their name said."""
+    if not latest and not _asks(job):
+        return
+    for entry in job.entries.values():
+        event = entry.event
+        data, origin = latest.get(event.name, (None, None))
+        if event.unless_latest and data == event.data:
+            entry.repeats = origin
+        else:
+            latest[event.name] = (event.data, entry)
 
 
-def _make(connection: Connection, keys: Sequence[JobKey]) -> _Jobs:
-    """Make jobs; leaves out those that another transaction was first to make."""
-    jobs = {key: _new_job(key, str(uuid_utils.uuid7()), is_new=True) for key in keys}
-    columns = job_columns((job.id, job.state) for job in jobs.values())
-    made = QUERIES.jobs.insert_jobs(
-        connection,
-        kind=[key.kind.value for key in keys],
-        key=[key.key for key in keys],
-        source=[key.source for key in keys],
-        **columns,
-    )
-    ids = {job_id for (job_id,) in made}
-    return {key: job for key, job in jobs.items() if job.id in ids}
-
-
-def _new_job(key: JobKey, job_id: str, *, is_new: bool) -> _Job:
-    book = BOOKS[key.kind]
-    return _Job(key, book, job_id, is_new, book.new_state())
+def _place(job: _Job) -> tuple[str, str]:
+    return job.key.kind.value, job.key.key
 
 
 def _by_book(jobs: Iterable[_Job]) -> list[tuple[Book, list[_Job]]]:
@@ -150,180 +364,3 @@ def _by_book(jobs: Iterable[_Job]) -> list[tuple[Book, list[_Job]]]:
     for job in jobs:
         books.setdefault(id(job.book), (job.book, []))[1].append(job)
     return list(books.values())
-
-
-# --- the events of the batch
-
-
-def _identity(jobs: _Jobs, event: Event) -> _Identity:
-    return (None if event.job is None else jobs[event.job].id), event.checksum
-
-
-def _repetitions(
-    connection: Connection, jobs: _Jobs, events: Sequence[Event]
-) -> Mapping[int, Event | int]:
-    """Find events that only say again what their job's latest event of that name said.
-
-    Gives, by id() of the event, the event of this batch or the number of the stored one
-    that it repeats.
-    """
-    asked = [event for event in events if event.unless_latest and event.job is not None]
-    if not asked:
-        return {}
-    latest = _latest(connection, jobs, asked)
-    repeated: dict[int, Event | int] = {}
-    for event in asked:
-        place = (jobs[event.job].id, event.name)
-        data, origin = latest.get(place, (None, None))
-        if data == event.data:
-            repeated[id(event)] = origin
-        else:
-            latest[place] = (event.data, event)
-    return repeated
-
-
-def _latest(
-    connection: Connection, jobs: _Jobs, events: Sequence[Event]
-) -> dict[tuple[str, str], tuple[Any, Event | int]]:
-    rows = QUERIES.events.latest_of_name(
-        connection,
-        ids=sorted({jobs[event.job].id for event in events}),
-        names=sorted({event.name for event in events}),
-    )
-    return {(job_id, name): (data, seq) for job_id, name, data, seq in rows}
-
-
-def _insert(connection: Connection, jobs: _Jobs, events: Sequence[Event]) -> dict[_Identity, int]:
-    """Store events, of equal ones the first; give the numbers of those that are new."""
-    unique: dict[_Identity, Event] = {}
-    for event in events:
-        unique.setdefault(_identity(jobs, event), event)
-    if not unique:
-        return {}
-    rows = QUERIES.events.insert_events(
-        connection,
-        job_id=[job_id for job_id, _ in unique],
-        checksum=[checksum for _, checksum in unique],
-        source=[event.source for event in unique.values()],
-        name=[event.name for event in unique.values()],
-        occurred_at=[event.occurred_at for event in unique.values()],
-        occurred_offset=[event.occurred_offset for event in unique.values()],
-        occurred_alt=[event.occurred_alt for event in unique.values()],
-        received_at=[event.received_at for event in unique.values()],
-        data=[json.dumps(event.data, ensure_ascii=False) for event in unique.values()],
-        raw=[event.raw for event in unique.values()],
-    )
-    return {(job_id, bytes(checksum)): seq for seq, job_id, checksum in rows}
-
-
-def _known_seqs(
-    connection: Connection,
-    jobs: _Jobs,
-    events: Sequence[Event],
-    fresh: Mapping[_Identity, int],
-) -> dict[_Identity, int]:
-    known = sorted(
-        {_identity(jobs, event) for event in events} - fresh.keys(),
-        key=lambda identity: identity[1],
-    )
-    if not known:
-        return {}
-    rows = QUERIES.events.find_seqs(
-        connection,
-        job_ids=[job_id for job_id, _ in known],
-        checksums=[checksum for _, checksum in known],
-    )
-    return {(job_id, bytes(checksum)): seq for seq, job_id, checksum in rows}
-
-
-def _note_positions(
-    connection: Connection,
-    jobs: _Jobs,
-    events: Sequence[Event],
-    seqs: Mapping[_Identity, int],
-    fresh: Mapping[_Identity, int],
-) -> None:
-    """Keep where events stand in their logs; what that is news of is folded anew."""
-    placed = {
-        (seqs[_identity(jobs, event)], event.position.log, event.position.offset): event
-        for event in events
-        if event.position is not None
-    }
-    if not placed:
-        return
-    numbers, logs, offsets = map(list, zip(*placed, strict=True))
-    rows = QUERIES.events.add_positions(connection, seqs=numbers, logs=logs, offsets=offsets)
-    news = {seq for (seq,) in rows}
-    for (seq, *_), event in placed.items():
-        if event.job is not None and seq in news and _identity(jobs, event) not in fresh:
-            jobs[event.job].must_refold = True
-
-
-def _hand_out(jobs: _Jobs, events: Sequence[Event], fresh: Mapping[_Identity, int]) -> None:
-    """Give each job those of its events that are new, each once."""
-    seen: dict[_Identity, Event] = {}
-    for event in events:
-        identity = _identity(jobs, event)
-        first = seen.setdefault(identity, event)
-        if event.job is None or identity not in fresh:
-            continue
-        if first is event:
-            jobs[event.job].fresh.append(event)
-        elif event.position != first.position:
-            # Two copies in one batch that differ in what they know of the position.
-            jobs[event.job].must_refold = True
-
-
-# --- the states
-
-
-def _note_fresh(connection: Connection, jobs: _Jobs) -> None:
-    for book, members in _by_book(jobs.values()):
-        book.note(connection, [(job.id, event) for job in members for event in job.fresh])
-
-
-def _fold_known(connection: Connection, jobs: _Jobs) -> None:
-    touched = [job for job in jobs.values() if job.fresh or job.must_refold]
-    behind = [job for job in touched if job.must_refold or not _step(job)]
-    _fold_anew(connection, behind)
-    if not touched:
-        return
-    QUERIES.jobs.update_jobs(connection, **job_columns((job.id, job.state) for job in touched))
-    for book, members in _by_book(touched):
-        book.write(connection, [(job.id, job.key, job.state, job.before) for job in members])
-
-
-def _step(job: _Job) -> bool:
-    """Fold the new events onto the state; False if one of them belongs further ahead."""
-    return all(job.book.step(job.state, event) for event in job.book.order(job.fresh))
-
-
-def _fold_anew(connection: Connection, jobs: Sequence[_Job]) -> None:
-    if not jobs:
-        return
-    stories: dict[str, list[Any]] = {job.id: [] for job in jobs}
-    for job_id, *row in QUERIES.events.story(connection, ids=list(stories)):
-        stories[job_id].append(stored_event(row))
-    for job in jobs:
-        job.state = job.book.fold(stories[job.id])
-
-
-def _outcomes(
-    jobs: _Jobs,
-    events: Sequence[Event],
-    repeated: Mapping[int, Event | int],
-    seqs: Mapping[_Identity, int],
-    fresh: Mapping[_Identity, int],
-) -> list[Applied]:
-    told: set[_Identity] = set()
-    result = []
-    for event in events:
-        job = None if event.job is None else jobs[event.job]
-        origin = repeated.get(id(event), event)
-        seq = origin if isinstance(origin, int) else seqs[_identity(jobs, origin)]
-        identity = _identity(jobs, event)
-        is_new = origin is event and identity in fresh and identity not in told
-        told.add(identity)
-        outcome = Outcome.ACCEPTED if is_new else Outcome.DUPLICATE
-        result.append(Applied(outcome, seq, job and job.id, job_is_new=bool(job and job.is_new)))
-    return result

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from jexevents.lifecycle.order import Tail
-from jexevents.model import Position
+from jexevents.model import Event, Position
+from jexevents.store.database import Connection
+from jexevents.store.literals import NULL, bytes_field, columns, copy, field
+from jexevents.store.queries import QUERIES
 
 # The columns of jobs that a folded state gives, save the phase and the tail of the fold.
 JOB_FACTS = (
@@ -59,26 +64,51 @@ def read_job_facts(state: Any, row: Sequence[Any]) -> None:
         state.tail = Tail((at, rank, bytes(checksum)), last, logs)
 
 
-def job_columns(jobs: Iterable[tuple[str, Any]]) -> dict[str, list[Any]]:
+def job_columns(jobs: Iterable[tuple[str, Any]]) -> dict[str, str]:
     """Give (id, state) pairs as the columns that ``insert_jobs`` and ``update_jobs`` take."""
-    names = ("id", *JOB_FACTS, "phase", *_TAIL_COLUMNS)
-    rows = [
-        (job, *(getattr(state, name) for name in JOB_FACTS), state.phase.value, *_tail(state.tail))
-        for job, state in jobs
-    ]
-    return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+    rows = [(job, *_facts(state), state.phase.value, *_tail(state.tail)) for job, state in jobs]
+    return columns(("id", *JOB_FACTS, "phase", *_TAIL_COLUMNS), rows)
+
+
+_facts = attrgetter(*JOB_FACTS)
 
 
 def _tail(tail: Tail | None) -> tuple[Any, ...]:
     if tail is None:
         return (None, None, None, None, None, False)
-    at, rank, checksum = tail.key
     last = tail.last
     return (
-        at,
-        rank,
-        checksum,
+        *tail.key,
         None if last is None else last.log,
         None if last is None else last.offset,
         tail.logs,
+    )
+
+
+# ASCII only would make six characters of each other one, and jsonb keeps none of the difference.
+_to_json = json.JSONEncoder(ensure_ascii=False).encode
+
+
+def copy_events(connection: Connection, events: Iterable[tuple[int, str | None, Event]]) -> None:
+    """Store events, each with its number and the id of its job (None for an event of none)."""
+    rows = (_event_row(*one) for one in events)
+    copy(connection, QUERIES.events.copy_events.sql, rows)
+
+
+def _event_row(seq: int, job_id: str | None, event: Event) -> str:
+    offset, alternative = event.occurred_offset, event.occurred_alt
+    return "\t".join(
+        (
+            str(seq),
+            NULL if job_id is None else job_id,
+            bytes_field(event.checksum),
+            field(event.source),
+            field(event.name),
+            event.occurred_at.isoformat(),
+            NULL if offset is None else field(offset),
+            NULL if alternative is None else alternative.isoformat(),
+            event.received_at.isoformat(),
+            field(_to_json(event.data)),
+            bytes_field(event.raw),
+        )
     )

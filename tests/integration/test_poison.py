@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import json
 import random
 from contextlib import closing
@@ -48,14 +50,15 @@ def test_a_message_past_the_bound_is_rejected_unread(ledger: TestLedger) -> None
 def test_what_the_fold_fails_on_is_rejected_alone(
     ledger: TestLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    step = condor.step
+    fold = condor.fold
 
-    def failing(state: condor.CondorState, event: condor.CondorEvent) -> bool:
-        if event.data["Cluster"] == 333:
+    def failing(events: Iterable[condor.CondorEvent]) -> condor.CondorState:
+        events = list(events)
+        if any(event.data["Cluster"] == 333 for event in events):
             raise KeyError("a fault in the program")
-        return step(state, event)
+        return fold(events)
 
-    monkeypatch.setattr(condor, "step", failing)
+    monkeypatch.setattr(condor, "fold", failing)
     outcomes = ledger.send(
         message(submitted()),
         message(submitted(job="333.000.000")),
