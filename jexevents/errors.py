@@ -49,6 +49,10 @@ class StoreUnavailable(Unavailable):
     """PostgreSQL does not answer."""
 
 
+class StoreTooSlow(StoreUnavailable):
+    """PostgreSQL did not finish in time; less at once may help."""
+
+
 class BrokerUnavailable(Unavailable):
     """RabbitMQ does not answer."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from jexevents.broker.consumer import Intake
+from jexevents.broker.session import Intake
 from jexevents.broker.topology import Topology
 from jexevents.config import Config
 from jexevents.ingest import Ingest

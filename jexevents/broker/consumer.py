@@ -2,36 +2,37 @@
 
 Connect, declare, consume; on any fault of the broker wait with jitter and begin again. A batch
 is acknowledged only after ``handle`` has returned, that is after its transaction committed.
-While the store is away the batch in hand is tried again and again, and the connection is
-pumped meanwhile so that its heartbeats go on.
+``handle`` runs in a thread of its own (``writer``): while it works, waits for a lock or finds
+the store away, the connection is pumped, so that its heartbeats go on and the next batch comes
+in.
 
 What is in hand is bounded by number, the broker's prefetch, and by bytes: past the bound
-nothing more is read before the batch is stored, and while that cannot be done everything goes
+nothing more is read before the batch is stored, and where that takes long everything goes
 back to the broker, to be taken again one by one.
 """
 
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timezone
-from typing import Any, Protocol
-
-import pika
-from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
+from collections.abc import Sequence
+from typing import Protocol
 
 from jexevents.backoff import Backoff
 from jexevents.broker.connect import connect, translated
+from jexevents.broker.session import Delivery, Intake, Session
 from jexevents.broker.topology import Topology
-from jexevents.errors import BrokerMismatch, BrokerUnavailable, Unavailable
+from jexevents.broker.writer import Handle, Writer, Written
+from jexevents.errors import (
+    BrokerMismatch,
+    BrokerUnavailable,
+    ServiceEnded,
+    StoreTooSlow,
+    Unavailable,
+)
 from jexevents.logs import get_logger
-from jexevents.model import Arrival, Outcome
+from jexevents.model import Outcome
 
 log = get_logger("consumer")
-
-Handle = Callable[[Sequence[Arrival]], Sequence[Outcome]]
 
 # How long a pump may wait before it looks whether it should stop.
 _TICK_SECONDS = 0.25
@@ -45,27 +46,6 @@ class StopFlag(Protocol):
 
     def wait(self, seconds: float) -> bool:
         """Wait at most so long; returns at once, and True, when set."""
-
-
-@dataclass(frozen=True, slots=True)
-class Intake:
-    """How messages are taken: how many to a transaction, how long to wait for company."""
-
-    batch_size: int = 500
-    batch_max_seconds: float = 0.02
-    prefetch_count: int = 1000
-    prefetch_max_bytes: int = 64 << 20
-    consumer_tag: str = "jexevents"
-    source: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """A message in hand: its tag, good for one channel only, and what came."""
-
-    tag: int
-    redelivered: bool
-    arrival: Arrival
 
 
 class _TooMuchInHandError(BrokerUnavailable):
@@ -94,7 +74,7 @@ class Consumer:
         self._uri = uri
         self._topology = topology
         self._intake = intake
-        self._handle = handle
+        self._writer = Writer(handle)
         self._stop = stop
         self._heartbeat_seconds = heartbeat_seconds
         self._backoff = Backoff(reconnect_max_seconds)
@@ -102,6 +82,11 @@ class Consumer:
         self._name = name
         self._was_connected = False
         self._prefetch_count = intake.prefetch_count
+        self._limit = intake.batch_size
+        # A batch that the store did not take, and when it may be tried again.
+        self._refused: list[Delivery] = []
+        self._retry_at = 0.0
+        self._overfull_since: float | None = None
         self.problem: str | None = "not connected yet"
         self.last_batch_at: float | None = None
 
@@ -111,6 +96,13 @@ class Consumer:
         Raises BrokerMismatch if exchange or queue are other than configured at the first
         connection; later that only makes the consumer not ready until it is mended.
         """
+        self._writer.start()
+        try:
+            self._run()
+        finally:
+            self._writer.stop()
+
+    def _run(self) -> None:
         while not self._stop.is_set():
             try:
                 with translated(self._uri):
@@ -133,179 +125,110 @@ class Consumer:
         connection = connect(self._uri, heartbeat_seconds=self._heartbeat_seconds, name=self._name)
         try:
             self._topology.declare(connection)
-            session = _Session(
+            session = Session(
                 connection, self._topology.queue_name, self._intake, self._prefetch_count
             )
+            self._refused, self._overfull_since = [], None
             self._was_connected, self.problem = True, None
             self._backoff.reset()
             log.info("consuming", queue=self._topology.queue_name)
-            while not self._stop.is_set():
-                batch = session.next_batch(self._stop)
-                if batch and self._settle(session, batch):
-                    session.acknowledge(batch)
-                    self.last_batch_at = time.monotonic()
-                    self._widen(session)
+            # What is being written when the end is asked for is still acknowledged.
+            while self._writer.busy or not self._stop.is_set():
+                self._turn(session)
         finally:
             if connection.is_open:
                 connection.close()
 
-    def _widen(self, session: _Session) -> None:
+    def _turn(self, session: Session) -> None:
+        """Settle what was written, hand over what is due, and pump until there is news."""
+        if self._writer.failed:
+            raise ServiceEnded("The thread that writes batches died.")
+        written = self._writer.take()
+        if written is not None:
+            self._settle(session, written)
+        if not self._writer.busy and not self._stop.is_set():
+            batch = self._next_batch(session)
+            if batch:
+                self._writer.submit(session, batch)
+        self._pump(session)
+
+    def _next_batch(self, session: Session) -> list[Delivery]:
+        """Give the batch that is due now, if there is one."""
+        if self._refused:
+            if time.monotonic() < self._retry_at:
+                return []
+            batch, self._refused = self._refused, []
+            return batch
+        due = session.due_in(self._limit)
+        return [] if due is None or due > 0 else session.next_batch(self._limit)
+
+    def _pump(self, session: Session) -> None:
+        """Pump until something comes, a batch is due or written, or it is time for a look.
+
+        Raises _TooMuchInHandError where more was taken than may be kept so long.
+        """
+        if not (session.overfull and session.in_hand > 1):
+            self._overfull_since = None
+            session.pump(self._quiet_seconds(session))
+            return
+        now = time.monotonic()
+        self._overfull_since = self._overfull_since or now
+        # Not pumped for a part of the heartbeat's interval; that is no danger to the connection.
+        patient = now - self._overfull_since < self._heartbeat_seconds / 4
+        if not (self._writer.busy and patient):
+            raise _TooMuchInHandError
+        self._writer.wait_done(_TICK_SECONDS)
+
+    def _quiet_seconds(self, session: Session) -> float:
+        """Give how long nothing has to be done unless something comes."""
+        if self._writer.busy:
+            return _TICK_SECONDS
+        if self._refused:
+            due: float | None = self._retry_at - time.monotonic()
+        else:
+            due = session.due_in(self._limit)
+        return _TICK_SECONDS if due is None else min(max(due, 0.0), _TICK_SECONDS)
+
+    def _settle(self, session: Session, written: Written) -> None:
+        """Acknowledge what is kept; what is not is tried again, after a while.
+
+        What came over an earlier connection is the broker's again: it comes once more.
+        """
+        if written.error is None:
+            self._kept(session, written)
+        elif isinstance(written.error, Unavailable):
+            self._not_kept(session, written, written.error)
+        else:
+            raise written.error
+
+    def _kept(self, session: Session, written: Written) -> None:
+        self._store_backoff.reset()
+        self.problem = None
+        self.last_batch_at = time.monotonic()
+        self._limit = min(self._limit * 2, self._intake.batch_size)
+        log.debug("batch_stored", **_counts(written.outcomes))
+        if written.session is session:
+            session.acknowledge(written.batch)
+            self._widen(session)
+
+    def _not_kept(self, session: Session, written: Written, error: Unavailable) -> None:
+        self.problem = str(error)
+        delay = self._store_backoff.next()
+        log.warning("store_away", reason=str(error), retry_seconds=round(delay, 2))
+        self._retry_at = time.monotonic() + delay
+        batch = list(written.batch)
+        if isinstance(error, StoreTooSlow):
+            # A batch that takes too long would take too long for ever.
+            self._limit = max(1, len(batch) // 2)
+        if written.session is session:
+            self._refused = batch[: self._limit]
+            session.put_back(batch[self._limit :])
+
+    def _widen(self, session: Session) -> None:
         """Take as much ahead as configured again, now that the store takes it."""
         if self._prefetch_count != self._intake.prefetch_count:
             self._prefetch_count = self._intake.prefetch_count
             session.consume(self._prefetch_count)
-
-    def _settle(self, session: _Session, batch: Sequence[Delivery]) -> bool:
-        """Hand a batch over until it is kept; False if told to stop before that."""
-        arrivals = [delivery.arrival for delivery in batch]
-        while True:
-            try:
-                outcomes = self._handle(arrivals)
-            except Unavailable as error:
-                self.problem = str(error)
-                delay = self._store_backoff.next()
-                log.warning("store_away", reason=str(error), retry_seconds=round(delay, 2))
-            else:
-                self._store_backoff.reset()
-                self.problem = None
-                log.debug("batch_stored", **_counts(outcomes))
-                return True
-            session.pump_for(delay, self._stop)
-            if self._stop.is_set():
-                return False
-
-
-class _Session:
-    """One connection's consuming: what has been delivered and waits for its batch."""
-
-    def __init__(
-        self, connection: BlockingConnection, queue: str, intake: Intake, prefetch_count: int
-    ) -> None:
-        self._connection = connection
-        self._intake = intake
-        self._queue = queue
-        self._origin = f"amqp:{queue}"
-        self._waiting: deque[Delivery] = deque()
-        self._in_hand = 0
-        self._bytes_in_hand = 0
-        self._cancelled = False
-        self._consumer_tag: str | None = None
-        self._channel: BlockingChannel = connection.channel()
-        self._channel.add_on_cancel_callback(self._on_cancel)
-        self.consume(prefetch_count)
-
-    def consume(self, prefetch_count: int) -> None:
-        """Begin to consume, or begin anew: RabbitMQ fixes a consumer's prefetch at its start."""
-        if self._consumer_tag is not None:
-            self._channel.basic_cancel(self._consumer_tag)
-        self._channel.basic_qos(prefetch_count=prefetch_count)
-        self._consumer_tag = self._channel.basic_consume(
-            self._queue, self._on_message, consumer_tag=self._intake.consumer_tag
-        )
-
-    def next_batch(self, stop: StopFlag) -> list[Delivery]:
-        """Give the next messages in their order; none if told to stop before one came.
-
-        A batch ends when it is full or when its first message has waited long enough. A
-        redelivered message is a batch of its own, so that whatever it did to a daemon
-        before it does to itself alone.
-        """
-        while not self._waiting:
-            if stop.is_set():
-                return []
-            self._pump(_TICK_SECONDS)
-        due = time.monotonic() + self._intake.batch_max_seconds
-        while not (self._full or self._overfull or stop.is_set()):
-            left = due - time.monotonic()
-            if left <= 0:
-                break
-            self._pump(left)
-        return self._cut()
-
-    def acknowledge(self, batch: Sequence[Delivery]) -> None:
-        """Tell the broker that all of a batch, and with it all before, is kept."""
-        self._channel.basic_ack(batch[-1].tag, multiple=True)
-        self._in_hand -= len(batch)
-        self._bytes_in_hand -= sum(len(delivery.arrival.body) for delivery in batch)
-
-    def pump_for(self, seconds: float, stop: StopFlag) -> None:
-        """Keep the connection alive for a while; ends early when told to stop.
-
-        Raises _TooMuchInHandError where what comes in meanwhile is more than may be kept.
-        """
-        until = time.monotonic() + seconds
-        while not stop.is_set() and (left := until - time.monotonic()) > 0:
-            self._pump(min(left, _TICK_SECONDS))
-            if self._overfull and self._in_hand > 1:
-                raise _TooMuchInHandError
-
-    @property
-    def _full(self) -> bool:
-        return len(self._waiting) >= self._intake.batch_size
-
-    @property
-    def _overfull(self) -> bool:
-        return self._bytes_in_hand > self._intake.prefetch_max_bytes
-
-    def _cut(self) -> list[Delivery]:
-        batch = [self._waiting.popleft()]
-        if batch[0].redelivered:
-            return batch
-        while (
-            self._waiting
-            and len(batch) < self._intake.batch_size
-            and not self._waiting[0].redelivered
-        ):
-            batch.append(self._waiting.popleft())
-        return batch
-
-    def _pump(self, seconds: float) -> None:
-        self._connection.process_data_events(time_limit=seconds)
-        # pika goes on pumping, and says nothing, when the channel below it was closed.
-        if self._cancelled or not self._channel.is_open:
-            raise BrokerUnavailable("RabbitMQ ended the consumer: its queue or channel is gone.")
-
-    def _on_cancel(self, _frame: Any) -> None:
-        self._cancelled = True
-
-    def _on_message(
-        self,
-        _channel: BlockingChannel,
-        method: pika.spec.Basic.Deliver,
-        properties: pika.BasicProperties,
-        body: bytes,
-    ) -> None:
-        arrival = Arrival(
-            body=body,
-            received_at=datetime.now(timezone.utc),
-            origin=self._origin,
-            source=self._intake.source,
-            properties=_properties(method, properties),
-        )
-        self._waiting.append(Delivery(method.delivery_tag, method.redelivered, arrival))
-        self._in_hand += 1
-        self._bytes_in_hand += len(body)
-
-
-def _properties(
-    method: pika.spec.Basic.Deliver, properties: pika.BasicProperties
-) -> dict[str, Any]:
-    """Give what came beside the body, without what was not set."""
-    return {
-        name: value
-        for name, value in (
-            ("exchange", method.exchange),
-            ("routing_key", method.routing_key),
-            ("content_type", properties.content_type),
-            ("content_encoding", properties.content_encoding),
-            ("type", properties.type),
-            ("message_id", properties.message_id),
-            ("app_id", properties.app_id),
-            ("timestamp", properties.timestamp),
-            ("headers", properties.headers),
-        )
-        if value is not None and value != ""
-    }
 
 
 def _counts(outcomes: Sequence[Outcome]) -> dict[str, int]:

@@ -12,7 +12,7 @@ import psycopg2
 import psycopg2.extensions
 from psycopg2 import errorcodes, sql
 
-from jexevents.errors import ConfigError, Invalid, JexError, StoreUnavailable
+from jexevents.errors import ConfigError, Invalid, JexError, StoreTooSlow, StoreUnavailable
 
 T = TypeVar("T")
 Connection = psycopg2.extensions.connection
@@ -29,6 +29,7 @@ _DATA_CLASSES = {
     errorcodes.CLASS_INTEGRITY_CONSTRAINT_VIOLATION,
     errorcodes.CLASS_PROGRAM_LIMIT_EXCEEDED,  # too long for an index, too big for a jsonb
 }
+_OUT_OF_TIME = {errorcodes.QUERY_CANCELED, errorcodes.LOCK_NOT_AVAILABLE}
 _CONFLICT_TRIES = 5
 _UNCONFIRMED_SECONDS = 20
 
@@ -226,4 +227,6 @@ def _translated(error: psycopg2.Error) -> JexError:
         return _Again(message)
     if code[:2] in _DATA_CLASSES or (not code and isinstance(error, psycopg2.DataError)):
         return Invalid(f"PostgreSQL refused the data: {message}")
+    if code in _OUT_OF_TIME:
+        return StoreTooSlow(f"PostgreSQL: {message}")
     return StoreUnavailable(f"PostgreSQL: {message}")

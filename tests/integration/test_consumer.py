@@ -9,7 +9,8 @@ from contextlib import closing, contextmanager
 import pika
 import pytest
 
-from jexevents.broker.consumer import Consumer, Intake
+from jexevents.broker.consumer import Consumer
+from jexevents.broker.session import Intake
 from jexevents.broker.topology import Topology
 from jexevents.errors import BrokerMismatch, StoreUnavailable
 from jexevents.model import Arrival, Outcome

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import json
 import random
+from collections.abc import Iterable
 from contextlib import closing
 
 import pytest

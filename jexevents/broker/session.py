@@ -1,0 +1,183 @@
+"""One connection's consuming: what has been delivered, and waits for its batch or its answer."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+import pika
+import pika.exceptions
+from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
+
+from jexevents.errors import BrokerUnavailable
+from jexevents.model import Arrival
+
+# Reading and storing takes up to thirty times a body's size in memory.
+BATCH_MAX_BYTES = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """How messages are taken: how many to a transaction, how long to wait for company."""
+
+    batch_size: int = 500
+    batch_max_seconds: float = 0.02
+    prefetch_count: int = 1000
+    prefetch_max_bytes: int = 64 << 20
+    consumer_tag: str = "jexevents"
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A message in hand: its tag, good for one channel only, and what came."""
+
+    tag: int
+    redelivered: bool
+    arrival: Arrival
+
+
+class Session:
+    """Takes messages of one queue over one connection, till that breaks.
+
+    ``in_hand`` counts what was delivered and not acknowledged, ``bytes_in_hand`` its bodies.
+    All but ``wake`` is for the thread that owns the connection.
+    """
+
+    def __init__(
+        self, connection: BlockingConnection, queue: str, intake: Intake, prefetch_count: int
+    ) -> None:
+        self._connection = connection
+        self._intake = intake
+        self._queue = queue
+        self._origin = f"amqp:{queue}"
+        self._waiting: deque[Delivery] = deque()
+        self._oldest = 0.0
+        self._cancelled = False
+        self._consumer_tag: str | None = None
+        self.in_hand = 0
+        self.bytes_in_hand = 0
+        self._channel: BlockingChannel = connection.channel()
+        self._channel.add_on_cancel_callback(self._on_cancel)
+        self.consume(prefetch_count)
+
+    def consume(self, prefetch_count: int) -> None:
+        """Begin to consume, or begin anew: RabbitMQ fixes a consumer's prefetch at its start."""
+        if self._consumer_tag is not None:
+            self._channel.basic_cancel(self._consumer_tag)
+        self._channel.basic_qos(prefetch_count=prefetch_count)
+        self._consumer_tag = self._channel.basic_consume(
+            self._queue, self._on_message, consumer_tag=self._intake.consumer_tag
+        )
+
+    @property
+    def overfull(self) -> bool:
+        """Whether more bytes are in hand than should be."""
+        return self.bytes_in_hand > self._intake.prefetch_max_bytes
+
+    def due_in(self, limit: int) -> float | None:
+        """Say in how many seconds a batch of at most ``limit`` is due; None where none waits.
+
+        It is due when it is full, or when its first message has waited long enough.
+        """
+        if not self._waiting:
+            return None
+        if len(self._waiting) >= limit or self.overfull or self._waiting[0].redelivered:
+            return 0.0
+        return max(0.0, self._oldest + self._intake.batch_max_seconds - time.monotonic())
+
+    def next_batch(self, limit: int) -> list[Delivery]:
+        """Cut the next batch off what waits, in its order: at most ``limit`` messages.
+
+        A redelivered message is a batch of its own, so that whatever it did to a daemon
+        before it does to itself alone.
+        """
+        batch = [self._waiting.popleft()]
+        size = len(batch[0].arrival.body)
+        while not batch[0].redelivered and self._waiting and len(batch) < limit:
+            following = self._waiting[0]
+            size += len(following.arrival.body)
+            if following.redelivered or size > BATCH_MAX_BYTES:
+                break
+            batch.append(self._waiting.popleft())
+        return batch
+
+    def put_back(self, batch: Sequence[Delivery]) -> None:
+        """Let messages wait again, before all others."""
+        self._waiting.extendleft(reversed(batch))
+
+    def acknowledge(self, batch: Sequence[Delivery]) -> None:
+        """Tell the broker that all of a batch, and with it all before, is kept."""
+        self._channel.basic_ack(batch[-1].tag, multiple=True)
+        self.in_hand -= len(batch)
+        self.bytes_in_hand -= sum(len(delivery.arrival.body) for delivery in batch)
+
+    def pump(self, seconds: float) -> None:
+        """Keep the connection alive and take in what comes; returns when something came.
+
+        Raises BrokerUnavailable where the broker ended the consumer.
+        """
+        self._connection.process_data_events(time_limit=seconds)
+        # pika goes on pumping, and says nothing, when the channel below it was closed.
+        if self._cancelled or not self._channel.is_open:
+            raise BrokerUnavailable("RabbitMQ ended the consumer: its queue or channel is gone.")
+
+    def wake(self) -> None:
+        """Let ``pump`` return; safe from any thread, and when the connection is gone."""
+        with suppress(pika.exceptions.AMQPError, OSError):
+            self._connection.add_callback_threadsafe(_nothing)
+
+    def _on_cancel(self, _frame: Any) -> None:
+        self._cancelled = True
+
+    def _on_message(
+        self,
+        _channel: BlockingChannel,
+        method: pika.spec.Basic.Deliver,
+        properties: pika.BasicProperties,
+        body: bytes,
+    ) -> None:
+        if not self._waiting:
+            self._oldest = time.monotonic()
+        arrival = Arrival(
+            body,
+            datetime.now(timezone.utc),
+            self._origin,
+            self._intake.source,
+            _properties(method, properties),
+        )
+        self._waiting.append(Delivery(method.delivery_tag, method.redelivered, arrival))
+        self.in_hand += 1
+        self.bytes_in_hand += len(body)
+
+
+def _nothing() -> None:
+    """Do nothing: that the connection calls it is what wakes its owner."""
+
+
+_OF_MESSAGE = (
+    "content_type",
+    "content_encoding",
+    "type",
+    "message_id",
+    "app_id",
+    "timestamp",
+    "headers",
+)
+
+
+def _properties(
+    method: pika.spec.Basic.Deliver, properties: pika.BasicProperties
+) -> dict[str, Any]:
+    """Give what came beside the body, without what was not set."""
+    given = {"exchange": method.exchange, "routing_key": method.routing_key}
+    for name in _OF_MESSAGE:
+        value = getattr(properties, name)
+        if value is not None:
+            given[name] = value
+    return {name: value for name, value in given.items() if value != ""}
