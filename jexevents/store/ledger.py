@@ -13,12 +13,12 @@ COPY, which knows no ``on conflict``; the unique index stands behind that all th
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import uuid_utils
 
-from jexevents.model import Event, JobKey, Outcome, Reject
+from jexevents.model import Event, JobKey, Kind, Outcome, Reject
 from jexevents.store.books import BOOKS, Book
 from jexevents.store.database import Connection, Database
 from jexevents.store.literals import array
@@ -27,8 +27,7 @@ from jexevents.store.rejects import insert_rejects
 from jexevents.store.rows import copy_events, job_columns, read_job_facts, stored_event
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(NamedTuple):
     """What became of one event: its outcome, its number in the ledger, and its job.
 
     ``job_is_new`` says whether the job came to exist in the same transaction.
@@ -61,7 +60,7 @@ class _Entry:
             return self.event
         places = [copy.position for copy in (self.event, *self.copies) if copy.position]
         first = min(places, key=lambda place: (place.log, place.offset), default=None)
-        return replace(self.event, position=first)
+        return self.event._replace(position=first)
 
 
 @dataclass(slots=True)
@@ -129,7 +128,7 @@ class _Batch:
 
     def __init__(self, connection: Connection, events: Sequence[Event]) -> None:
         self._connection = connection
-        self._jobs: dict[JobKey | None, _Job] = {}
+        self._jobs: dict[tuple[Kind, str] | None, _Job] = {}
         self._offers = [self._offer(event) for event in events]
 
     def apply(self) -> list[Applied]:
@@ -147,10 +146,12 @@ class _Batch:
         return self._outcomes()
 
     def _offer(self, event: Event) -> tuple[Event, _Job, _Entry]:
-        job = self._jobs.get(event.job)
+        key = event.job
+        name = key and (key.kind, key.key)
+        job = self._jobs.get(name)
         if job is None:
-            book = None if event.job is None else BOOKS[event.job.kind]
-            job = self._jobs[event.job] = _Job(event.job, book)
+            book = None if key is None else BOOKS[key.kind]
+            job = self._jobs[name] = _Job(key, book)
         return event, job, job.offer(event)
 
     # --- the jobs

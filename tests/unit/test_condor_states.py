@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -50,7 +49,7 @@ def stories(log: Path) -> Mapping[tuple[int, int], list[Event]]:
             continue  # what is no event is test_condor_samples' business
         if event.job is not None:
             where = event.job.parts["cluster"], event.job.parts["proc"]
-            jobs[where].append(replace(event, position=Position("log", piece.offset)))
+            jobs[where].append(event._replace(position=Position("log", piece.offset)))
     return jobs
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from jexevents.sources.condor.times import Stamp
 
@@ -16,8 +15,7 @@ def is_id(value: Any) -> bool:
     return type(value) is int and value in _INT32
 
 
-@dataclass(frozen=True, slots=True)
-class CondorEvent:
+class CondorEvent(NamedTuple):
     """What one event says.
 
     ``number``, ``name`` and ``my_type`` are those of ``events.EVENT_TYPES``. ``cluster``,

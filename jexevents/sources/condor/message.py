@@ -35,8 +35,7 @@ def read(arrival: Arrival, zone: tzinfo) -> Event:
     Raises Malformed or Invalid with every fault.
     """
     _refuse_encoding(arrival)
-    envelope = _envelope(arrival.body)
-    raw = envelope["Event"]
+    envelope, raw = _open(arrival.body)
     parsed = parse(raw)
     source = envelope.get("Source", arrival.source)
     instant = resolve(parsed.stamp, zone, arrival.received_at)
@@ -80,21 +79,24 @@ def job_key(source: str, cluster: int, proc: int) -> JobKey:
     return JobKey(Kind.CONDOR, key, source, {"cluster": cluster, "proc": proc})
 
 
-def _envelope(body: bytes) -> Mapping[str, Any]:
-    """Give the message's members, ``Event`` as bytes; a body that is no envelope is the event."""
-    if body.lstrip()[:1] != b"{":
-        return {"Event": body}
+def _open(body: bytes) -> tuple[Mapping[str, Any], bytes]:
+    """Give the message's members, and its event; a body that is no envelope is the event."""
+    if body[:1] != b"{" and body.lstrip()[:1] != b"{":
+        return {}, body
     document = _object(body)
     if "Event" not in document and "EventTypeNumber" in document:
-        return {"Event": body}
+        return {}, body
     faults = SCHEMAS.check(_SCHEMA, document)
     if faults:
         raise Invalid("The message is not one of an HTCondor log monitor.", faults)
-    return {**document, "Event": _bytes(document["Event"])}
+    return document, _bytes(document["Event"])
 
 
 def _refuse_encoding(arrival: Arrival) -> None:
-    encoding = str(arrival.properties.get("content_encoding", "")).strip().lower()
+    given = arrival.properties.get("content_encoding")
+    if given is None:
+        return
+    encoding = str(given).strip().lower()
     if encoding not in _PLAIN:
         raise Malformed(
             "Encoded messages are not read.",

@@ -7,7 +7,6 @@ the run; both are known to be wrong, and neither is done here.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
 from typing import NamedTuple
 
@@ -26,8 +25,7 @@ _MONTH_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 class Stamp(NamedTuple):
     """A time as written: ``year`` None where there is none, ``offset`` None, ``Z``, ``+hh:mm``.
 
-    ``second`` may be 60. A tuple and not a dataclass because one is made for every event and
-    tuples cost a third.
+    ``second`` may be 60.
     """
 
     year: int | None
@@ -40,8 +38,7 @@ class Stamp(NamedTuple):
     offset: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Instant:
+class Instant(NamedTuple):
     """The moment that a stamp means.
 
     ``at`` is aware, in UTC. ``offset`` is the zone as written (None where the log has none).
@@ -172,31 +169,26 @@ def _years(stamp: Stamp, reference: datetime) -> list[int]:
 
 def _read(stamp: Stamp, year: int, zone: tzinfo, reference: datetime) -> Instant:
     """Read the clock of ``stamp`` in ``year`` and ``zone``."""
-    leap = stamp.second == 60
-    wall = datetime(
-        year,
-        stamp.month,
-        stamp.day,
-        stamp.hour,
-        stamp.minute,
-        59 if leap else stamp.second,
-        stamp.microsecond,
-    )
-    if leap:
-        wall += timedelta(seconds=1)
-    first, second = _readings(wall, zone)
+    _, month, day, hour, minute, second, micro, offset = stamp
+    if second == 60:
+        wall = datetime(year, month, day, hour, minute, 59, micro, zone) + timedelta(seconds=1)
+    else:
+        wall = datetime(year, month, day, hour, minute, second, micro, zone)
+    if zone is UTC:
+        return Instant(wall, offset, None)
+    first, second = _readings(wall)
     if second is None:
-        return Instant(first, stamp.offset, None)
+        return Instant(first, offset, None)
     if abs(second - reference) < abs(first - reference) and abs(second - reference) <= NEAR:
         first, second = second, first
-    return Instant(first, stamp.offset, second)
+    return Instant(first, offset, second)
 
 
-def _readings(wall: datetime, zone: tzinfo) -> tuple[datetime, datetime | None]:
-    """Give the instants in UTC, earlier first, at which clocks in ``zone`` show ``wall``."""
-    first = wall.replace(tzinfo=zone).astimezone(UTC)
-    if isinstance(zone, timezone):
+def _readings(wall: datetime) -> tuple[datetime, datetime | None]:
+    """Give the instants in UTC, earlier first, at which clocks of its zone show ``wall``."""
+    first = wall.astimezone(UTC)
+    if isinstance(wall.tzinfo, timezone):
         return first, None
-    second = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)
+    second = wall.replace(fold=1).astimezone(UTC)
     # In the hour that is skipped the two differ as well, but the later one comes first.
     return first, second if second > first else None
