@@ -21,6 +21,7 @@ from jexevents.exits import Exit
 from jexevents.ingest import Ingest
 from jexevents.logs import get_logger
 from jexevents.model import Arrival, Outcome
+from jexevents.overdue import Overdue
 from jexevents.presence import Presence
 from jexevents.service import Service
 from jexevents.sidecar import health
@@ -70,16 +71,17 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
         log.warning("configuration", warning=warning)
     sys.setswitchinterval(_SWITCH_SECONDS)
     database = stack.enter_context(wiring.database(config, f"jexevents {config.node_name}"))
+    front = wiring.front(config, database)
+    stack.callback(front.close)
     presence = Presence(database, config.node_name, "daemon", ending, config.public_url or None)
     presence.look()
-    way_in = wiring.ingest(config, database)
-    consumer = _consumer(config, way_in, presence, ending)
-    routes = _routes(config, way_in, Reading(database), presence, consumer)
-    http = sidecar(routes, wiring.access(config), Tokens(database).in_force)
+    consumer = _consumer(config, wiring.ingest(config, database), presence, ending)
+    routes = _routes(config, wiring.ingest(config, front), Reading(front), presence, consumer)
+    http = sidecar(routes, wiring.access(config), Tokens(front).in_force)
     if http.warning:
         log.warning("loopback_only", reason=http.warning)
     signals.on_hang_up = http.tokens.reread
-    for service in (presence, http.server):
+    for service in (Overdue([database, front]), presence, http.server):
         service.on_death = lambda died: ending.fail(Exit.SOFTWARE, f"{died.name} died")
         service.start()
         stack.callback(_end, service)

@@ -19,6 +19,9 @@ from jexevents.store.reading import Reading
 
 _EMBEDDED = "embedded:"
 
+# For the process's own work: batches, presence; what HTTP asks has a pool of its own.
+_OWN_CONNECTIONS = 3
+
 
 @contextmanager
 def database(config: Config, name: str = "jexevents") -> Iterator[Database]:
@@ -41,7 +44,7 @@ def _pool(config: Config, dsn: str, name: str) -> Iterator[Database]:
     pool = Database(
         dsn,
         schema=config.db_schema,
-        size=config.db_pool_size,
+        size=_OWN_CONNECTIONS,
         connect_timeout_seconds=config.db_connect_timeout_seconds,
         statement_timeout_seconds=config.db_statement_timeout_seconds,
         name=name,
@@ -50,6 +53,14 @@ def _pool(config: Config, dsn: str, name: str) -> Iterator[Database]:
         yield pool
     finally:
         pool.close()
+
+
+def front(config: Config, database: Database) -> Database:
+    """Give the pool for requests over HTTP: larger, and less patient."""
+    return database.sibling(
+        size=config.db_pool_size,
+        statement_timeout_seconds=config.http_statement_timeout_seconds,
+    )
 
 
 def ingest(config: Config, database: Database) -> Ingest:

@@ -165,7 +165,12 @@ _DATABASE = (
         secret=True,
     ),
     Option("DBSchema", types.IDENTIFIER, "jex", "The schema that our tables are in."),
-    Option("DBPoolSize", types.whole(2, 1000), 8, "Connections at most, of one daemon."),
+    Option(
+        "DBPoolSize",
+        types.whole(2, 1000),
+        8,
+        "Connections at most for requests over HTTP; a daemon needs up to four more for itself.",
+    ),
     Option(
         "DBConnectTimeoutSeconds",
         types.whole(2, 600, "seconds"),
@@ -175,12 +180,16 @@ _DATABASE = (
     Option(
         "DBStatementTimeoutSeconds",
         types.seconds(0.1, 3600),
-        Derived(
-            "two thirds of HeartbeatSeconds", lambda values: values["HeartbeatSeconds"] * 2 / 3
-        ),
-        "How long one statement may take, in seconds; at most HeartbeatSeconds, or RabbitMQ would "
-        "take a waiting consumer for dead.",
-        example=20,
+        20,
+        "How long one statement may take, in seconds; a batch that takes longer is tried again "
+        "by halves.",
+    ),
+    Option(
+        "HTTPStatementTimeoutSeconds",
+        types.seconds(0.1, 3600),
+        5,
+        "How long one statement may take for a request over HTTP, in seconds; then the answer "
+        "is 503.",
     ),
 )
 

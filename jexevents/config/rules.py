@@ -39,12 +39,6 @@ _RULES = (
         "Raise the first or lower the second, or no batch could ever be full.",
     ),
     Rule(
-        ("DBStatementTimeoutSeconds", "HeartbeatSeconds"),
-        "DBStatementTimeoutSeconds at most HeartbeatSeconds",
-        lambda values: values["DBStatementTimeoutSeconds"] <= values["HeartbeatSeconds"],
-        "Lower the first or raise the second, or RabbitMQ would drop a consumer that waits.",
-    ),
-    Rule(
         ("QueueDurable", "QueueAutodelete", "QueueExclusive"),
         "true, false, false for a queue of the type quorum or stream",
         lambda values: (

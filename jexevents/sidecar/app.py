@@ -31,11 +31,13 @@ from jexevents.sidecar.requests import (
 )
 from jexevents.sidecar.responses import Response, encode, payload, response_of
 from jexevents.sidecar.routes import METHODS, Route, check_table, secret_spans
+from jexevents.sidecar.slots import Slots
 from jexevents.sidecar.streams import Lease, Limited
 from jexevents.validation import SCHEMAS, Schemas
 
 MAX_BODY_BYTES = 1 << 20
 STREAM_LIMIT = 4
+SLOTS = 8
 
 _EXCHANGE = "jexevents.exchange"
 log = get_logger("sidecar")
@@ -65,6 +67,7 @@ class App:
         schemas: Schemas,
         max_body_bytes: int,
         stream_limit: int,
+        slots: int,
         check_answers: bool,
         clock: Callable[[], float],
     ) -> None:
@@ -76,6 +79,7 @@ class App:
         self._check_answers = check_answers
         self._clock = clock
         self._streams = BoundedSemaphore(stream_limit)
+        self._slots = Slots(slots)
         self._secret_spans = secret_spans(self.routes)
         self._bottle = self._routed()
 
@@ -122,7 +126,10 @@ class App:
             environ = bottle.request.environ
             exchange: Exchange = environ[_EXCHANGE]
             try:
-                return self._answer(route, environ, parameters)
+                if route.role is None:
+                    return self._answer(route, environ, parameters)
+                with self._slots.taken():
+                    return self._answer(route, environ, parameters)
             except JexError as exc:
                 problem = problems.problem_of(exc) or _failed(exchange)
             except Exception:
@@ -204,13 +211,15 @@ def build_app(
     schemas: Schemas | None = None,
     max_body_bytes: int = MAX_BODY_BYTES,
     stream_limit: int = STREAM_LIMIT,
+    slots: int = SLOTS,
     check_answers: bool = False,
     clock: Callable[[], float] = time.monotonic,
 ) -> App:
     """Make the WSGI callable of all surfaces' routes.
 
     Bodies over ``max_body_bytes`` are 413 where the route does not say otherwise; at most
-    ``stream_limit`` answers of routes with ``streams`` run at a time. ``check_answers`` holds
+    ``stream_limit`` answers of routes with ``streams`` run at a time, and ``slots`` requests of
+    routes that need a role. ``check_answers`` holds
     each JSON answer to its route's schema and fails the request (500) that breaks it: for tests.
     Raises ValueError where two routes answer the same requests.
     """
@@ -220,6 +229,7 @@ def build_app(
         schemas=schemas or SCHEMAS,
         max_body_bytes=max_body_bytes,
         stream_limit=stream_limit,
+        slots=slots,
         check_answers=check_answers,
         clock=clock,
     )

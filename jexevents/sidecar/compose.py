@@ -13,6 +13,7 @@ from jexevents.sidecar.bind import bound_names, decide
 from jexevents.sidecar.clients import KnownHosts, networks
 from jexevents.sidecar.routes import Route
 from jexevents.sidecar.server import Server
+from jexevents.sidecar.slots import SPARE_THREADS
 from jexevents.sidecar.tokens import Tokens
 
 
@@ -62,9 +63,14 @@ def sidecar(
         hosts=KnownHosts(bound_names(binding), access.allowed_hosts, access.public_url),
     )
     app = build_app(
-        routes, gate, max_body_bytes=access.max_body_bytes, stream_limit=access.stream_limit
+        routes,
+        gate,
+        max_body_bytes=access.max_body_bytes,
+        stream_limit=access.stream_limit,
+        slots=access.threads,
     )
-    server = Server(app, binding, threads=access.threads, max_body_bytes=app.max_body_bytes)
+    threads = access.threads + SPARE_THREADS
+    server = Server(app, binding, threads=threads, max_body_bytes=app.max_body_bytes)
     return Sidecar(server, tokens, binding.warning)
 
 

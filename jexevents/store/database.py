@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import queue
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import psycopg2
 import psycopg2.extensions
@@ -32,6 +35,16 @@ _DATA_CLASSES = {
 _OUT_OF_TIME = {errorcodes.QUERY_CANCELED, errorcodes.LOCK_NOT_AVAILABLE}
 _CONFLICT_TRIES = 5
 _UNCONFIRMED_SECONDS = 20
+# The server ends a statement at its time-out. One more half of that, and it does not do so.
+_PATIENCE = 1.5
+
+
+class _Lent(NamedTuple):
+    """A connection at work: its socket, known by its inode too, and when that is cut off."""
+
+    descriptor: int
+    inode: int
+    overdue_at: float
 
 
 class _Again(JexError):
@@ -56,8 +69,12 @@ class Database:
         connect_timeout_seconds: float = 5.0,
         statement_timeout_seconds: float = 10.0,
         name: str = "jexevents",
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.schema = schema
+        self._clock = clock
+        self._lent: dict[int, _Lent] = {}
+        self._lent_lock = threading.Lock()
         self._dsn = dsn
         self._wait_seconds = wait_seconds
         self._statement_timeout_seconds = statement_timeout_seconds
@@ -92,12 +109,39 @@ class Database:
                 last = again
         raise StoreUnavailable(f"Transactions kept conflicting: {last}") from last
 
+    def sibling(self, *, size: int, statement_timeout_seconds: float) -> Database:
+        """Give another pool of connections to the same database, for work of another kind."""
+        return Database(
+            self._dsn,
+            schema=self.schema,
+            size=size,
+            wait_seconds=min(self._wait_seconds, statement_timeout_seconds),
+            connect_timeout_seconds=self._arguments["connect_timeout"],
+            statement_timeout_seconds=statement_timeout_seconds,
+            name=self._arguments["application_name"],
+            clock=self._clock,
+        )
+
+    def cut_overdue(self) -> int:
+        """Cut off transactions that take longer than the server would let them.
+
+        A server that hangs, or a network that swallows what is sent, answers nothing and
+        refuses nothing: who waits for it would wait for ever. Gives how many there were; their
+        callers get StoreUnavailable. Bounded is the time of a whole transaction, so this is for
+        pools whose transactions are short.
+        """
+        now = self._clock()
+        with self._lent_lock:
+            overdue = [lent for lent in self._lent.values() if now > lent.overdue_at]
+            return sum(map(_cut, overdue))
+
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """Lend a connection inside a transaction: committed at the end, rolled back on error."""
         connection = self._take()
         usable = False
         try:
+            self._note_lent(connection)
             yield connection
             connection.commit()
             usable = True
@@ -114,7 +158,34 @@ class Database:
             usable = _rolled_back(connection)
             raise
         finally:
+            with self._lent_lock:
+                self._lent.pop(id(connection), None)
             self._give_back(connection, usable)
+
+    @contextmanager
+    def look(self) -> Iterator[Connection]:
+        """Lend a connection for statements that only read and need not agree with each other.
+
+        Each is a transaction of its own: asking once costs one exchange with the server and
+        not three.
+        """
+        with self.transaction() as connection:
+            connection.autocommit = True
+            try:
+                yield connection
+            finally:
+                if not connection.closed:
+                    connection.autocommit = False
+
+    def _note_lent(self, connection: Connection) -> None:
+        descriptor = connection.fileno()
+        lent = _Lent(
+            descriptor,
+            os.fstat(descriptor).st_ino,
+            self._clock() + _PATIENCE * self._statement_timeout_seconds,
+        )
+        with self._lent_lock:
+            self._lent[id(connection)] = lent
 
     def open(self) -> Connection:
         """Open a connection of its own, outside the pool; the caller closes it.
@@ -197,6 +268,16 @@ class Database:
             while True:
                 idle.append(self._idle.get_nowait())
         return idle
+
+
+def _cut(lent: _Lent) -> bool:
+    """Shut a socket down under whoever waits at it; whether it was still that socket."""
+    with suppress(OSError):
+        if os.fstat(lent.descriptor).st_ino == lent.inode:
+            with socket.socket(fileno=os.dup(lent.descriptor)) as ours:
+                ours.shutdown(socket.SHUT_RDWR)
+                return True
+    return False
 
 
 def _rolled_back(connection: Connection) -> bool:

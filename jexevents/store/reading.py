@@ -38,7 +38,7 @@ class Reading:
 
     def job_of_invocation(self, invocation_id: str) -> str | None:
         """The id of the job that an invocation id stands for: of several, the last submitted."""
-        with self._database.transaction() as connection:
+        with self._database.look() as connection:
             return QUERIES.condor_jobs.job_of_invocation(connection, invocation_id=invocation_id)
 
     def jobs(self, *, limit: int, before: str | None = None, **filters: Any) -> list[Row]:
@@ -73,7 +73,7 @@ class Reading:
 
     def event_data(self, seq: int) -> Any:
         """What one event says, or None."""
-        with self._database.transaction() as connection:
+        with self._database.look() as connection:
             return QUERIES.events.event_data(connection, seq=seq)
 
     def rejects(
@@ -86,7 +86,7 @@ class Reading:
 
     def server_version(self) -> str:
         """The version that PostgreSQL says it has, such as 16.4."""
-        with self._database.transaction() as connection, connection.cursor() as cursor:
+        with self._database.look() as connection, connection.cursor() as cursor:
             cursor.execute("show server_version")
             return cursor.fetchone()[0]
 
@@ -99,7 +99,7 @@ class Reading:
 
     def _all(self, query: Any, **arguments: Any) -> list[Row]:
         with (
-            self._database.transaction() as connection,
+            self._database.look() as connection,
             connection.cursor(cursor_factory=RealDictCursor) as cursor,
         ):
             cursor.execute(query.sql, arguments)

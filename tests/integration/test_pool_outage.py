@@ -1,14 +1,18 @@
 """After an outage the pool fails one caller, not one for each connection that it had."""
 
-from contextlib import ExitStack, closing
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
 
 import pytest
 
 from jexevents.errors import StoreUnavailable
 from jexevents.store.database import Database
-from tests.support import administer
+from tests.support import administer, missing, wait_until
 
 SIZE = 4
+WAIT_SECONDS = 10
 CUT = """
 select pg_terminate_backend(pid, 5000) from pg_stat_activity
 where application_name = 'pool under test' and datname = current_database()
@@ -34,3 +38,33 @@ def test_one_broken_connection_takes_the_idle_ones_with_it(database):
         with pytest.raises(StoreUnavailable):
             pool.run(ping)
         use_all(pool)
+
+
+def test_a_server_that_hangs_holds_nobody_for_ever(database):
+    now = 100.0
+    with (
+        closing(Database(database, statement_timeout_seconds=4, clock=lambda: now)) as pool,
+        hanging(pool) as asked,
+    ):
+        wait_until(lambda: pool.cut_overdue() == 0, 1, "nothing is overdue yet")
+        now += 7
+        wait_until(pool.cut_overdue, WAIT_SECONDS, "the one that waits to be cut off")
+        with pytest.raises(StoreUnavailable):
+            asked.result(WAIT_SECONDS)
+        use_all(pool)
+
+
+@contextmanager
+def hanging(pool):
+    """Have a statement under way, whose server process is stopped; give its future."""
+    with pool.transaction() as connection:
+        pid = connection.info.backend_pid
+    with ThreadPoolExecutor() as threads:
+        try:
+            os.kill(pid, signal.SIGSTOP)
+        except (ProcessLookupError, PermissionError) as error:
+            missing("a PostgreSQL of ours to stop", error)
+        try:
+            yield threads.submit(pool.run, ping)
+        finally:
+            os.kill(pid, signal.SIGCONT)

@@ -506,9 +506,8 @@ def test_the_local_time_zone_is_one():
 
 
 def test_derived_defaults_follow_what_they_derive_from():
-    config = from_mapping({"BatchSize": 10, "HTTPThreads": 3, "HeartbeatSeconds": 6})
+    config = from_mapping({"BatchSize": 10, "HTTPThreads": 3})
     assert (config.prefetch_count, config.stream_limit) == (20, 1)
-    assert config.db_statement_timeout_seconds == pytest.approx(4)
 
 
 @pytest.mark.parametrize(
@@ -517,7 +516,6 @@ def test_derived_defaults_follow_what_they_derive_from():
         ({"StreamLimit": 8}, "StreamLimit below HTTPThreads"),
         ({"HTTPThreads": 2, "StreamLimit": 2}, "StreamLimit below HTTPThreads"),
         ({"PrefetchCount": 499}, "PrefetchCount at least BatchSize"),
-        ({"DBStatementTimeoutSeconds": 31}, "at most HeartbeatSeconds"),
         ({"QueueArguments": {"x-queue-type": "quorum"}, "QueueDurable": False}, "quorum"),
         ({"QueueArguments": {"x-queue-type": "stream"}, "QueueExclusive": True}, "stream"),
     ],

@@ -35,6 +35,7 @@ ALLOWED = {
     "sidecar": TOOLS | {"ingest", "store"},
     "embedded": TOOLS,
     "ending": {"exits", "logs", "service"},
+    "overdue": TOOLS | {"store"},
     "presence": TOOLS | {"ending", "store"},
     "wiring": TOOLS | {"config", "broker", "sidecar", "ingest", "sources", "store", "embedded"},
     "daemon": None,
