@@ -151,8 +151,11 @@ class Database:
                 _rolled_back(connection) and error.pgcode != errorcodes.READ_ONLY_SQL_TRANSACTION
             )
             raise _translated(error) from error
-        except ValueError as error:  # psycopg2 refuses NUL in text before it asks the server
+        except ValueError as error:
             usable = _rolled_back(connection)
+            # psycopg2 refuses NUL in text before it asks the server.
+            if "NUL" not in str(error) and not isinstance(error, UnicodeError):
+                raise
             raise Invalid(f"PostgreSQL cannot hold this: {error}") from error
         except BaseException:
             usable = _rolled_back(connection)

@@ -34,7 +34,7 @@ select seq, log, min("offset")
 from unnest(:seqs::bigint[], :logs::text[], :offsets::bigint[]) as new (seq, log, "offset")
 group by seq, log
 order by seq, log
-on conflict (seq, log) do update set "offset" = excluded."offset"
+on conflict (seq, md5(log)) do update set "offset" = excluded."offset"
     where excluded."offset" < known."offset"
 returning seq;
 

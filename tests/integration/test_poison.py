@@ -28,14 +28,13 @@ def test_an_error_type_may_be_anything(ledger: TestLedger, kind: object) -> None
     assert ledger.job("222")["state"] == "Failed"
 
 
-def test_a_log_name_too_long_for_an_index_is_rejected_alone(ledger: TestLedger) -> None:
+def test_a_log_name_may_be_longer_than_what_an_index_takes(ledger: TestLedger) -> None:
     draw = random.Random(1)
     name = "".join(chr(draw.randrange(0x4E00, 0x9FA5)) for _ in range(4096))
     placed = message(executing(second=1), Log=name, Offset=0)
-    outcomes = ledger.send(message(submitted()), placed, message(executing(second=2)))
-    assert outcomes == AMID
-    (reject,) = ledger.reading.rejects(limit=10)
-    assert "index" in reject["reasons"][0]["got"]
+    assert ledger.send(message(submitted()), placed) == [Outcome.ACCEPTED] * 2
+    assert ledger.send(placed) == [Outcome.DUPLICATE]
+    assert [event["log"] for event in ledger.story("222")] == [None, name]
 
 
 def test_a_message_past_the_bound_is_rejected_unread(ledger: TestLedger) -> None:
