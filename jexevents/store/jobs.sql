@@ -1,8 +1,8 @@
 -- name: lock_jobs
 -- Find and lock the jobs with these kinds and keys, in the order of their keys, so that two
 -- writers never wait for each other crosswise.
-select id, kind, key, state, closed, submitter, submitted_at, started_at, finished_at, exit_code,
-    reason, fold_at, fold_rank, fold_checksum, fold_log, fold_offset, fold_logs
+select id, kind, key, sealed_seq, state, closed, submitter, submitted_at, started_at, finished_at,
+    exit_code, reason, fold_at, fold_rank, fold_checksum, fold_log, fold_offset, fold_logs
 from jobs
 where (kind, key) in (select * from unnest(:kinds::text[], :keys::text[]))
 order by kind, key

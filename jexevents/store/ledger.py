@@ -28,13 +28,15 @@ from jexevents.store.rows import job_columns, read_job_facts, stored_event
 class Applied:
     """What became of one event: its outcome, its number in the ledger, and its job.
 
-    ``job_is_new`` says whether the job came to exist in the same transaction.
+    ``job_is_new`` says whether the job came to exist in the same transaction. The events of a
+    sealed job are gone, so whatever comes for it counts as a duplicate of its sealed event.
     """
 
     outcome: Outcome
     seq: int
     job_id: str | None = None
     job_is_new: bool = False
+    job_is_sealed: bool = False
 
 
 @dataclass(slots=True)
@@ -46,6 +48,7 @@ class _Job:
     id: str
     is_new: bool
     state: Any
+    sealed_seq: int | None = None
     before: Any = None
     fresh: list[Event] = field(default_factory=list)
     must_refold: bool = False
@@ -79,7 +82,9 @@ class Ledger:
 
 def _apply(connection: Connection, events: Sequence[Event]) -> list[Applied]:
     jobs = _lock_or_make(connection, events)
-    repeated = _repetitions(connection, jobs, events)
+    repeated = _of_sealed(jobs, events)
+    open_events = [event for event in events if id(event) not in repeated]
+    repeated |= _repetitions(connection, jobs, open_events)
     offered = [event for event in events if id(event) not in repeated]
     fresh = _insert(connection, jobs, offered)
     seqs = fresh | _known_seqs(connection, jobs, offered, fresh)
@@ -114,8 +119,9 @@ def _lock(connection: Connection, keys: Sequence[JobKey]) -> _Jobs:
         connection, kinds=[kind for kind, _ in names], keys=[key for _, key in names]
     )
     jobs: _Jobs = {}
-    for job_id, kind, key, *facts in rows:
+    for job_id, kind, key, sealed_seq, *facts in rows:
         job = _new_job(names[kind, key], job_id, is_new=False)
+        job.sealed_seq = sealed_seq
         read_job_facts(job.state, facts)
         jobs[job.key] = job
     for book, members in _by_book(jobs.values()):
@@ -159,9 +165,18 @@ def _identity(jobs: _Jobs, event: Event) -> _Identity:
     return (None if event.job is None else jobs[event.job].id), event.checksum
 
 
+def _of_sealed(jobs: _Jobs, events: Sequence[Event]) -> dict[int, Event | int]:
+    """Find events of sealed jobs: by id() of the event, the number of the sealed one."""
+    return {
+        id(event): jobs[event.job].sealed_seq
+        for event in events
+        if event.job is not None and jobs[event.job].sealed_seq is not None
+    }
+
+
 def _repetitions(
     connection: Connection, jobs: _Jobs, events: Sequence[Event]
-) -> Mapping[int, Event | int]:
+) -> dict[int, Event | int]:
     """Find events that only say again what their job's latest event of that name said.
 
     Gives, by id() of the event, the event of this batch or the number of the stored one
@@ -325,5 +340,11 @@ def _outcomes(
         is_new = origin is event and identity in fresh and identity not in told
         told.add(identity)
         outcome = Outcome.ACCEPTED if is_new else Outcome.DUPLICATE
-        result.append(Applied(outcome, seq, job and job.id, job_is_new=bool(job and job.is_new)))
+        result.append(_applied(outcome, seq, job))
     return result
+
+
+def _applied(outcome: Outcome, seq: int, job: _Job | None) -> Applied:
+    if job is None:
+        return Applied(outcome, seq)
+    return Applied(outcome, seq, job.id, job.is_new, job.sealed_seq is not None)
