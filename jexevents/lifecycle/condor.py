@@ -369,6 +369,8 @@ def _text(event: CondorEvent, name: str) -> str | None:
 
 
 def _uuid(text: Any) -> str | None:
+    if text is None:  # as of most events; an exception each would cost more than the fold
+        return None
     try:
         return str(uuid.UUID(text))
     except (ValueError, AttributeError, TypeError):

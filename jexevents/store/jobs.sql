@@ -43,14 +43,14 @@ where jobs.id = new.id;
 -- name: job_by_id^
 -- One job of any kind.
 select id, kind, key, source, state, phase, closed, submitter, submitted_at, started_at,
-    finished_at, exit_code, reason, created_at, updated_at
+    finished_at, exit_code, reason, sealed_seq is not null as sealed, created_at, updated_at
 from jobs
 where id = :id;
 
 -- name: find_jobs
 -- A page of jobs, the newest rows of the ledger first; each filter may be null.
 select id, kind, key, source, state, phase, closed, submitter, submitted_at, started_at,
-    finished_at, exit_code, reason, created_at, updated_at
+    finished_at, exit_code, reason, sealed_seq is not null as sealed, created_at, updated_at
 from jobs
 where (:kind::text is null or kind = :kind)
     and (:phase::text is null or phase = :phase)

@@ -28,6 +28,7 @@ _TAIL_COLUMNS = (
     "fold_offset",
     "fold_logs",
 )
+JOB_COLUMNS = (*JOB_FACTS, "phase", *_TAIL_COLUMNS)
 
 
 class StoredEvent(NamedTuple):
@@ -61,12 +62,15 @@ def read_job_facts(state: Any, row: Sequence[Any]) -> None:
 
 def job_columns(jobs: Iterable[tuple[str, Any]]) -> dict[str, list[Any]]:
     """Give (id, state) pairs as the columns that ``insert_jobs`` and ``update_jobs`` take."""
-    names = ("id", *JOB_FACTS, "phase", *_TAIL_COLUMNS)
-    rows = [
-        (job, *(getattr(state, name) for name in JOB_FACTS), state.phase.value, *_tail(state.tail))
-        for job, state in jobs
-    ]
+    rows = [(job, *job_values(state)) for job, state in jobs]
+    names = ("id", *JOB_COLUMNS)
     return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+
+
+def job_values(state: Any) -> tuple[Any, ...]:
+    """Give what a folded state says of the columns JOB_COLUMNS, in their order."""
+    facts = (getattr(state, name) for name in JOB_FACTS)
+    return (*facts, state.phase.value, *_tail(state.tail))
 
 
 def _tail(tail: Tail | None) -> tuple[Any, ...]:
