@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
@@ -17,12 +17,19 @@ _LINE_SECONDS = 5.0
 class Meter:
     """Counts up to ``total`` things; a context, inside of which ``advance`` is called."""
 
-    def __init__(self, label: str, total: int, stream: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        label: str,
+        total: int,
+        stream: TextIO | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
         self._label = label
         self._total = total
         self._done = 0
         self._stream = sys.stderr if stream is None else stream
-        self._begun = self._told = time.monotonic()
+        self._begun = self._told = clock()
         self._bar = self._make_bar() if self._stream.isatty() else None
 
     def __enter__(self) -> Meter:
@@ -40,8 +47,8 @@ class Meter:
         self._done += count
         if self._bar is not None:
             self._bar.advance(self._task, count)
-        elif time.monotonic() - self._told >= _LINE_SECONDS:
-            self._told = time.monotonic()
+        elif self._clock() - self._told >= _LINE_SECONDS:
+            self._told = self._clock()
             rate = self._done / (self._told - self._begun)
             line = f"{self._label}: {self._done} of {self._total}, {rate:.0f} a second"
             print(line, file=self._stream, flush=True)
