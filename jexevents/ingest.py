@@ -88,7 +88,8 @@ class Ingest:
             idempotency_key=idempotency_key,
         )
         (applied,) = self._ledger.apply([event])
-        if idempotency_key is not None and applied.outcome is Outcome.DUPLICATE:
+        repeats = applied.outcome is Outcome.DUPLICATE and not applied.job_is_sealed
+        if idempotency_key is not None and repeats:
             self._refuse_other_content(event, applied)
         changed = applied.outcome is Outcome.ACCEPTED
         log.info("job_inserted", job=applied.job_id, changed=changed, seq=applied.seq)

@@ -24,8 +24,10 @@ class Kind(str, Enum):
     CONDOR = "condor"
 
 
-# The name of the event that an insertion over HTTP is; all other names are a producer's own.
+# The names of events that are the ledger's own; all other names are a producer's. An insertion
+# over HTTP is the one; the other stands in the place of all events of a job that was pruned.
 INSERTED = "inserted"
+SEALED = "sealed"
 
 
 class Phase(str, Enum):

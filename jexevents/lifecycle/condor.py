@@ -37,6 +37,7 @@ from typing import Any, Protocol
 
 from jexevents import rfc3339
 from jexevents.lifecycle.order import Key, Tail, extend, ordered
+from jexevents.lifecycle.sealing import opened
 from jexevents.model import INSERTED, Phase, Position
 
 SUBMITTED, RUNNING, COMPLETED, FAILED = "Submitted", "Running", "Completed", "Failed"
@@ -164,9 +165,12 @@ def _placed(events: Iterable[CondorEvent]) -> list[tuple[Key, CondorEvent]]:
 
 
 def fold(events: Iterable[CondorEvent]) -> CondorState:
-    """Make the state of a job from all its events, given in any order."""
-    state = CondorState()
-    for place, event in _placed(events):
+    """Make the state of a job from all its events, given in any order.
+
+    Of a sealed job it is the state that its sealed event holds.
+    """
+    state, rest = opened(CondorState, events)
+    for place, event in _placed(rest):
         _apply(state, place, event)
     return state
 
@@ -382,6 +386,8 @@ def _text(event: CondorEvent, name: str) -> str | None:
 
 
 def _uuid(text: Any) -> str | None:
+    if text is None:  # as of most events; an exception each would cost more than the fold
+        return None
     try:
         return str(uuid.UUID(text))
     except (ValueError, AttributeError, TypeError):

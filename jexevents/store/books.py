@@ -10,6 +10,8 @@ from jexevents.store.condor import CondorBook
 from jexevents.store.database import Connection
 from jexevents.store.rows import StoredEvent
 
+Columns = Mapping[str, Any]
+
 
 class Book(Protocol):
     """How jobs of one kind are folded, and where what only they have is kept.
@@ -18,7 +20,7 @@ class Book(Protocol):
     """
 
     def fold(self, events: Iterable[Event | StoredEvent]) -> Any:
-        """Make a job's state from all its events."""
+        """Make a job's state from all its events, or from its sealed one."""
 
     def matters(self, event: Event) -> bool:
         """Whether the fold takes an event into account; all others leave the job as it is."""
@@ -40,6 +42,15 @@ class Book(Protocol):
 
     def note(self, connection: Connection, events: Sequence[tuple[str, Event]]) -> None:
         """Keep what else fresh events (with their job's id) say, such as other names of it."""
+
+    def kept(self, connection: Connection, job_ids: Sequence[str]) -> Mapping[str, Columns]:
+        """Give what stands in the kind's own tables, by job id and ``table.column``."""
+
+    def due(self, key: str, state: Any, events: Sequence[StoredEvent]) -> Columns:
+        """Give what should stand there by the job's key, state and events, sealed ones too."""
+
+    def seal(self, state: Any, events: Sequence[StoredEvent]) -> dict[str, Any]:
+        """Give the data of the sealed event that can stand for these events from now on."""
 
 
 BOOKS: Mapping[Kind, Book] = {Kind.CONDOR: CondorBook()}

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
-from jexevents.lifecycle import condor
-from jexevents.model import Event, JobKey
+from jexevents.lifecycle import condor, sealing
+from jexevents.model import SEALED, Event, JobKey
 from jexevents.store.database import Connection
 from jexevents.store.literals import array, columns
 from jexevents.store.queries import QUERIES
@@ -34,6 +34,12 @@ _FACTS = (
     "env_variables",
     "failure_count",
     "failure_threshold",
+)
+# What stands of a job in the tables of condor jobs alone, in the order of condor_rows.
+_KEPT = (
+    "condor_jobs",
+    "invocations",
+    *(f"condor_jobs.{name}" for name in ("cluster", "proc", *_FACTS)),
 )
 
 
@@ -87,6 +93,34 @@ class CondorBook:
             QUERIES.condor_jobs.add_invocations(
                 connection, **columns(("invocation_ids", "job_ids"), pairs)
             )
+
+    def kept(
+        self, connection: Connection, job_ids: Sequence[str]
+    ) -> Mapping[str, Mapping[str, Any]]:
+        """Give what stands in condor_jobs and invocations, by job id and ``table.column``."""
+        rows = QUERIES.condor_jobs.condor_rows(connection, ids=array(job_ids))
+        return {row[0]: dict(zip(_KEPT, row[1:], strict=True)) for row in rows}
+
+    def due(self, key: str, state: Any, events: Sequence[StoredEvent]) -> Mapping[str, Any]:
+        """Give what should stand in condor_jobs and invocations, and the source in the key."""
+        source, _, condor_id = key.rpartition("#")
+        cluster, _, proc = condor_id.partition(".")
+        own = (int(cluster), int(proc or 0), *_facts(state))
+        due = dict(zip(_KEPT, (True, _invocations(events), *own), strict=True))
+        due["jobs.source"] = source
+        return due
+
+    def seal(self, state: Any, events: Sequence[StoredEvent]) -> dict[str, Any]:
+        """Give the data of the sealed event: the state, and all invocation ids ever named."""
+        return {**sealing.dump(state), "invocations": _invocations(events)}
+
+
+def _invocations(events: Sequence[StoredEvent]) -> list[str]:
+    named = {condor.invocation(event) for event in events} - {None}
+    for event in events:
+        if event.name == SEALED:
+            named.update(event.data.get("invocations", ()))
+    return sorted(named)
 
 
 _facts = attrgetter(*_FACTS)

@@ -7,6 +7,19 @@ select job_id, held, said, exit_signal, core_file, reason_code, reason_subcode, 
 from condor_jobs
 where job_id = any(:ids::uuid[]);
 
+-- name: condor_rows
+-- All that stands of these jobs in the tables of condor jobs alone; found says whether they
+-- have their row.
+select j.id, c.job_id is not null as found, array(
+        select invocation_id::text from invocations i where i.job_id = j.id order by 1
+    ) as invocations,
+    c.cluster, c.proc, c.held, c.said, c.exit_signal, c.core_file, c.reason_code,
+    c.reason_subcode, c.starts, c.submit_host, c.execute_host, c.submitted_offset,
+    c.started_offset, c.finished_offset, c.invocation_id, c.app_id, c.batch_id, c.command_line,
+    c.env_variables, c.failure_count, c.failure_threshold
+from jobs j left join condor_jobs c on c.job_id = j.id
+where j.id = any(:ids::uuid[]);
+
 -- name: save_condor_facts!
 -- Write what only condor jobs have.
 insert into condor_jobs (job_id, cluster, proc, held, said, exit_signal, core_file, reason_code,

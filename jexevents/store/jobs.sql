@@ -1,8 +1,8 @@
 -- name: lock_jobs
 -- Find and lock the jobs with these kinds and keys, in the order of their keys, so that two
 -- writers never wait for each other crosswise.
-select id, kind, key, state, closed, submitter, submitted_at, started_at, finished_at, exit_code,
-    reason, fold_at, fold_rank, fold_checksum, fold_log, fold_offset, fold_logs
+select id, kind, key, sealed_seq, state, closed, submitter, submitted_at, started_at, finished_at,
+    exit_code, reason, fold_at, fold_rank, fold_checksum, fold_log, fold_offset, fold_logs
 from jobs
 where (kind, key) in (select * from unnest(:kinds::text[], :keys::text[]))
 order by kind, key
@@ -43,14 +43,14 @@ where jobs.id = new.id;
 -- name: job_by_id^
 -- One job of any kind.
 select id, kind, key, source, state, phase, closed, submitter, submitted_at, started_at,
-    finished_at, exit_code, reason, created_at, updated_at
+    finished_at, exit_code, reason, sealed_seq is not null as sealed, created_at, updated_at
 from jobs
 where id = :id;
 
 -- name: find_jobs
 -- A page of jobs, the newest rows of the ledger first; each filter may be null.
 select id, kind, key, source, state, phase, closed, submitter, submitted_at, started_at,
-    finished_at, exit_code, reason, created_at, updated_at
+    finished_at, exit_code, reason, sealed_seq is not null as sealed, created_at, updated_at
 from jobs
 where (:kind::text is null or kind = :kind)
     and (:phase::text is null or phase = :phase)

@@ -30,13 +30,15 @@ from jexevents.store.rows import copy_events, job_columns, read_job_facts, store
 class Applied(NamedTuple):
     """What became of one event: its outcome, its number in the ledger, and its job.
 
-    ``job_is_new`` says whether the job came to exist in the same transaction.
+    ``job_is_new`` says whether the job came to exist in the same transaction. The events of a
+    sealed job are gone, so whatever comes for it counts as a duplicate of its sealed event.
     """
 
     outcome: Outcome
     seq: int
     job_id: str | None = None
     job_is_new: bool = False
+    job_is_sealed: bool = False
 
 
 class _Entry:
@@ -67,8 +69,9 @@ class _Entry:
 class _Job:
     """A job that the batch has events for; ``key`` and ``book`` are None for events of none.
 
-    ``id`` is known once the job is found or made. ``row`` is what the ledger knew of it;
-    ``state`` is made of it only where an event needs it.
+    ``id`` is known once the job is found or made, and then ``sealed``, the event that stands
+    for all others of a sealed job. ``row`` is what the ledger knew of it; ``state`` is made of
+    it only where an event needs it.
     """
 
     key: JobKey | None
@@ -76,6 +79,7 @@ class _Job:
     entries: dict[bytes, _Entry] = field(default_factory=dict)
     id: str | None = None
     is_new: bool = False
+    sealed: _Entry | None = None
     row: Sequence[Any] = ()
     state: Any = None
     before: Any = None
@@ -88,6 +92,12 @@ class _Job:
         else:
             entry.copies.append(event)
         return entry
+
+    def seal(self, seq: int) -> None:
+        """Take all events for repetitions of the sealed one."""
+        self.sealed = _Entry(None, seq)
+        for entry in self.entries.values():
+            entry.repeats = self.sealed
 
     def fresh(self) -> list[_Entry]:
         return [entry for entry in self.entries.values() if entry.fresh]
@@ -136,7 +146,7 @@ class _Batch:
         keyed = sorted((job for job in jobs if job.key is not None), key=_place)
         self._lock(keyed)
         self._make([job for job in keyed if job.id is None])
-        known = [job for job in jobs if not job.is_new]
+        known = [job for job in jobs if not (job.is_new or job.sealed)]
         self._find_repeated(known)
         self._find_stored(known)
         self._store([(job, entry) for job in jobs for entry in job.fresh()])
@@ -166,9 +176,11 @@ class _Batch:
             keys=array(job.key.key for job in jobs),
         )
         by_name = {(job.key.kind.value, job.key.key): job for job in jobs}
-        for job_id, kind, key, *row in found:
+        for job_id, kind, key, sealed_seq, *row in found:
             job = by_name[kind, key]
             job.id, job.row = job_id, row
+            if sealed_seq is not None:
+                job.seal(sealed_seq)
 
     def _make(self, jobs: Sequence[_Job]) -> None:
         """Make jobs; one that another transaction was first to make is locked after it."""
@@ -331,7 +343,7 @@ class _Batch:
             is_first = entry.fresh and entry.event is event
             outcome = Outcome.ACCEPTED if is_first else Outcome.DUPLICATE
             seq = (entry.repeats or entry).seq
-            result.append(Applied(outcome, seq, job.id, job.is_new))
+            result.append(Applied(outcome, seq, job.id, job.is_new, job.sealed is not None))
         return result
 
 

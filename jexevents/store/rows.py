@@ -33,6 +33,7 @@ _TAIL_COLUMNS = (
     "fold_offset",
     "fold_logs",
 )
+JOB_COLUMNS = (*JOB_FACTS, "phase", *_TAIL_COLUMNS)
 
 
 class StoredEvent(NamedTuple):
@@ -66,8 +67,12 @@ def read_job_facts(state: Any, row: Sequence[Any]) -> None:
 
 def job_columns(jobs: Iterable[tuple[str, Any]]) -> dict[str, str]:
     """Give (id, state) pairs as the columns that ``insert_jobs`` and ``update_jobs`` take."""
-    rows = [(job, *_facts(state), state.phase.value, *_tail(state.tail)) for job, state in jobs]
-    return columns(("id", *JOB_FACTS, "phase", *_TAIL_COLUMNS), rows)
+    return columns(("id", *JOB_COLUMNS), [(job, *job_values(state)) for job, state in jobs])
+
+
+def job_values(state: Any) -> tuple[Any, ...]:
+    """Give what a folded state says of the columns JOB_COLUMNS, in their order."""
+    return (*_facts(state), state.phase.value, *_tail(state.tail))
 
 
 _facts = attrgetter(*JOB_FACTS)

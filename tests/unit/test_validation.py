@@ -46,7 +46,7 @@ LEDGER_JOB = {
     "id": JOB["AppID"], "kind": "condor", "key": "1", "source": "", "state": "Completed",
     "phase": "COMPLETE", "closed": True, "submitter": None, "submitted_at": NOON,
     "started_at": None, "finished_at": NOON, "exit_code": 0, "reason": None,
-    "created_at": NOON, "updated_at": NOON,
+    "sealed": False, "created_at": NOON, "updated_at": NOON,
 }  # fmt: skip
 LEDGER_EVENT = {
     "seq": 1, "name": "SUBMIT", "job_id": JOB["AppID"], "source": "", "occurred_at": NOON,

@@ -24,6 +24,7 @@ from jexevents.sources.condor.parse import parse
 from jexevents.sources.condor.times import resolve
 from jexevents.validation import SCHEMAS
 
+_OCCURRENCES = 1000
 _SCHEMA = "condor_message"
 # Several AMQP libraries put the character set here; that is no encoding of the body.
 _PLAIN = ("", "identity", "utf-8", "utf8", "us-ascii", "ascii")
@@ -59,6 +60,17 @@ def identity(source: str, raw: bytes, occurrence: int) -> bytes:
     """Give the identity (32 bytes) of an event of a log."""
     head = f"condor\0{source}\0{occurrence}\0".encode("utf-8", "surrogatepass")
     return hashlib.sha256(head + canonical(raw)).digest()
+
+
+def is_identity(checksum: bytes, source: str, raw: bytes) -> bool:
+    """Whether ``checksum`` is the identity of an event of a log with this source and text.
+
+    Which of the equal texts of its log it is, is stored nowhere else. So this takes any of the
+    first thousand for right; a log that says the same more often is not known.
+    """
+    if identity(source, raw, 0) == checksum:  # almost always, and a generator is slow
+        return True
+    return any(identity(source, raw, which) == checksum for which in range(1, _OCCURRENCES))
 
 
 def canonical(raw: bytes) -> bytes:

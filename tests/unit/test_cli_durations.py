@@ -1,4 +1,4 @@
-"""The durations that ``jexevents token make --ttl`` takes."""
+"""The durations that the commands take."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from jexevents.cli.token import duration
+from jexevents.cli.durations import duration
 
 
 def test_durations_have_units() -> None:
@@ -19,3 +19,9 @@ def test_durations_have_units() -> None:
 def test_what_is_no_duration_or_has_no_end_in_the_calendar_is_refused(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError):
         duration(text)
+
+
+def test_a_command_may_take_other_units() -> None:
+    assert duration("1y", units="hdwy") == timedelta(days=365)
+    with pytest.raises(argparse.ArgumentTypeError, match=r"12h, 180d, 26w, 1y; got '6m'"):
+        duration("6m", units="hdwy")

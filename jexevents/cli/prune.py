@@ -1,0 +1,78 @@
+"""``jexevents prune``: seal jobs that ended long ago, remove their events and what else is old."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from jexevents import wiring
+from jexevents.cli.durations import duration
+from jexevents.cli.progress import Meter
+from jexevents.cli.words import counted
+from jexevents.config import Config
+from jexevents.exits import Exit
+from jexevents.rfc3339 import format_utc
+from jexevents.store import migrate
+from jexevents.store.prune import JOBS, Prune
+
+_SHORTEST = timedelta(days=1)
+
+
+def add_to(commands: Any) -> list[argparse.ArgumentParser]:
+    """Add the command; give the parsers that take --config."""
+    parser = commands.add_parser("prune", help="seal jobs that ended long ago, drop what is old")
+    parser.add_argument(
+        "--older-than",
+        type=age,
+        required=True,
+        metavar="AGE",
+        help="how old: like 180d, 26w or 1y (365 days)",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="only say how much there is")
+    parser.add_argument("--force", action="store_true", help="also with less than a day")
+    parser.set_defaults(run=run)
+    return [parser]
+
+
+def age(text: str) -> timedelta:
+    """Read how old things must be; minutes are none, for months may be meant."""
+    return duration(text, units="hdwy")
+
+
+def run(options: argparse.Namespace, config: Config) -> Exit:
+    """Say how much there is, then do it: DATA where jobs could not be sealed, else OK."""
+    if options.older_than < _SHORTEST and not options.force:
+        print("jexevents: less than a day needs --force.", file=sys.stderr)
+        return Exit.USAGE
+    before = datetime.now(timezone.utc) - options.older_than
+    with wiring.database(config) as database:
+        migrate.check(database)
+        prune = Prune(database, before, wiring.recognise)
+        counts = prune.counts()
+        print(f"Older than {format_utc(before)}: {_listed(counts)}.", flush=True)
+        return Exit.OK if options.dry_run else _prune(prune, counts)
+
+
+def _prune(prune: Prune, counts: dict[str, int]) -> Exit:
+    done = dict.fromkeys(counts, 0)
+    events, left = 0, set()
+    with Meter("pruned", sum(counts.values())) as meter:
+        for step in prune.steps():
+            done[step.thing] += step.done
+            events += step.events
+            left |= {difference.job_id for difference in step.differences}
+            meter.advance(step.done)
+    jobs = counted(done.pop(JOBS), "job")
+    print(f"Sealed {jobs}, removed {counted(events, 'event')} of theirs; {_listed(done)}.")
+    if left:
+        print(_LEFT.format(counted(len(left), "job")), file=sys.stderr)
+    return Exit.DATA if left else Exit.OK
+
+
+_LEFT = "jexevents: {} left as before: not what the events say. Run: jexevents verify"
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {thing}" for thing, count in counts.items())
