@@ -10,6 +10,7 @@ class Exit(IntEnum):
 
     OK = 0
     USAGE = 64
+    DATA = 65
     UNAVAILABLE = 69
     SOFTWARE = 70
     CONFIG = 78

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from jexevents import wiring
+from jexevents.cli.words import duration
 from jexevents.config import Config
 from jexevents.exits import Exit
 from jexevents.model import Role
 from jexevents.rfc3339 import format_utc
 from jexevents.store import migrate
 from jexevents.store.tokens import Tokens
-
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_LONGEST = timedelta(days=36_500)  # without a bound the calendar ends before the token
 
 
 def add_to(commands: Any) -> list[argparse.ArgumentParser]:
@@ -48,17 +45,6 @@ def add_to(commands: Any) -> list[argparse.ArgumentParser]:
     revoke.add_argument("id", help="the id that `token list` shows")
     revoke.set_defaults(run=_revoke)
     return [make, listed, revoke]
-
-
-def duration(text: str) -> timedelta:
-    """Read a duration such as ``90m``, ``12h``, ``30d``; raises argparse's error for others."""
-    match = re.fullmatch(r"([1-9][0-9]{0,5})([smhdw])", text)
-    if match is None:
-        raise argparse.ArgumentTypeError(f"expected a duration like 90m, 12h or 30d, got {text!r}")
-    length = timedelta(**{_UNITS[match[2]]: int(match[1])})
-    if length > _LONGEST:
-        raise argparse.ArgumentTypeError(f"expected at most 36500d, got {text!r}")
-    return length
 
 
 def _make(options: argparse.Namespace, config: Config) -> Exit:

@@ -13,6 +13,7 @@ import psycopg2.extensions
 from psycopg2 import errorcodes, sql
 
 from jexevents.errors import ConfigError, Invalid, JexError, StoreUnavailable
+from jexevents.model import Reason
 
 T = TypeVar("T")
 Connection = psycopg2.extensions.connection
@@ -103,7 +104,7 @@ class Database:
             raise _translated(error) from error
         except ValueError as error:  # psycopg2 refuses NUL in text before it asks the server
             usable = _rolled_back(connection)
-            raise Invalid(f"PostgreSQL cannot hold this: {error}") from error
+            raise _refused(f"PostgreSQL cannot hold this: {error}") from error
         except BaseException:
             usable = _rolled_back(connection)
             raise
@@ -220,5 +221,9 @@ def _translated(error: psycopg2.Error) -> JexError:
     if code in _CONFLICTS:
         return _Again(message)
     if code[:2] in _DATA_CLASSES or (not code and isinstance(error, psycopg2.DataError)):
-        return Invalid(f"PostgreSQL refused the data: {message}")
+        return _refused(f"PostgreSQL refused the data: {message}")
     return StoreUnavailable(f"PostgreSQL: {message}")
+
+
+def _refused(message: str) -> Invalid:
+    return Invalid(message, reason=Reason.REFUSED_BY_DATABASE)

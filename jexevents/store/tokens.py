@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 from psycopg2.extras import RealDictCursor
 
 from jexevents.model import Credential, Role
+from jexevents.store import audit
 from jexevents.store.database import Database
 from jexevents.store.queries import QUERIES
 
@@ -53,7 +53,7 @@ class Tokens:
                 roles=[role.value for role in roles],
                 expires_at=expires_at,
             )
-            _audit(connection, "token.make", {"id": new.id, "name": name})
+            audit.note(connection, "token.make", {"id": new.id, "name": name})
         return new
 
     def revoke(self, token_id: str) -> bool:
@@ -61,7 +61,7 @@ class Tokens:
         with self._database.transaction() as connection:
             ended = QUERIES.tokens.revoke_token(connection, id=token_id) > 0
             if ended:
-                _audit(connection, "token.revoke", {"id": token_id})
+                audit.note(connection, "token.revoke", {"id": token_id})
             return ended
 
     def in_force(self) -> list[Credential]:
@@ -82,10 +82,3 @@ class Tokens:
         ):
             cursor.execute(QUERIES.tokens.all_tokens.sql)
             return cursor.fetchall()
-
-
-def _audit(connection: Any, action: str, detail: Mapping[str, Any]) -> None:
-    # Who may run the command line has the database's own password: there is no token to name.
-    QUERIES.tokens.insert_audit(
-        connection, credential="command line", action=action, detail=json.dumps(detail)
-    )

@@ -20,7 +20,3 @@ values (:id, :name, :sha256, :roles, :expires_at);
 -- name: revoke_token!
 -- End a token; nothing happens to one that has ended.
 update tokens set revoked_at = now() where id = :id and revoked_at is null;
-
--- name: insert_audit!
--- Note who did what.
-insert into audit (credential, action, detail) values (:credential, :action, :detail);

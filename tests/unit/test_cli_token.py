@@ -1,4 +1,4 @@
-"""The durations that ``jexevents token make --ttl`` takes."""
+"""The durations that commands take, such as ``jexevents token make --ttl``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from jexevents.cli.token import duration
+from jexevents.cli.words import duration
 
 
 def test_durations_have_units() -> None:

@@ -11,13 +11,24 @@ its log it is; the text counts with CRLF as LF and without its line of three dot
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from datetime import tzinfo
 from typing import Any
 
 from jexevents import strictjson
-from jexevents.errors import Invalid, Malformed
-from jexevents.model import Arrival, Event, Fault, JobKey, Kind, Position
+from jexevents.errors import Invalid, Malformed, Unacceptable
+from jexevents.faults import shown
+from jexevents.model import (
+    UNREADABLE_HEADERS,
+    Arrival,
+    Event,
+    Fault,
+    JobKey,
+    Kind,
+    Position,
+    Reason,
+)
 from jexevents.sources.condor.event import CondorEvent
 from jexevents.sources.condor.events import is_of_execute_point
 from jexevents.sources.condor.parse import parse
@@ -27,6 +38,11 @@ from jexevents.validation import SCHEMAS
 _SCHEMA = "condor_message"
 # Several AMQP libraries put the character set here; that is no encoding of the body.
 _PLAIN = ("", "identity", "utf-8", "utf8", "us-ascii", "ascii")
+# Senders name what they send in many ways; none of these says that it is no event.
+_CONTENT_TYPE = re.compile(
+    r"(?:application/(?:(?:[\w.+-]+\+)?(?:json|xml)|octet-stream)|text/[\w.+-]+)\s*(?:;.*)?",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 def read(arrival: Arrival, zone: tzinfo) -> Event:
@@ -34,7 +50,13 @@ def read(arrival: Arrival, zone: tzinfo) -> Event:
 
     Raises Malformed or Invalid with every fault.
     """
-    _refuse_encoding(arrival)
+    beside = list(_faults_of_properties(arrival.properties)) if arrival.properties else None
+    if beside:
+        raise _refused(arrival, zone, beside)
+    return _event(arrival, zone)
+
+
+def _event(arrival: Arrival, zone: tzinfo) -> Event:
     envelope = _envelope(arrival.body)
     raw = envelope["Event"]
     parsed = parse(raw)
@@ -82,24 +104,64 @@ def job_key(source: str, cluster: int, proc: int) -> JobKey:
 
 def _envelope(body: bytes) -> Mapping[str, Any]:
     """Give the message's members, ``Event`` as bytes; a body that is no envelope is the event."""
-    if body.lstrip()[:1] != b"{":
+    first = body.lstrip()[:1]
+    if first != b"{":
+        if not first:
+            raise _empty(body)
         return {"Event": body}
     document = _object(body)
     if "Event" not in document and "EventTypeNumber" in document:
         return {"Event": body}
     faults = SCHEMAS.check(_SCHEMA, document)
     if faults:
+        faults += _faults_of_event(document.get("Event"))
         raise Invalid("The message is not one of an HTCondor log monitor.", faults)
     return {**document, "Event": _bytes(document["Event"])}
 
 
-def _refuse_encoding(arrival: Arrival) -> None:
-    encoding = str(arrival.properties.get("content_encoding", "")).strip().lower()
-    if encoding not in _PLAIN:
-        raise Malformed(
-            "Encoded messages are not read.",
-            [Fault("content_encoding", "none, identity or utf-8", encoding[:80])],
-        )
+def _empty(body: bytes) -> Malformed:
+    got = "nothing" if not body else "white space"
+    return Malformed("The message is empty.", [Fault("", "an event", got)], reason=Reason.EMPTY)
+
+
+def _faults_of_event(event: object) -> list[Fault]:
+    """Say what is wrong with the event of a message that is refused anyway."""
+    if not isinstance(event, str) or not event:
+        return []
+    try:
+        parse(_bytes(event))
+    except Unacceptable as error:
+        return [Fault("/Event", fault.expected, fault.got) for fault in error.faults]
+    return []
+
+
+def _faults_of_properties(
+    properties: Mapping[str, Any],
+) -> Iterator[tuple[Reason, Fault]]:
+    """Say what is wrong beside the body, the gravest first."""
+    headers = properties.get("headers")
+    if isinstance(headers, Mapping) and UNREADABLE_HEADERS in headers:
+        got = "headers that are too long, nest too deep or hold what has no value"
+        yield Reason.HEADERS, Fault("headers", "headers that can be read", got)
+    encoding = properties.get("content_encoding", "")
+    if str(encoding).strip().lower() not in _PLAIN:
+        fault = Fault("content_encoding", "none, identity or utf-8", shown(str(encoding)))
+        yield Reason.ENCODING, fault
+    content_type = str(properties.get("content_type", "")).strip()
+    if content_type and not _CONTENT_TYPE.fullmatch(content_type):
+        expected = "none, application/json, application/xml, application/octet-stream or text/..."
+        yield Reason.CONTENT_TYPE, Fault("content_type", expected, shown(content_type))
+
+
+def _refused(arrival: Arrival, zone: tzinfo, beside: list[tuple[Reason, Fault]]) -> Malformed:
+    """Give the error with what is wrong beside the body, and in it unless it is encoded."""
+    faults = [fault for _, fault in beside]
+    if all(reason is not Reason.ENCODING for reason, _ in beside):
+        try:
+            _event(arrival, zone)
+        except Unacceptable as error:
+            faults += error.faults
+    return Malformed(f"The message cannot be read: {faults[0]}.", faults, reason=beside[0][0])
 
 
 def _object(body: bytes) -> dict[str, Any]:
