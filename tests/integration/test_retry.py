@@ -142,6 +142,19 @@ def test_a_choice_chooses(ledger: TestLedger) -> None:
     assert ledger.count("rejects") == 1
 
 
+def test_an_event_is_not_stored_unless_its_reject_leaves(ledger: TestLedger) -> None:
+    ledger.send(bad())
+    with ledger.database.transaction() as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "create function refuse() returns trigger language plpgsql as"
+            " 'begin raise exception ''not now''; end';"
+            "create trigger refuse before delete on rejects execute function refuse()"
+        )
+    with pytest.raises(StoreUnavailable, match="not now"):
+        retry(ledger)
+    assert (ledger.count("rejects"), ledger.count("events")) == (1, 0)
+
+
 def test_two_retries_share_the_work(ledger: TestLedger, database: str) -> None:
     count = 700
     ledger.send(*(bad(number) for number in range(1, count + 1)))
