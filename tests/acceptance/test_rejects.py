@@ -149,7 +149,6 @@ def test_retry_of_all_that_pass_ends_with_0(config: Path, database: str) -> None
     fill(database, *good(250))
     done = run("rejects", "retry", "--all", "--config", config)
     assert (done.code, left(database)) == (0, 0), done.err
-    assert "tried 100 of 250\n" in done.err
 
 
 @pytest.mark.parametrize("action", ["retry", "drop", "export"])
