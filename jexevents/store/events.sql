@@ -3,9 +3,9 @@
 copy events (seq, job_id, checksum, source, name, occurred_at, occurred_offset, occurred_alt,
     received_at, data, raw) from stdin;
 
--- name: next_seqs
--- Take numbers for so many events.
-select nextval(sequence)
+-- name: next_seqs$
+-- Take numbers for so many events, the lowest first.
+select array_agg(nextval(sequence))
 from (select pg_get_serial_sequence('events', 'seq')::regclass as sequence) numbers,
     generate_series(1, :count);
 

@@ -7,7 +7,8 @@ in the order of their keys, so two writers wait for each other in one direction 
 deadlocks all the same is tried again by Database.run.
 
 Whoever writes events of a job holds its lock. So what is not found is new, and goes in by
-COPY, which knows no ``on conflict``; the unique index stands behind that all the same.
+COPY, which knows no ``on conflict``. Even the look is left out as long as nothing comes twice
+(``trust``): the unique index stands behind it all, and then the batch is tried again.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from jexevents.store.literals import array
 from jexevents.store.queries import QUERIES
 from jexevents.store.rejects import insert_rejects, take_rejects
 from jexevents.store.rows import copy_events, job_columns, read_job_facts, stored_event
+from jexevents.store.trust import Trust
 
 
 class Applied(NamedTuple):
@@ -118,6 +120,7 @@ class Ledger:
     def __init__(self, database: Database, *, reject_max_bytes: int = 1 << 20) -> None:
         self._database = database
         self._reject_max_bytes = reject_max_bytes
+        self._trust = Trust()
 
     def apply(
         self,
@@ -133,20 +136,33 @@ class Ledger:
         refuses what one of them holds, RejectsGone where one of ``retried`` has left the list
         already; nothing was stored then.
         """
+        tries = 0
 
         def work(connection: Connection) -> list[Applied]:
+            nonlocal tries
+            tries += 1
             take_rejects(connection, retried)
             insert_rejects(connection, rejects, self._reject_max_bytes)
-            return _Batch(connection, events).apply() if events else []
+            looks = tries > 1 or self._trust.looks
+            return _Batch(connection, events, looks=looks).apply() if events else []
 
-        return self._database.run(work)
+        applied = self._database.run(work)
+        if tries > 1:
+            self._trust.broken()
+        else:
+            self._trust.kept()
+        return applied
 
 
 class _Batch:
-    """The events of one transaction, by their jobs."""
+    """The events of one transaction, by their jobs.
 
-    def __init__(self, connection: Connection, events: Sequence[Event]) -> None:
+    Unless it ``looks``, it takes all for new, and fails where one is not.
+    """
+
+    def __init__(self, connection: Connection, events: Sequence[Event], *, looks: bool) -> None:
         self._connection = connection
+        self._looks = looks
         self._jobs: dict[tuple[Kind, str] | None, _Job] = {}
         self._offers = [self._offer(event) for event in events]
 
@@ -238,15 +254,20 @@ class _Batch:
             _mark_repeated(job, latest[job.id])
 
     def _find_stored(self, jobs: Sequence[_Job]) -> None:
-        """Find which of the events the ledger has; all others are new."""
+        """Find which of the events the ledger has, if it is worth a look; others are new."""
         offered = [
             (job, checksum, entry)
             for job in jobs
             for checksum, entry in job.entries.items()
             if entry.repeats is None
         ]
-        if not offered:
-            return
+        if not self._looks:
+            for _, _, entry in offered:
+                entry.fresh = True
+        elif offered:
+            self._look(offered)
+
+    def _look(self, offered: Sequence[tuple[_Job, bytes, _Entry]]) -> None:
         jobless = [checksum for job, checksum, _ in offered if job.key is None]
         if jobless:
             # There is no row to lock: locks that are named by the events themselves do as well.
@@ -265,7 +286,7 @@ class _Batch:
         if not fresh:
             return
         seqs = QUERIES.events.next_seqs(self._connection, count=len(fresh))
-        for (_, entry), (seq,) in zip(fresh, seqs, strict=True):
+        for (_, entry), seq in zip(fresh, seqs, strict=True):
             entry.seq = seq
         copy_events(self._connection, [(e.seq, job.id, e.event) for job, e in fresh])
         self._add_positions([entry for _, entry in fresh])

@@ -24,7 +24,8 @@ _CHUNK_BYTES = 1 << 20
 
 def array(values: Iterable[Any]) -> str:
     """Give an array literal of None, text, numbers, truth values, bytes and aware datetimes."""
-    return "{" + ",".join([_ELEMENTS[type(value)](value) for value in values]) + "}"
+    elements = ["NULL" if value is None else _ELEMENTS[type(value)](value) for value in values]
+    return "{" + ",".join(elements) + "}"
 
 
 def columns(names: Iterable[str], rows: Iterable[Iterable[Any]]) -> dict[str, str]:
@@ -43,10 +44,9 @@ def _bytes(value: bytes) -> str:
 
 
 _ELEMENTS: Mapping[type, Callable[[Any], str]] = {
-    type(None): lambda _: "NULL",
     str: _quoted,
     int: str,
-    bool: lambda value: "t" if value else "f",
+    bool: str,
     float: repr,
     bytes: _bytes,
     datetime: datetime.isoformat,
