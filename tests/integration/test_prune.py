@@ -211,7 +211,7 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("small_steps")
 def test_broken_off_it_goes_on_where_it_was(ledger: TestLedger) -> None:
     fill(ledger, range(300, 323))
-    ledger.send(*[b"no event"] * 23)
+    ledger.send(*(b"no event %d" % number for number in range(23)))
     steps = Prune(ledger.database, LATER, wiring.recognise).steps()
     done = [next(steps), next(steps)]
     steps.close()
