@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
@@ -16,17 +17,18 @@ from bench.errors import BenchFailed
 from bench.measurements import MEASUREMENTS
 from bench.report import Report
 from bench.sizes import Sizes
-from bench.stage import Bench
+from bench.stage import opened
 from jexevents.errors import JexError
 
 _DOCUMENT = ROOT / "docs" / "performance.md"
 _RAW = ROOT / "bench" / "results" / "latest.json"
-_WIDTH = 110
+_WIDTH = 130
 _PLACE = ROOT / "var" / "bench"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure what is asked for; give the exit code: 0, or 1 if a measurement failed."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     options = _parser().parse_args(arguments)
     console = Console(highlight=False)
     if not console.is_terminal:
@@ -34,19 +36,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         report = _measure(options)
         report.print(console)
+        report.write(*_written(options))
         for path in _written(options):
             console.print(f"written to {path}", soft_wrap=True)
-        report.write(*_written(options))
     except (BenchFailed, JexError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("bench: stopped", file=sys.stderr)
+        return 130
     return 0
 
 
 def _measure(options: argparse.Namespace) -> Report:
     sizes = _sizes(options)
-    with servers.provided(options.place, _say) as found:
-        bench = Bench(found, sizes, _say)
+    with servers.provided(options.place, _say) as found, opened(found, sizes, _say) as bench:
         chosen = [name for name in MEASUREMENTS if not options.names or name in options.names]
         results = {name: MEASUREMENTS[name](bench) for name in chosen}
         return Report(machine.describe(found), sizes, results)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -31,6 +32,14 @@ def of_family(pid: int) -> float:
         # A child that ended meanwhile was missed, or counted twice.
         if _stat(pid)[_WITH_CHILDREN] == own:
             return ticks / _TICK
+
+
+def of_machine() -> float:
+    """Give the CPU seconds that this machine spent on anything at all."""
+    user, nice, system, _idle, _wait, irq, soft = map(
+        int, (_PROC / "stat").read_text().split(maxsplit=8)[1:8]
+    )
+    return (user + nice + system + irq + soft) / _TICK
 
 
 def parent(pid: int) -> int:
@@ -64,15 +73,12 @@ def listener(port: int) -> int | None:
 
 
 class Meter:
-    """CPU seconds of several processes, from its making or from ``restart`` on."""
+    """CPU seconds of several processes, from its making on."""
 
     def __init__(self, clocks: Mapping[str, Callable[[], float]]) -> None:
         self._clocks = clocks
-        self.restart()
-
-    def restart(self) -> None:
-        """Count from now."""
         self._begin = {name: clock() for name, clock in self._clocks.items()}
+        self._at, self._own, self._machine = time.monotonic(), time.process_time(), of_machine()
 
     def read(self) -> dict[str, float]:
         """Give the seconds of each since then."""
@@ -81,6 +87,12 @@ class Meter:
     def per_event(self, events: int) -> dict[str, float]:
         """Give the microseconds of each for one of ``events`` events."""
         return {name: 1e6 * seconds / events for name, seconds in self.read().items()}
+
+    def strangers(self) -> float:
+        """Give the part (0 to 1) of the processors that none of these, nor this process, had."""
+        machine = of_machine() - self._machine - (time.process_time() - self._own)
+        available = (time.monotonic() - self._at) * (os.cpu_count() or 1)
+        return max(0.0, machine - sum(self.read().values())) / available
 
 
 def _stat(pid: int) -> list[str]:

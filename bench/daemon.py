@@ -77,10 +77,15 @@ class Daemon:
         line = self._wait_logged("consuming")
         return datetime.fromisoformat(line["time"].replace("Z", "+00:00")).timestamp()
 
+    def wait_listening(self) -> tuple[str, int]:
+        """Wait until it listens; give host and port."""
+        host, port = self._wait_logged("listening")["addresses"][0]
+        return host, port
+
     def wait_ready(self) -> tuple[str, int]:
         """Wait until it answers that it is ready; give host and port."""
-        host, port = self._wait_logged("listening")["addresses"][0]
-        self._wait_logged("consuming")
+        host, port = self.wait_listening()
+        self.wait_consuming()
         deadline = time.monotonic() + _START_SECONDS
         while not _answers(f"http://{host}:{port}/readyz"):
             self._look(deadline, "is not ready")

@@ -57,10 +57,10 @@ def server(uri: str) -> tuple[str, int | None]:
         return version.split()[0], _postmaster(connection.info.backend_pid)
 
 
-def create(uri: str, name: str, like: str | None = None) -> str:
-    """Make a database, empty or a copy of the one named ``like``; give its URI."""
+def create(uri: str, name: str, like: str) -> str:
+    """Make a database as a copy of the one named ``like``; give its URI."""
     with connected(uri) as connection:
-        ask(connection, f"create database {name} template {like or 'template1'}")
+        ask(connection, f"create database {name} template {like}")
     return named(uri, name)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 from xml.sax.saxutils import escape
 
 from bench.figures import Goal, Rate
@@ -33,7 +34,8 @@ _STYLE = """\
 
 def draw(rates: Sequence[Rate], goals: Sequence[Goal]) -> str:
     """Give the picture as SVG, readable in light and in dark."""
-    scored = [goal for goal in goals if goal.score is not None]
+    # A goal of zero errors has no length.
+    scored = [goal for goal in goals if goal.score is not None and isfinite(goal.score)]
     parts, top = [], 30
     if rates:
         parts += _heading("Events a second", top)

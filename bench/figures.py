@@ -8,14 +8,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bench.errors import BenchFailed
+
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Events a second over several rounds; ``cpu`` is the median cost by process, in us."""
+    """Events a second over several rounds.
+
+    ``cpu`` is the median cost by process, in microseconds an event; ``strangers`` the greatest
+    part of the processors that other processes had meanwhile.
+    """
 
     what: str
     values: tuple[float, ...]
     cpu: Mapping[str, float] = field(default_factory=dict)
+    strangers: float = 0.0
 
     @property
     def median(self) -> float:
@@ -60,7 +67,12 @@ class Result:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Give the least value that at least ``share`` (0 to 1) of the values do not exceed."""
+    """Give the least value that at least ``share`` (0 to 1) of the values do not exceed.
+
+    Raises BenchFailed if there is none.
+    """
+    if not values:
+        raise BenchFailed("nothing was measured: choose greater sizes")
     ordered = sorted(values)
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 

@@ -25,6 +25,7 @@ _RATE_HEAD = (
     "CPU: consumer",
     "PostgreSQL",
     "RabbitMQ",
+    "Others",
 )
 _GOAL_HEAD = ("Measured", "Figure", "Goal", "Met")
 Rows = Sequence[Sequence[str]]
@@ -55,13 +56,16 @@ class Report:
             for row in rows:
                 table.add_row(*row)
             console.print(table)
-        console.print(_listed(self.machine), highlight=False)
+        console.print(_listed(self.machine))
 
     def markdown(self, picture: str) -> str:
         """Give what stands between the marks."""
         parts = [_markdown(head, rows) for head, rows in self._tables()]
         image = f"![Events a second, and each figure beside its goal]({picture})"
-        return "\n\n".join([image, *parts, f"{_listed(self.machine)}."])
+        sizes = {name.replace("_", " "): f"{size:,}" for name, size in asdict(self.sizes).items()}
+        short = "" if self.sizes == Sizes() else "A run with other sizes than `make bench` has. "
+        told = [f"{_listed(self.machine)}.", f"{short}Sizes: {_listed(sizes)}."]
+        return "\n\n".join([image, *parts, *told])
 
     def write(self, document: Path, raw: Path) -> None:
         """Write the tables into the document, the picture beside it, and the figures as JSON.
@@ -79,9 +83,14 @@ class Report:
 
     def _tables(self) -> Iterable[tuple[Sequence[str], Rows]]:
         if self.rates:
-            yield _RATE_HEAD, [_rate_row(rate, self.rates[0]) for rate in self.rates]
+            yield _RATE_HEAD, [_rate_row(rate, self._ceiling) for rate in self.rates]
         if self.goals:
             yield _GOAL_HEAD, [_goal_row(goal) for goal in self.goals]
+
+    @property
+    def _ceiling(self) -> float | None:
+        ingest = self.results.get("ingest")
+        return ingest.rates[0].median if ingest else None
 
     def _raw(self) -> dict:
         return {
@@ -109,11 +118,12 @@ def number(value: float) -> str:
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
-def _rate_row(rate: Rate, top: Rate) -> list[str]:
+def _rate_row(rate: Rate, ceiling: float | None) -> list[str]:
     several = len(rate.values) > 1
     spread = f"{number(min(rate.values))} to {number(max(rate.values))}" if several else ""
     costs = [number(rate.cpu[name]) if name in rate.cpu else "" for name in _PROCESSES]
-    return [rate.what, number(rate.median), spread, number(rate.median / top.median), *costs]
+    share = number(rate.median / ceiling) if ceiling else ""
+    return [rate.what, number(rate.median), spread, share, *costs, f"{rate.strangers:.0%}"]
 
 
 def _goal_row(goal: Goal) -> list[str]:

@@ -19,26 +19,39 @@ from bench.sizes import Sizes
 
 @dataclass(frozen=True)
 class Bench:
-    """What every measurement is given."""
+    """What every measurement is given; ``empty`` is a migrated database without rows."""
 
     servers: Servers
     sizes: Sizes
     say: Say
+    empty: str
 
     @contextmanager
     def stage(self, like: str | None = None) -> Iterator[Stage]:
-        """Make a stage with an empty, migrated database, or with a copy of the one ``like``."""
-        name = f"bench_{secrets.token_hex(4)}"
-        uri = database.create(self.servers.postgres, name, like)
-        folder = self.servers.folder / name
-        folder.mkdir()
-        stage = Stage(self.servers.amqp, uri, name, folder)
-        try:
-            command("migrate", "--config", str(stage.config()))
+        """Make a stage with an empty database, or with a copy of that of the stage ``like``."""
+        with _stage(self.servers, like or self.empty) as stage:
             yield stage
-        finally:
-            publishing.drop(stage.amqp, stage.exchange, stage.queue)
-            database.drop(self.servers.postgres, name)
+
+
+@contextmanager
+def opened(servers: Servers, sizes: Sizes, say: Say) -> Iterator[Bench]:
+    """Make a bench: migrates the database that those of all stages are copied from."""
+    with _stage(servers, "template1") as first:
+        command("migrate", "--config", str(first.config()))
+        yield Bench(servers, sizes, say, first.name)
+
+
+@contextmanager
+def _stage(servers: Servers, like: str) -> Iterator[Stage]:
+    name = f"bench_{secrets.token_hex(4)}"
+    folder = servers.folder / name
+    folder.mkdir()
+    uri = database.create(servers.postgres, name, like)
+    try:
+        yield Stage(servers.amqp, uri, name, folder)
+    finally:
+        publishing.drop(servers.amqp, f"{name}_events", name)
+        database.drop(servers.postgres, name)
 
 
 @dataclass(frozen=True)
@@ -78,10 +91,13 @@ class Stage:
         """Start a daemon."""
         return Daemon(self.config(node))
 
-    def token(self) -> str:
-        """Make a token that may read and write."""
+    @contextmanager
+    def served(self) -> Iterator[tuple[Daemon, tuple[str, int], str]]:
+        """Run a daemon that answers HTTP; give it, its address, and a token to read and write."""
         roles = ("--role", "read", "--role", "write")
-        return command("token", "make", "--config", str(self.config()), *roles)
+        token = command("token", "make", "--config", str(self.config()), *roles)
+        with self.daemon() as daemon:
+            yield daemon, daemon.wait_ready(), token
 
     def fill(self, bodies: Iterable[bytes]) -> int:
         """Put messages into the queue; give their number."""
@@ -91,8 +107,11 @@ class Stage:
         """Put events of whole jobs into the queue, at least ``events``; give their number."""
         return self.fill(messages(-(-events // STEPS), first_cluster))
 
-    def check(self, events: int, first_cluster: int = FIRST_CLUSTER) -> None:
-        """Raise BenchFailed unless the jobs of ``fill_events`` are whole, each event once."""
+    def check(self, events: int, first_cluster: int = FIRST_CLUSTER, others: int = 0) -> None:
+        """Raise BenchFailed unless the jobs of ``fill_events`` are whole, each event once.
+
+        ``others`` is the number of events that the ledger has beside these.
+        """
         with database.connected(self.database) as connection:
             states = database.states(connection)
             stored = database.count_events(connection)
@@ -101,8 +120,8 @@ class Stage:
         wrong = [key for key in clusters if states.get(str(key)) != final_state(key)]
         if wrong:
             raise BenchFailed(f"{len(wrong)} jobs are in a wrong state, such as {wrong[:5]}")
-        if not stored == distinct == STEPS * len(states):
-            raise BenchFailed(f"{stored} events, {distinct} distinct ones, {len(states)} jobs")
+        if not stored == distinct == events + others:
+            raise BenchFailed(f"{stored} events, {distinct} distinct, not {events + others}")
         with publishing.channel_to(self.amqp) as channel:
             if left := publishing.depth(channel, self.queue):
                 raise BenchFailed(f"{left} messages are left in the queue")

@@ -30,6 +30,7 @@ class Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            start_new_session=True,
         )
         self._process.stdin.write(json.dumps(task) + "\n")
         self._process.stdin.flush()
@@ -37,7 +38,9 @@ class Child:
     def __enter__(self) -> Child:
         return self
 
-    def __exit__(self, *_error: object) -> None:
+    def __exit__(self, error: type | None, *_rest: object) -> None:
+        if error:
+            self._process.kill()
         with suppress(BrokenPipeError):
             self._process.stdin.close()
         try:
@@ -70,12 +73,6 @@ class Child:
         if not line:
             raise BenchFailed(f"{self.name} ended with {self._process.wait(_END_SECONDS)}")
         return json.loads(line)
-
-
-def run_child(name: str, **task: Any) -> dict[str, Any]:
-    """Run a child to its end; give its result."""
-    with Child(name, **task) as child:
-        return child.result()
 
 
 def serve(work: Callable[..., dict[str, Any]]) -> None:

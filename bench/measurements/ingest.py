@@ -78,7 +78,7 @@ def copy(bench: Bench, stage: Stage, count: int) -> Round:
         database.settle(other.database)
         meter = cpu.Meter(bench.servers.clocks())
         seconds = database.load(target, "events", files["events"])
-        return Round(count / seconds, seconds, meter.per_event(count))
+        return Round.of(count, seconds, meter)
 
 
 def _consumed(bench: Bench, child: str, count: int, **task: Any) -> Round:
@@ -87,4 +87,4 @@ def _consumed(bench: Bench, child: str, count: int, **task: Any) -> Round:
         begin = consumer.wait_begun()
         meter = cpu.Meter(rounds.clocks(bench, [consumer.pid]))
         seconds = consumer.result()["end"] - begin
-        return Round(count / seconds, seconds, meter.per_event(count))
+        return Round.of(count, seconds, meter)

