@@ -59,11 +59,16 @@ class Goal:
 
 @dataclass(slots=True)
 class Result:
-    """What one measurement came to; ``raw`` is kept as JSON and holds what the rest is made of."""
+    """What one measurement came to.
+
+    ``raw`` is kept as JSON and holds what the rest is made of. ``strangers`` is the greatest
+    part of the processors that other processes had, beside what the rates tell of it.
+    """
 
     rates: list[Rate] = field(default_factory=list)
     goals: list[Goal] = field(default_factory=list)
     raw: dict[str, Any] = field(default_factory=dict)
+    strangers: float = 0.0
 
 
 def percentile(values: Sequence[float], share: float) -> float:

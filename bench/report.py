@@ -28,6 +28,8 @@ _RATE_HEAD = (
     "Others",
 )
 _GOAL_HEAD = ("Measured", "Figure", "Goal", "Met")
+# What others may have of the machine: the system itself does something now and then.
+_PEACE = 0.05
 Rows = Sequence[Sequence[str]]
 
 
@@ -56,16 +58,23 @@ class Report:
             for row in rows:
                 table.add_row(*row)
             console.print(table)
-        console.print(_listed(self.machine))
+        for line in self._told():
+            console.print(line)
 
     def markdown(self, picture: str) -> str:
         """Give what stands between the marks."""
         parts = [_markdown(head, rows) for head, rows in self._tables()]
         image = f"![Events a second, and each figure beside its goal]({picture})"
+        return "\n\n".join([image, *parts, *self._told()])
+
+    def _told(self) -> list[str]:
+        """Say on what and with what sizes it was measured, and whether it was in peace."""
         sizes = {name.replace("_", " "): f"{size:,}" for name, size in asdict(self.sizes).items()}
         short = "" if self.sizes == Sizes() else "A run with other sizes than `make bench` has. "
         told = [f"{_listed(self.machine)}.", f"{short}Sizes: {_listed(sizes)}."]
-        return "\n\n".join([image, *parts, *told])
+        if (share := self._strangers) > _PEACE:
+            told.append(f"The machine was busy: other processes had up to {share:.0%} of it.")
+        return told
 
     def write(self, document: Path, raw: Path) -> None:
         """Write the tables into the document, the picture beside it, and the figures as JSON.
@@ -91,6 +100,11 @@ class Report:
     def _ceiling(self) -> float | None:
         ingest = self.results.get("ingest")
         return ingest.rates[0].median if ingest else None
+
+    @property
+    def _strangers(self) -> float:
+        measured = [*self.rates, *self.results.values()]
+        return max((each.strangers for each in measured), default=0.0)
 
     def _raw(self) -> dict:
         return {

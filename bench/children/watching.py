@@ -1,8 +1,9 @@
 """Asks for jobs, again and again, until each has the status that an event brings.
 
 A few connections share the jobs that are waited for. Each job is asked for from the moment at
-which its event is due to be published, every few milliseconds; what is noted is when the first
-answer with the new status came, and when the last one without it did.
+which its event is due to be published; what is noted is when the first answer with the new status
+came, and when the last one without it did. All together they ask once in so many milliseconds at
+most, however many jobs are waited for: the asking must not make what it measures.
 """
 
 from __future__ import annotations
@@ -37,19 +38,20 @@ def watch(
     address: tuple[str, int],
     token: str,
     connections: int,
-    pause: float,
+    interval: float,
     probes: list[tuple[int, float, str, list[str]]],
 ) -> dict[str, Any]:
     """Wait for each of ``probes``: number, due time, invocation id, statuses that count as new.
 
-    Gives number, time of the last answer before, and of the first with the new status.
+    ``interval`` is the least time between two requests, in seconds. Gives number, time of the
+    last answer before, and of the first with the new status.
     """
     board = _Board(
         [
             _Probe(due, number, wire.get(jobs.path(uuid), token), tuple(wanted), due)
             for number, due, uuid, wanted in probes
         ],
-        pause,
+        interval,
     )
     workers = [
         threading.Thread(target=board.work, args=(wire.Client(tuple(address)),))
@@ -65,13 +67,14 @@ def watch(
 class _Board:
     """What is still waited for, shared by the threads."""
 
-    def __init__(self, probes: list[_Probe], pause: float) -> None:
+    def __init__(self, probes: list[_Probe], interval: float) -> None:
         self.seen: list[tuple[int, float | None, float]] = []
         self.asked = self.given_up = 0
         self._waiting = probes
         heapq.heapify(probes)
         self._left = len(probes)
-        self._pause = pause
+        self._interval = interval
+        self._next = 0.0
         self._lock = threading.Lock()
 
     def work(self, client: wire.Client) -> None:
@@ -81,13 +84,21 @@ class _Board:
                 probe = heapq.heappop(self._waiting) if self._waiting else None
             if probe is None:
                 # The others have the rest in hand; one of them may come back.
-                time.sleep(self._pause)
+                time.sleep(self._interval)
                 continue
             wait_until(probe.due)
+            wait_until(self._turn())
             status, body = client.ask(probe.request)
             now = time.time()
             with self._lock:
                 self._note(probe, status, body, now)
+
+    def _turn(self) -> float:
+        """Give the time at which the next request may go out."""
+        with self._lock:
+            turn = max(time.time(), self._next)
+            self._next = turn + self._interval
+            return turn
 
     def _note(self, probe: _Probe, status: int, body: bytes, now: float) -> None:
         self.asked += 1
@@ -98,7 +109,7 @@ class _Board:
             self.given_up += 1
             self._left -= 1
         else:
-            probe.missed, probe.due = now, now + self._pause
+            probe.missed, probe.due = now, now
             heapq.heappush(self._waiting, probe)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from bench import cpu, jobs, rounds
@@ -35,19 +36,21 @@ def measure(bench: Bench) -> Result:
         Goal("p99 of a look-up", looks["milliseconds"]["p99"], "ms"),
         Goal("p99 of an insertion", inserts["milliseconds"]["p99"], "ms"),
     ]
-    return Result([], goals, {"look-ups": looks, "insertions": inserts})
+    strangers = max(looks["strangers"], inserts["strangers"])
+    return Result([], goals, {"look-ups": looks, "insertions": inserts}, strangers)
 
 
 def _asked(bench: Bench, daemon: int, **task: Any) -> dict[str, Any]:
-    meter = cpu.Meter(rounds.clocks(bench, [daemon]))
     with Child("asking", **task) as child:
+        clocks = {**rounds.clocks(bench, [daemon]), "client": partial(cpu.of_process, child.pid)}
+        meter = cpu.Meter(clocks)
         found = child.result()
-        costs = meter.per_event(len(found["times"]))
-        costs["client"] = 1e6 * cpu.of_process(child.pid) / len(found["times"])
+        costs, strangers = meter.per_event(len(found["times"])), meter.strangers()
     if found["errors"]:
         raise BenchFailed(f"{found['errors']} of {len(found['times'])} requests failed")
     return {
         "rate": found["rate"],
         "milliseconds": milliseconds(found["times"]),
         "cpu_us_per_request": costs,
+        "strangers": strangers,
     }

@@ -6,16 +6,16 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from bench import jobs
+from bench import cpu, jobs, rounds
 from bench.children.talk import Child
 from bench.errors import BenchFailed
 from bench.figures import Goal, Result, milliseconds, percentile
 from bench.load import EXECUTING, FIRST_CLUSTER, STEPS, TERMINATED, final_state, interleaved
-from bench.stage import Bench, Stage
+from bench.stage import Bench
 
 RATE = 1000
-PROBES_A_SECOND = 25
-_CONNECTIONS, _PAUSE_SECONDS = 4, 0.003
+PROBES_A_SECOND = 10
+_CONNECTIONS, _INTERVAL_SECONDS = 4, 0.004
 _LEAD_SECONDS = 2.0
 _WANTED = {EXECUTING: ("Running", "Completed", "Failed"), TERMINATED: ("Completed", "Failed")}
 
@@ -25,12 +25,31 @@ def measure(bench: Bench) -> Result:
     bench.say("latency")
     count = RATE * bench.sizes.latency_seconds // STEPS
     chosen = list(probes(count))
-    with bench.stage() as stage, stage.served() as (_, address, token):
+    with bench.stage() as stage, stage.served() as (daemon, address, token):
         clusters = dict.fromkeys(cluster for _, cluster, _ in chosen)
         known = jobs.insert(address, token, clusters)
-        seen, sent = _both(stage, address, token, count, chosen, known)
+        begin = time.time() + _LEAD_SECONDS
+        watching = {
+            "address": address,
+            "token": token,
+            "connections": _CONNECTIONS,
+            "interval": _INTERVAL_SECONDS,
+            "probes": [
+                (number, begin + number / RATE, known[cluster], _statuses(cluster, step))
+                for number, cluster, step in chosen
+            ],
+        }
+        publishing = {
+            "uri": stage.amqp,
+            "exchange": stage.exchange,
+            "jobs": count,
+            "rate": RATE,
+            "begin": begin,
+            "noted": [number for number, _, _ in chosen],
+        }
+        found = _both(bench, daemon.pid, watching, publishing)
         stage.check(count * STEPS, others=len(clusters))
-    return _summed_up(seen, sent)
+    return _summed_up(*found)
 
 
 def probes(count: int) -> Iterator[tuple[int, int, int]]:
@@ -43,40 +62,20 @@ def probes(count: int) -> Iterator[tuple[int, int, int]]:
 
 
 def _both(
-    stage: Stage,
-    address: tuple[str, int],
-    token: str,
-    count: int,
-    chosen: list[tuple[int, int, int]],
-    known: dict[int, str],
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    begin = time.time() + _LEAD_SECONDS
-    waited_for = [
-        (number, begin + number / RATE, known[cluster], _statuses(cluster, step))
-        for number, cluster, step in chosen
-    ]
-    task = {"connections": _CONNECTIONS, "pause": _PAUSE_SECONDS, "probes": waited_for}
-    noted = [number for number, _, _ in chosen]
-    with (
-        Child("watching", address=address, token=token, **task) as watching,
-        Child(
-            "paced",
-            uri=stage.amqp,
-            exchange=stage.exchange,
-            jobs=count,
-            rate=RATE,
-            begin=begin,
-            noted=noted,
-        ) as publishing,
-    ):
-        return watching.result(), publishing.result()
+    bench: Bench, daemon: int, watching: dict[str, Any], publishing: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any], float]:
+    with Child("watching", **watching) as watcher, Child("paced", **publishing) as publisher:
+        pids = [daemon, watcher.pid, publisher.pid]
+        meter = cpu.Meter(rounds.clocks(bench, pids))
+        seen, sent = watcher.result(), publisher.result()
+        return seen, sent, meter.strangers()
 
 
 def _statuses(cluster: int, step: int) -> tuple[str, ...]:
     return (final_state(cluster),) if step == TERMINATED else _WANTED[step]
 
 
-def _summed_up(seen: dict[str, Any], sent: dict[str, Any]) -> Result:
+def _summed_up(seen: dict[str, Any], sent: dict[str, Any], strangers: float) -> Result:
     if seen["given_up"]:
         raise BenchFailed(f"{seen['given_up']} events were never seen")
     at = dict(sent["sent"])
@@ -97,4 +96,4 @@ def _summed_up(seen: dict[str, Any], sent: dict[str, Any]) -> Result:
         "published_late_seconds": sent["late"],
         "times": times,
     }
-    return Result([], goals, raw)
+    return Result([], goals, raw, strangers)

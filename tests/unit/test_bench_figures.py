@@ -96,7 +96,7 @@ def test_large_bodies_stand_among_small_ones() -> None:
 def test_probes_are_spread_evenly_and_know_their_events() -> None:
     chosen = list(latency.probes(2000))
     numbers = [number for number, _, _ in chosen]
-    assert all(40 <= after - before <= 50 for before, after in pairwise(numbers))
+    assert all(100 <= after - before <= 110 for before, after in pairwise(numbers))
     assert {step for _, _, step in chosen} == {latency.EXECUTING, latency.TERMINATED}
 
 

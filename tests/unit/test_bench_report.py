@@ -54,6 +54,14 @@ def test_a_short_run_is_told() -> None:
     assert "events 10;" in short
 
 
+def test_a_busy_machine_is_told() -> None:
+    told = "The machine was busy: other processes had up to 31% of it."
+    assert told in Report({}, Sizes(), {"http": Result(strangers=0.31)}).markdown("x.svg")
+    busy = Rate("x", (1.0,), {}, 0.31)
+    assert told in Report({}, Sizes(), {"pair": Result([busy])}).markdown("x.svg")
+    assert "busy" not in Report({}, Sizes(), {"pair": Result([DAEMON])}).markdown("x.svg")
+
+
 def test_without_the_ceiling_there_is_no_ratio_to_it() -> None:
     text = Report({}, Sizes(), {"pair": Result([DAEMON])}).markdown("x.svg")
     assert "| 2 daemon | 14,700 |  |  | 60.0 |" in text
