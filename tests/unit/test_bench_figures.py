@@ -120,16 +120,26 @@ def test_what_is_no_answer_is_told() -> None:
 
 def test_processor_time_of_a_process_and_of_its_children() -> None:
     work = "import time\nwhile time.process_time() < 0.3: pass"
-    program = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {work!r}])\ninput()"
-    parent = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE)
-    try:
-        deadline = time.monotonic() + 30
-        while cpu.of_family(parent.pid) < 0.3:
-            assert time.monotonic() < deadline
-        assert cpu.of_process(parent.pid) < cpu.of_family(parent.pid)
-        assert cpu.parent(parent.pid) == os.getpid()
-    finally:
-        parent.communicate(b"\n")
+    run = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {work!r}])"
+    program = f"{run}\nprint(flush=True)\ninput()"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", program], **pipes) as process:
+        process.stdout.readline()
+        # The child has ended by now.
+        assert cpu.of_family(process.pid) >= 0.25 + cpu.of_process(process.pid)
+        assert cpu.parent(process.pid) == os.getpid()
+        process.stdin.close()
+
+
+def test_processor_time_of_children_that_run() -> None:
+    work = "import sys, time\nwhile time.process_time() < 0.3: pass\nprint(flush=True)\ninput()"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    before = cpu.of_family(os.getpid()) - cpu.of_process(os.getpid())
+    with subprocess.Popen([sys.executable, "-c", work], **pipes) as process:
+        process.stdout.readline()
+        of_children = cpu.of_family(os.getpid()) - cpu.of_process(os.getpid())
+        assert of_children >= before + 0.25
+        process.stdin.close()
 
 
 def test_memory_of_a_process() -> None:
