@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 
 .PHONY: help
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(VENV)/.installed: setup.cfg setup.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
@@ -27,6 +27,14 @@ run: $(VENV)/.installed ## Provide the servers, start the daemon, publish a samp
 .PHONY: test
 test: $(VENV)/.installed ## Run all tests, against real servers
 	$(BIN)/python -m pytest
+
+.PHONY: bench
+bench: $(VENV)/.installed ## Measure all rates, write docs/performance.md (about an hour)
+	@exec $(BIN)/python -m bench
+
+.PHONY: bench-quick
+bench-quick: $(VENV)/.installed ## Measure all with small sizes, write into var/bench (a few minutes)
+	@exec $(BIN)/python -m bench --quick
 
 .PHONY: lint
 lint: $(VENV)/.installed ## Check style and the direction of the imports

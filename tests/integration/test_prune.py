@@ -225,7 +225,7 @@ def test_broken_off_it_goes_on_where_it_was(ledger: TestLedger) -> None:
 @pytest.mark.usefixtures("small_steps")
 def test_two_at_once_share_the_work(ledger: TestLedger, database: str) -> None:
     fill(ledger, range(300, 360))
-    ledger.send(*[b"no event"] * 60)
+    ledger.send(*(b"no event %d" % number for number in range(60)))
 
     def work(_number: int) -> list[Step]:
         with open_ledger(database) as own:

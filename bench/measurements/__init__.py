@@ -1,0 +1,20 @@
+"""The measurements, by the names that ``python -m bench`` knows them by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from bench.figures import Result
+from bench.measurements import depth, http, ingest, latency, memory, pair, reading
+from bench.stage import Bench
+
+# In the order in which they are run and told.
+MEASUREMENTS: Mapping[str, Callable[[Bench], Result]] = {
+    "ingest": ingest.measure,
+    "pair": pair.measure,
+    "depth": depth.measure,
+    "latency": latency.measure,
+    "reading": reading.measure,
+    "http": http.measure,
+    "memory": memory.measure,
+}
