@@ -17,6 +17,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NoReturn
 
+import orjson
+
 from jexevents.errors import Malformed
 from jexevents.faults import fit, pointer, shown
 from jexevents.model import Fault, Reason
@@ -46,6 +48,9 @@ def loads(body: bytes, *, max_depth: int = MAX_DEPTH, any_text: bool = False) ->
     ``surrogateescape`` reads them: for senders who force raw bytes into strings. The caller
     then sees to it that nothing of the kind is stored as text.
     """
+    flat = None if max_depth < 1 else _flat(body, any_text)
+    if flat is not None:
+        return flat
     text = _decoded(body, "surrogateescape" if any_text else "strict")
     if text.count("[") + text.count("{") > max_depth:
         _refuse_depth(text, max_depth)
@@ -62,6 +67,30 @@ class _NotJson(Malformed):
     """The text is no JSON, or none that can be kept."""
 
     reason = Reason.NOT_JSON
+
+
+def _flat(body: bytes, any_text: bool) -> dict[str, object] | None:
+    """Read an object of texts and integers, which is what most messages are; None for others.
+
+    orjson takes a tenth of the time, but does not tell when a name comes twice. The quotation
+    marks do: two for a name, two for a text, and if that is all there are, no more names came
+    than there are members.
+    """
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    if type(value) is not dict:
+        return None
+    marks = 2 * len(value)
+    for member in value.values():
+        if type(member) is str:
+            marks += 2
+        elif type(member) is not int or not MIN_INTEGER <= member <= MAX_INTEGER:
+            return None
+    if body.count(b'"') != marks or (not any_text and b"\\u0000" in body):
+        return None
+    return value
 
 
 class _Bad:

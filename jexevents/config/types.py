@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import tzinfo
+from datetime import timezone, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -122,15 +122,20 @@ def list_of(name: str, expected: str, read_item: Callable[[Any], Any], kind: typ
     return OptionType(name, expected, read, _text_to_list, show)
 
 
+_UTC_NAMES = ("UTC", "Etc/UTC")
+
+
 def resolve_zone(name: str) -> tzinfo:
     """Give the time zone of an IANA name, or for ``local`` that of this machine. Raises Misfit.
 
     zoneinfo looks into the system's files first, then into the package tzdata.
     """
     try:
-        return tzlocal.get_localzone() if name == "local" else ZoneInfo(name)
+        zone = tzlocal.get_localzone() if name == "local" else ZoneInfo(name)
     except (ValueError, OSError, KeyError, TypeError) as exc:
         raise Misfit('the name of an IANA time zone like "Europe/Berlin", or "local"') from exc
+    # The same zone, but as Python knows it without looking anything up.
+    return timezone.utc if getattr(zone, "key", None) in _UTC_NAMES else zone
 
 
 def _require(holds: object, expected: str) -> None:

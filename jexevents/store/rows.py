@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import Any, NamedTuple
+
+import orjson
 
 from jexevents.lifecycle.order import Tail
 from jexevents.model import Event, Position
@@ -90,8 +92,11 @@ def _tail(tail: Tail | None) -> tuple[Any, ...]:
     )
 
 
-# ASCII only would make six characters of each other one, and jsonb keeps none of the difference.
-_to_json = json.JSONEncoder(ensure_ascii=False).encode
+def _to_json(data: Mapping[str, Any]) -> str:
+    try:
+        return orjson.dumps(data).decode()
+    except TypeError:  # an integer of more than 64 bits, which jsonb takes
+        return json.dumps(data, ensure_ascii=False)
 
 
 def copy_events(connection: Connection, events: Iterable[tuple[int, str | None, Event]]) -> None:
@@ -113,7 +118,7 @@ def _event_row(seq: int, job_id: str | None, event: Event) -> str:
             NULL if offset is None else field(offset),
             NULL if alternative is None else alternative.isoformat(),
             event.received_at.isoformat(),
-            field(_to_json(event.data)),
+            _to_json(event.data).replace("\\", "\\\\"),  # JSON has no bare control characters
             bytes_field(event.raw),
         )
     )

@@ -6,9 +6,10 @@ import json
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jexevents import strictjson
 from jexevents.errors import Malformed
 from jexevents.strictjson import MAX_FAULTS, MAX_INTEGER, MIN_INTEGER, loads
 
@@ -165,3 +166,26 @@ def test_any_text_is_let_through_where_it_is_asked_for_and_nothing_else():
     for bad in (b'{"a": 1, "a": "\xff"}', b'{"a": NaN}', b"\xff", b'{"a": 1e999}'):
         with pytest.raises(Malformed):
             loads(bad, any_text=True)
+
+
+_MEMBER_TEXT = st.text(alphabet='a":\\ \u00e4\ud83d', max_size=6)
+_PIECES = st.one_of(
+    _MEMBER_TEXT.map(lambda text: json.dumps(text)),
+    st.sampled_from(["1", "-9223372036854775808", "9223372036854775808", "1.0", "null", "[1]"]),
+    st.sampled_from(['{"a":1}', '"\\u0000"', '"\\ud800"', "NaN", "true", '"']),
+)
+_NAMES = st.sampled_from(['"a"', '"b"', '"a\\""', '"\\u0061"', '""'])
+_GAPS = st.sampled_from([":", " :", ": ", "\n:\t"])
+
+
+@given(st.lists(st.tuples(_NAMES, _GAPS, _PIECES), max_size=4), st.booleans())
+@settings(max_examples=500)
+def test_the_quick_reading_says_what_the_thorough_one_says(members, any_text: bool) -> None:
+    body = ("{" + ",".join("".join(member) for member in members) + "}").encode(
+        "utf-8", "surrogatepass"
+    )
+    quick = strictjson._flat(body, any_text)
+    if quick is not None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(strictjson, "_flat", lambda *_: None)
+            assert strictjson.loads(body, any_text=any_text) == quick

@@ -35,6 +35,7 @@ from jexevents.sources.condor.parse import parse
 from jexevents.sources.condor.times import resolve
 from jexevents.validation import SCHEMAS
 
+_CONDOR = Kind.CONDOR
 _OCCURRENCES = 1000
 _SCHEMA = "condor_message"
 # Several AMQP libraries put the character set here; that is no encoding of the body.
@@ -65,7 +66,7 @@ def _event(arrival: Arrival, zone: tzinfo) -> Event:
     source = envelope.get("Source", arrival.source)
     instant = resolve(parsed.stamp, zone, arrival.received_at)
     return Event(
-        kind=Kind.CONDOR,
+        kind=_CONDOR,
         job=job_key(source, parsed.cluster, parsed.proc) if _is_of_job(parsed) else None,
         source=source,
         name=parsed.name,
@@ -112,7 +113,7 @@ def job_key(source: str, cluster: int, proc: int) -> JobKey:
     """
     condor_id = str(cluster) if proc == 0 else f"{cluster}.{proc}"
     key = f"{source}#{condor_id}" if source else condor_id
-    return JobKey(Kind.CONDOR, key, source, {"cluster": cluster, "proc": proc})
+    return JobKey(_CONDOR, key, source, {"cluster": cluster, "proc": proc})
 
 
 def _open(body: bytes) -> tuple[Mapping[str, Any], bytes]:

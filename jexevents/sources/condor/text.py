@@ -95,7 +95,7 @@ def parse_text(text: bytes) -> CondorEvent:
     if match is None:
         raise unreadable("a header 'NNN (C.P.S) DATE TIME text' in the first line", shown(lines[0]))
     number, *ids = map(int, match.group(1, 2, 3, 4))
-    if not all(map(is_id, ids)):
+    if not (is_id(min(ids)) and is_id(max(ids))):
         raise unreadable("ids of 32 bits", shown(lines[0][4:50]))
     stamp = make_stamp(match[5], match[6] or match[8], match[7] or match[9], *match.group(*_CLOCK))
     _check_end(lines)
