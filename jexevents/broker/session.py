@@ -34,17 +34,19 @@ class Intake:
 
 
 class Delivery(NamedTuple):
-    """A message in hand: its tag, good for one channel only, and what came."""
+    """A message in hand: its tag, good for one channel only, its bytes, and what came."""
 
     tag: int
     redelivered: bool
+    size: int
     arrival: Arrival
 
 
 class Session:
     """Takes messages of one queue over one connection, till that breaks.
 
-    ``in_hand`` counts what was delivered and not acknowledged, ``bytes_in_hand`` its bodies.
+    ``in_hand`` counts what was delivered and not acknowledged, ``bytes_in_hand`` its bodies
+    and properties.
     All but ``wake`` is for the thread that owns the connection.
     """
 
@@ -97,10 +99,10 @@ class Session:
         before it does to itself alone.
         """
         batch = [self._waiting.popleft()]
-        size = len(batch[0].arrival.body)
+        size = batch[0].size
         while not batch[0].redelivered and self._waiting and len(batch) < limit:
             following = self._waiting[0]
-            size += len(following.arrival.body)
+            size += following.size
             if following.redelivered or size > BATCH_MAX_BYTES:
                 break
             batch.append(self._waiting.popleft())
@@ -114,7 +116,7 @@ class Session:
         """Tell the broker that all of a batch, and with it all before, is kept."""
         self._channel.basic_ack(batch[-1].tag, multiple=True)
         self.in_hand -= len(batch)
-        self.bytes_in_hand -= sum(len(delivery.arrival.body) for delivery in batch)
+        self.bytes_in_hand -= sum(delivery.size for delivery in batch)
 
     def pump(self, seconds: float) -> None:
         """Keep the connection alive and take in what comes; returns when something came.
@@ -150,9 +152,10 @@ class Session:
             self._intake.source,
             _properties(method, properties),
         )
-        self._waiting.append(Delivery(method.delivery_tag, method.redelivered, arrival))
+        size = len(body) + getattr(properties, "weight", 0)
+        self._waiting.append(Delivery(method.delivery_tag, method.redelivered, size, arrival))
         self.in_hand += 1
-        self.bytes_in_hand += len(body)
+        self.bytes_in_hand += size
 
 
 def _nothing() -> None:

@@ -208,3 +208,17 @@ def test_an_exchange_of_the_brokers_own_is_used(vhost: str) -> None:
     with pika.BlockingConnection(pika.URLParameters(vhost)) as connection:
         topology.declare(connection)
         assert topology.missing(connection) == []
+
+
+def test_headers_count_as_what_they_take(vhost: str, topology: Topology) -> None:
+    properties = pika.BasicProperties(headers={f"h{number}": "" for number in range(2000)})
+    store = Store()
+    store.away = True
+    with consuming(vhost, topology, store, prefetch_max_bytes=4 * MEBIBYTE) as consumer:
+        with channel(vhost, topology) as opened:
+            for _ in range(40):
+                opened.basic_publish(topology.exchange_name, "", b"x", properties)
+        wait_until(lambda: queued(vhost, topology) == 39, WAIT_SECONDS, "the rest to go back")
+        assert consumer.problem is not None
+        store.away = False
+        wait_until(lambda: len(store.bodies) == 40, WAIT_SECONDS, "all messages")
