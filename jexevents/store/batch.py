@@ -120,6 +120,7 @@ class Batch:
         self._offers = [self._offer(event) for event in events]
 
     def apply(self) -> list[Applied]:
+        """Store the events and bring their jobs up to date; give one Applied for each."""
         jobs = list(self._jobs.values())
         keyed = sorted((job for job in jobs if job.key is not None), key=_place)
         self._lock(keyed)
