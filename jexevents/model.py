@@ -149,8 +149,9 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """An arrival that could not be accepted, with every reason and who had sent it."""
+    """An arrival that could not be accepted, with every fault and, in one word, the reason."""
 
     arrival: Arrival
     faults: tuple[Fault, ...]
     credential: str | None = None
+    reason: str = ""

@@ -11,6 +11,7 @@ from jexevents.broker.topology import Topology
 from jexevents.config import Config
 from jexevents.ingest import Ingest
 from jexevents.model import Arrival, Event, Kind, Role
+from jexevents.observers import NOBODY, IngestObserver
 from jexevents.sidecar.compose import Access
 from jexevents.sources.condor.message import is_identity
 from jexevents.sources.condor.message import read as read_condor
@@ -64,7 +65,7 @@ def front(config: Config, database: Database) -> Database:
     )
 
 
-def ingest(config: Config, database: Database) -> Ingest:
+def ingest(config: Config, database: Database, observer: IngestObserver = NOBODY) -> Ingest:
     """Give the way into the ledger."""
     zone = config.log_zone
 
@@ -72,7 +73,7 @@ def ingest(config: Config, database: Database) -> Ingest:
         return read_condor(arrival, zone)
 
     ledger = Ledger(database, reject_max_bytes=config.reject_max_bytes)
-    return Ingest(ledger, Reading(database), read)
+    return Ingest(ledger, Reading(database), read, observer)
 
 
 def recognise(_kind: Kind | None, checksum: bytes, source: str, raw: bytes) -> bool:
