@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from jexevents.model import Fault, Reason
+
 if TYPE_CHECKING:
     from jexevents.config.faults import ConfigFault
-    from jexevents.model import Fault
 
 
 class JexError(Exception):
@@ -62,19 +63,36 @@ class BrokerMismatch(JexError):
 
 
 class Unacceptable(JexError):
-    """A message or document cannot be accepted; ``faults`` says why, one entry a fault."""
+    """A message or document cannot be accepted; ``faults`` says why, one entry a fault.
 
-    def __init__(self, message: str, faults: Sequence[Fault] = (), *, remedy: str = "") -> None:
+    ``reason`` says it in the one word that rejects are counted by.
+    """
+
+    reason = Reason.INTERNAL
+
+    def __init__(
+        self,
+        message: str,
+        faults: Sequence[Fault] = (),
+        *,
+        remedy: str = "",
+        reason: Reason | None = None,
+    ) -> None:
         super().__init__(message, remedy=remedy)
         self.faults = tuple(faults)
+        self.reason = reason or self.reason
 
 
 class Malformed(Unacceptable):
     """The input cannot be read as what it claims to be."""
 
+    reason = Reason.UNREADABLE_EVENT
+
 
 class Invalid(Unacceptable):
     """The input can be read, but its content is not allowed."""
+
+    reason = Reason.SCHEMA
 
 
 class Conflict(Unacceptable):

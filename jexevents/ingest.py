@@ -14,7 +14,7 @@ from typing import Any
 
 from jexevents.errors import Conflict, Invalid, Malformed, Unacceptable, Unavailable
 from jexevents.logs import get_logger
-from jexevents.model import Arrival, Event, Fault, Outcome, Reject
+from jexevents.model import Arrival, Event, Fault, Outcome, Reason, Reject
 from jexevents.observers import FAILED, NOBODY, REFUSED, IngestObserver
 from jexevents.sources import jex
 from jexevents.store.ledger import Applied, Ledger
@@ -64,11 +64,11 @@ class Ingest:
 
         Raises StoreUnavailable; then the same batch must come again. Nothing of it was stored,
         unless it was being stored one by one: then events that were are duplicates, and
-        rejects may stand twice.
+        rejects count one time more.
         """
         if not arrivals:
             return []
-        read = [self._event_or_reject(arrival) for arrival in arrivals]
+        read = [read_one(self._read, arrival) for arrival in arrivals]
         try:
             return self._store(arrivals[0].origin, read)
         except Unavailable:
@@ -119,16 +119,6 @@ class Ingest:
                 remedy="Send a new key with a new insertion.",
             )
 
-    def _event_or_reject(self, arrival: Arrival) -> Event | Reject:
-        try:
-            _refuse_size(arrival)
-            return self._read(arrival)
-        except Unacceptable as error:
-            return _reject(arrival, error)
-        except Exception as error:
-            log.error("reader_failed", origin=arrival.origin, exc_info=error)
-            return _reject(arrival, Unacceptable(f"The reader failed on it: {error!r}."))
-
     def _store(self, origin: str, read: Sequence[Event | Reject]) -> list[Outcome]:
         events = [one for one in read if isinstance(one, Event)]
         rejects = [one for one in read if isinstance(one, Reject)]
@@ -144,19 +134,36 @@ class Ingest:
             return self._store(arrival.origin, [one])[0]
         except Unavailable:
             raise
-        except Invalid as error:
-            refused: Unacceptable = error
-        except Exception as error:
-            # A fault of ours costs one message its place, not every message its turn.
-            log.error("message_failed", origin=arrival.origin, exc_info=error)
-            refused = Unacceptable(f"The ledger failed on it: {error!r}.")
-        return self._store(arrival.origin, [_reject(arrival, refused)])[0]
+        except Exception as error:  # noqa: BLE001 - ``failed`` logs what is no refusal
+            return self._store(arrival.origin, [failed(arrival, error)])[0]
+
+
+def read_one(read: Reader, arrival: Arrival) -> Event | Reject:
+    """Make an event of an arrival, or say why that cannot be; raises nothing."""
+    try:
+        _refuse_size(arrival)
+        return read(arrival)
+    except Unacceptable as error:
+        return _reject(arrival, error)
+    except Exception as error:
+        log.error("reader_failed", origin=arrival.origin, exc_info=error)
+        return _reject(arrival, Unacceptable(f"The reader failed on it: {error!r}."))
+
+
+def failed(arrival: Arrival, error: Exception) -> Reject:
+    """Give the reject of an arrival that could be read, but not stored even alone."""
+    if isinstance(error, Invalid):
+        return _reject(arrival, error)
+    # A fault of ours costs one message its place, not every message its turn.
+    log.error("message_failed", origin=arrival.origin, exc_info=error)
+    return _reject(arrival, Unacceptable(f"The ledger failed on it: {error!r}."))
 
 
 def _refuse_size(arrival: Arrival) -> None:
-    if len(arrival.body) > MAX_MESSAGE_BYTES:
-        expected = f"a message of at most {MAX_MESSAGE_BYTES} bytes"
-        raise Malformed("The message is too long.", [Fault("", expected, str(len(arrival.body)))])
+    size = len(arrival.body)
+    if size > MAX_MESSAGE_BYTES:
+        fault = Fault("", f"a message of at most {MAX_MESSAGE_BYTES} bytes", str(size))
+        raise Malformed("The message is too long.", [fault], reason=Reason.TOO_LARGE)
 
 
 def _reject(arrival: Arrival, error: Unacceptable) -> Reject:
@@ -164,13 +171,9 @@ def _reject(arrival: Arrival, error: Unacceptable) -> Reject:
     log.warning(
         "message_rejected",
         origin=arrival.origin,
-        reason=error.message,
+        reason=error.reason.value,
+        detail=error.message,
         faults=[str(fault) for fault in faults[:5]],
         size=len(arrival.body),
     )
-    return Reject(arrival, faults, reason=_reason(error))
-
-
-def _reason(error: Unacceptable) -> str:
-    """Say in one word why a message was rejected; rejects are counted by it."""
-    return type(error).__name__.lower()
+    return Reject(arrival, faults, error.reason)

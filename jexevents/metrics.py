@@ -17,7 +17,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from jexevents import __version__
-from jexevents.model import Event, Outcome, Reject
+from jexevents.model import Event, Outcome, Reason, Reject
 from jexevents.observers import AWAY, FAILED, REFUSED, TOO_SLOW, PoolUse
 
 _PREFIX = "jexevents"
@@ -37,7 +37,8 @@ class Metrics:
     An observer of the ingest, of the consumer and of the sidecar.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
         # A second series for each one, which says when it began: nobody asks for that.
         prometheus_client.disable_created_metrics()
         self.registry = CollectorRegistry()
@@ -70,17 +71,17 @@ class Metrics:
             if number := outcomes.count(outcome):
                 self.events.labels(door, outcome.value).inc(number)
         for reason, number in Tally(one.reason for one in read if isinstance(one, Reject)).items():
-            self.rejects.labels(reason).inc(number)
+            self.rejects.labels(reason.value).inc(number)
         times = [one.occurred_at for one in read if isinstance(one, Event)]
         if times and door == "amqp":
-            self.lag.set(time.time() - max(times).timestamp())
+            self.lag.set(self._clock() - max(times).timestamp())
 
     def batch_kept(self, messages: int, store_seconds: float, wait_seconds: float) -> None:
         """Measure a batch of the consumer that is stored."""
         self.batch_messages.observe(messages)
         self.batch_store.observe(store_seconds)
         self.batch_wait.observe(max(0.0, wait_seconds))
-        self.last_batch.set_to_current_time()
+        self.last_batch.set(self._clock())
 
     def batch_failed(self, kind: str) -> None:
         """Count a batch that was not stored as it was."""
@@ -110,6 +111,8 @@ class Metrics:
             for door in DOORS:
                 self.events.labels(door, outcome.value)
         self.rejects = self._counter("rejects", "Messages that were rejected.", "reason")
+        for reason in Reason:
+            self.rejects.labels(reason.value)
         self.lag = self._gauge(
             "lag_seconds", "How old the newest event of the last batch was when it was stored."
         )

@@ -49,6 +49,30 @@ class Role(str, Enum):
     ADMIN = "admin"
 
 
+class Reason(str, Enum):
+    """Why a message was rejected, in one word: what rejects are counted and chosen by.
+
+    docs/rejects.md says of each what it means and what to do about it.
+    """
+
+    TOO_LARGE = "too-large"
+    HEADERS = "headers"
+    ENCODING = "encoding"
+    CONTENT_TYPE = "content-type"
+    EMPTY = "empty"
+    NOT_JSON = "not-json"
+    SCHEMA = "schema"
+    TRUNCATED_EVENT = "truncated-event"
+    SEVERAL_EVENTS = "several-events"
+    UNREADABLE_EVENT = "unreadable-event"
+    REFUSED_BY_DATABASE = "refused-by-database"
+    INTERNAL = "internal"
+
+
+# Stands alone in the headers of an arrival whose own could not be read, with their first bytes.
+UNREADABLE_HEADERS = "x-jexevents-unreadable"
+
+
 class Outcome(str, Enum):
     """What became of one message."""
 
@@ -79,7 +103,8 @@ class Arrival(NamedTuple):
 
     ``origin`` names the door: ``amqp:QUEUE`` or ``http:SURFACE``. ``properties`` holds what
     the door knows beside the body (content type, headers, message id), ``source`` the
-    configured default for the event's source.
+    configured default for the event's source, ``credential`` is the name of the one it was sent
+    with, None where the door knows of none.
     """
 
     body: bytes
@@ -87,6 +112,7 @@ class Arrival(NamedTuple):
     origin: str
     source: str = ""
     properties: Mapping[str, Any] = _NOTHING
+    credential: str | None = None
 
 
 class Position(NamedTuple):
@@ -153,5 +179,4 @@ class Reject:
 
     arrival: Arrival
     faults: tuple[Fault, ...]
-    credential: str | None = None
-    reason: str = ""
+    reason: Reason

@@ -19,7 +19,7 @@ from typing import NoReturn
 
 from jexevents.errors import Malformed
 from jexevents.faults import fit, pointer, shown
-from jexevents.model import Fault
+from jexevents.model import Fault, Reason
 
 MAX_DEPTH = 64
 MAX_FAULTS = 20
@@ -54,8 +54,14 @@ def loads(body: bytes, *, max_depth: int = MAX_DEPTH, any_text: bool = False) ->
     if suspect or unstorable:
         faults = list(_faults(value, any_text))
         if faults:
-            raise Malformed(f"The body is JSON that cannot be kept as it is: {faults[0]}.", faults)
+            raise _NotJson(f"The body is JSON that cannot be kept as it is: {faults[0]}.", faults)
     return value
+
+
+class _NotJson(Malformed):
+    """The text is no JSON, or none that can be kept."""
+
+    reason = Reason.NOT_JSON
 
 
 class _Bad:
@@ -132,12 +138,12 @@ def _decoded(body: bytes, errors: str) -> str:
         text = body.decode("utf-8", errors)
     except UnicodeDecodeError as exc:
         got = f"byte 0x{body[exc.start]:02x} at offset {exc.start}"
-        raise Malformed(
+        raise _NotJson(
             f"The body is not UTF-8: {got}.", [Fault("", "JSON text in UTF-8", got)]
         ) from exc
     text = text.removeprefix(_BOM)
     if not text.strip(_SPACE):
-        raise Malformed("The body is empty.", [Fault("", "a JSON text", "nothing")])
+        raise _NotJson("The body is empty.", [Fault("", "a JSON text", "nothing")])
     return text
 
 
@@ -171,7 +177,7 @@ def _decode(text: str, decoder: json.JSONDecoder) -> object:
     except json.JSONDecodeError as exc:
         _refuse_syntax(exc)
     except RecursionError as exc:  # only where the caller's own stack is nearly used up
-        raise Malformed("The body nests too deep.", [Fault("", "less nesting", "more")]) from exc
+        raise _NotJson("The body nests too deep.", [Fault("", "less nesting", "more")]) from exc
 
 
 def _refuse_syntax(exc: json.JSONDecodeError) -> NoReturn:
@@ -182,7 +188,7 @@ def _refuse_syntax(exc: json.JSONDecodeError) -> NoReturn:
         expected, message = "JSON", f"The body is not JSON: {exc.msg} at {place}."
     rest = exc.doc[exc.pos : exc.pos + 1]
     got = f"{shown(rest) if rest else 'the end'} at {place} ({exc.msg})"
-    raise Malformed(message, [Fault("", expected, got)]) from exc
+    raise _NotJson(message, [Fault("", expected, got)]) from exc
 
 
 def _refuse_depth(text: str, max_depth: int) -> None:
@@ -197,7 +203,7 @@ def _refuse_depth(text: str, max_depth: int) -> None:
         depth += 1 if bracket in "[{" else -1
         if depth > max_depth:
             expected = f"arrays and objects nested at most {max_depth} deep"
-            raise Malformed("The body nests too deep.", [Fault("", expected, "deeper nesting")])
+            raise _NotJson("The body nests too deep.", [Fault("", expected, "deeper nesting")])
 
 
 # A path is (parent, step), None at the top: as a text each one would cost its whole length.

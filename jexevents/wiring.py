@@ -12,12 +12,15 @@ from jexevents.config import Config
 from jexevents.ingest import Ingest
 from jexevents.model import Arrival, Event, Kind, Role
 from jexevents.observers import NOBODY, IngestObserver
+from jexevents.retry import Retry
 from jexevents.sidecar.compose import Access
 from jexevents.sources.condor.message import is_identity
 from jexevents.sources.condor.message import read as read_condor
+from jexevents.sources.doors import Doors
 from jexevents.store.database import Database
 from jexevents.store.ledger import Ledger
 from jexevents.store.reading import Reading
+from jexevents.store.reject_list import RejectList
 
 _EMBEDDED = "embedded:"
 
@@ -67,13 +70,27 @@ def front(config: Config, database: Database) -> Database:
 
 def ingest(config: Config, database: Database, observer: IngestObserver = NOBODY) -> Ingest:
     """Give the way into the ledger."""
+    ledger = _ledger(config, database)
+    return Ingest(ledger, Reading(database), doors(config).read, observer)
+
+
+def retry(config: Config, database: Database) -> Retry:
+    """Give what tries rejects again, by the way that they came."""
+    return Retry(RejectList(database), _ledger(config, database), doors(config))
+
+
+def doors(config: Config) -> Doors:
+    """Give the readers of what comes in, by the door that it comes in by."""
     zone = config.log_zone
 
-    def read(arrival: Arrival) -> Event:
+    def read_log_monitor(arrival: Arrival) -> Event:
         return read_condor(arrival, zone)
 
-    ledger = Ledger(database, reject_max_bytes=config.reject_max_bytes)
-    return Ingest(ledger, Reading(database), read, observer)
+    return Doors({"amqp": read_log_monitor})
+
+
+def _ledger(config: Config, database: Database) -> Ledger:
+    return Ledger(database, reject_max_bytes=config.reject_max_bytes)
 
 
 def recognise(_kind: Kind | None, checksum: bytes, source: str, raw: bytes) -> bool:

@@ -1,8 +1,10 @@
-"""Headers of a message that pika cannot read, so that they cost no more than themselves.
+"""Properties of a message that pika cannot read, so that they cost no more than themselves.
 
 AMQP allows time stamps of 64 bits and tables in tables without end; pika answers those with
 OSError and RecursionError while it reads the frame. That ends the connection, or the process,
-and the message comes again.
+and the message comes again. RabbitMQ looks into no properties that it does not need, so what it
+hands out may also be no properties at all; and a frame full of tiny headers takes a hundred
+times its own size once it is read.
 """
 
 from __future__ import annotations
@@ -12,7 +14,9 @@ from typing import Any
 
 from pika import spec
 
-UNREADABLE = "unreadable"
+from jexevents.model import UNREADABLE_HEADERS
+
+MAX_BYTES = 32 << 10
 _KEPT_BYTES = 1024
 
 
@@ -20,13 +24,25 @@ class Properties(spec.BasicProperties):
     """pika's, which reads all but the headers where it fails on those."""
 
     def decode(self, encoded: bytes, offset: int = 0) -> Properties:
-        """Read the properties; headers that cannot be read are given as they came, and cut."""
+        """Read the properties; headers that cannot be read are given as they came, and cut.
+
+        So are headers that make the properties longer than MAX_BYTES.
+        """
+        if len(encoded) - offset <= MAX_BYTES:
+            try:
+                return super().decode(encoded, offset)
+            except Exception:  # noqa: BLE001, S110 - whatever a hostile table makes of pika's reader
+                pass
+        return self._decode_without_headers(encoded[offset:])
+
+    def _decode_without_headers(self, encoded: bytes) -> Properties:
         try:
-            return super().decode(encoded, offset)
-        except Exception:  # noqa: BLE001 - whatever a hostile table makes of pika's reader
-            rest, table = _without_headers(encoded[offset:])
-        super().decode(rest)
-        self.headers: dict[str, Any] = {UNREADABLE: bytes(table[:_KEPT_BYTES])}
+            rest, table = _without_headers(encoded)
+            super().decode(rest)
+        except Exception:  # noqa: BLE001 - the rest is no properties either
+            super().__init__()
+            table = encoded
+        self.headers: dict[str, Any] = {UNREADABLE_HEADERS: bytes(table[:_KEPT_BYTES])}
         return self
 
 

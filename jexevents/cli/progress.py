@@ -42,6 +42,11 @@ class Meter:
         if self._bar is not None:
             self._bar.stop()
 
+    @property
+    def done(self) -> int:
+        """How many are done."""
+        return self._done
+
     def advance(self, count: int) -> None:
         """Say that so many more are done."""
         self._done += count

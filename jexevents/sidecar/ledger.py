@@ -9,12 +9,12 @@ from urllib.parse import urlencode
 
 from jexevents import rfc3339
 from jexevents.errors import Unacceptable
-from jexevents.model import Kind, Phase, Role
+from jexevents.model import Kind, Phase, Reason, Role
 from jexevents.sidecar.problems import malformed, not_found
 from jexevents.sidecar.records import ledger_event, ledger_job, ledger_reject
 from jexevents.sidecar.requests import Request
 from jexevents.sidecar.routes import Route
-from jexevents.store.reading import JOB_FILTERS, Reading, Row
+from jexevents.store.reading import JOB_FILTERS, REJECT_FILTERS, Reading, Row
 from jexevents.validation import is_uuid
 
 DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
@@ -23,6 +23,7 @@ _PAGE = ("limit", "before")
 _CHOICES = {
     "kind": tuple(kind.value for kind in Kind),
     "phase": tuple(phase.value for phase in Phase),
+    "reason": tuple(reason.value for reason in Reason),
 }
 _TIMES = ("since", "until")
 
@@ -79,8 +80,17 @@ class LedgerSurface:
                 role=Role.READ,
                 handler=self.rejects,
                 answer="ledger_rejects",
-                query=("origin", *_PAGE),
+                query=(*REJECT_FILTERS, *_PAGE),
                 summary="What could not be accepted, the newest first.",
+            ),
+            Route(
+                method="GET",
+                path="/ledger/rejects/<id>",
+                role=Role.READ,
+                handler=self.reject,
+                answer="ledger_reject",
+                statuses=(200, 404),
+                summary="One message that could not be accepted, with every reason.",
             ),
         ]
 
@@ -116,11 +126,18 @@ class LedgerSurface:
 
     def rejects(self, request: Request) -> dict[str, Any]:
         """Give a page of rejects."""
+        filters = {name: _filter(request, name) for name in REJECT_FILTERS}
         limit, before = _limit(request), _number_or_none(request, "before")
-        rows = self.reading.rejects(
-            limit=limit + 1, before=before, origin=request.query.get("origin")
-        )
+        rows = self.reading.rejects(limit=limit + 1, before=before, **filters)
         return _page(request, rows, limit, "id", ledger_reject)
+
+    def reject(self, request: Request) -> dict[str, Any]:
+        """Give one reject."""
+        asked = request.parameters["id"]
+        row = self.reading.reject(int(asked)) if _is_number(asked) else None
+        if row is None:
+            raise not_found(f"The ledger knows no reject {asked[:80]!r}.")
+        return ledger_reject(row)
 
     def _known(self, request: Request) -> Row:
         asked = request.parameters["uuid"].lower()
@@ -158,9 +175,13 @@ def _number_or_none(request: Request, name: str) -> int | None:
     text = request.query.get(name)
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+    if not _is_number(text):
         raise malformed(f"{name} is no number.", name, "digits, 18 at most", text[:80])
     return int(text)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 18
 
 
 def _uuid_or_none(request: Request, name: str) -> str | None:

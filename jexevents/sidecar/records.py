@@ -23,9 +23,13 @@ STATUS_BY_PHASE = {
 _REJECT = (
     "id",
     "received_at",
+    "last_at",
+    "times",
+    "tried_at",
     "origin",
     "source",
     "credential",
+    "reason",
     "reasons",
     "properties",
     "body",

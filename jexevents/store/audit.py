@@ -1,4 +1,4 @@
-"""Who did what: one row for each action of an administrator."""
+"""Who did what: one row for every action of an administrator."""
 
 from __future__ import annotations
 
@@ -9,10 +9,17 @@ from typing import Any
 from jexevents.store.database import Connection
 from jexevents.store.queries import QUERIES
 
+# Who may run the command line has the database's own password: there is no token to name.
+_COMMAND_LINE = "command line"
 
-def note(connection: Connection, action: str, detail: Mapping[str, Any]) -> None:
-    """Note an action of the command line, in the transaction that does it."""
-    # Who may run the command line has the database's own password: there is no token to name.
-    QUERIES.audit.insert_audit(
-        connection, credential="command line", action=action, detail=json.dumps(detail)
+
+def note(connection: Connection, action: str, detail: Mapping[str, Any]) -> int:
+    """Note an action of the command line; give the number of the note."""
+    return QUERIES.audit.insert_audit(
+        connection, credential=_COMMAND_LINE, action=action, detail=json.dumps(detail)
     )
+
+
+def note_progress(connection: Connection, number: int, detail: Mapping[str, Any]) -> None:
+    """Add to a note how far the action has come."""
+    QUERIES.audit.update_audit(connection, id=number, detail=json.dumps(detail))

@@ -16,6 +16,7 @@ import psycopg2.extensions
 from psycopg2 import errorcodes, sql
 
 from jexevents.errors import ConfigError, Invalid, JexError, StoreTooSlow, StoreUnavailable
+from jexevents.model import Reason
 from jexevents.observers import PoolUse
 
 T = TypeVar("T")
@@ -170,7 +171,7 @@ class Database:
             # psycopg2 refuses NUL in text before it asks the server.
             if "NUL" not in str(error) and not isinstance(error, UnicodeError):
                 raise
-            raise Invalid(f"PostgreSQL cannot hold this: {error}") from error
+            raise _refused(f"PostgreSQL cannot hold this: {error}") from error
         except BaseException:
             usable = _rolled_back(connection)
             raise
@@ -338,7 +339,11 @@ def _translated(error: psycopg2.Error) -> JexError:
     if code in _CONFLICTS:
         return _Again(message)
     if code[:2] in _DATA_CLASSES or (not code and isinstance(error, psycopg2.DataError)):
-        return Invalid(f"PostgreSQL refused the data: {message}")
+        return _refused(f"PostgreSQL refused the data: {message}")
     if code in _OUT_OF_TIME:
         return StoreTooSlow(f"PostgreSQL: {message}")
     return StoreUnavailable(f"PostgreSQL: {message}")
+
+
+def _refused(message: str) -> Invalid:
+    return Invalid(message, reason=Reason.REFUSED_BY_DATABASE)

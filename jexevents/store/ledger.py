@@ -23,7 +23,7 @@ from jexevents.store.books import BOOKS, Book
 from jexevents.store.database import Connection, Database
 from jexevents.store.literals import array
 from jexevents.store.queries import QUERIES
-from jexevents.store.rejects import insert_rejects
+from jexevents.store.rejects import insert_rejects, take_rejects
 from jexevents.store.rows import copy_events, job_columns, read_job_facts, stored_event
 
 
@@ -119,14 +119,23 @@ class Ledger:
         self._database = database
         self._reject_max_bytes = reject_max_bytes
 
-    def apply(self, events: Sequence[Event], rejects: Sequence[Reject] = ()) -> list[Applied]:
+    def apply(
+        self,
+        events: Sequence[Event],
+        rejects: Sequence[Reject] = (),
+        retried: Sequence[int] = (),
+    ) -> list[Applied]:
         """Store events and rejects in one transaction; give one Applied for each event.
 
+        ``retried`` are the numbers of rejects that leave the list in the same transaction.
+
         Raises StoreUnavailable where a later try may succeed, Invalid where PostgreSQL
-        refuses what one of them holds; nothing was stored then.
+        refuses what one of them holds, RejectsGone where one of ``retried`` has left the list
+        already; nothing was stored then.
         """
 
         def work(connection: Connection) -> list[Applied]:
+            take_rejects(connection, retried)
             insert_rejects(connection, rejects, self._reject_max_bytes)
             return _Batch(connection, events).apply() if events else []
 

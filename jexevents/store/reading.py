@@ -12,6 +12,7 @@ from jexevents.store.queries import QUERIES
 
 Row = Mapping[str, Any]
 
+REJECT_FILTERS = ("reason", "origin", "since", "until")
 JOB_FILTERS = ("kind", "phase", "state", "key", "source", "submitter", "since", "until")
 
 # A page of events or rejects ends behind the row that passes this, for a thousand of them may
@@ -76,13 +77,18 @@ class Reading:
         with self._database.look() as connection:
             return QUERIES.events.event_data(connection, seq=seq)
 
-    def rejects(
-        self, *, limit: int, before: int | None = None, origin: str | None = None
-    ) -> list[Row]:
-        """A page of rejects, the newest first, bounded by PAGE_BYTES."""
-        return self._bounded(
-            QUERIES.rejects.find_rejects, limit=limit, before=before, origin=origin
-        )
+    def rejects(self, *, limit: int, before: int | None = None, **filters: Any) -> list[Row]:
+        """A page of rejects, the newest first, bounded by PAGE_BYTES.
+
+        Filters are those of REJECT_FILTERS; ``since`` and ``until`` are aware datetimes, and
+        compare with the time of the first arrival.
+        """
+        given = dict.fromkeys(REJECT_FILTERS) | filters
+        return self._bounded(QUERIES.rejects.find_rejects, limit=limit, before=before, **given)
+
+    def reject(self, reject_id: int) -> Row | None:
+        """One reject, or None."""
+        return self._one(QUERIES.rejects.reject_by_id, id=reject_id)
 
     def server_version(self) -> str:
         """The version that PostgreSQL says it has, such as 16.4."""

@@ -14,7 +14,7 @@ import pytest
 from jexevents.config.options import OPTIONS
 from jexevents.exits import Exit
 from jexevents.lifecycle import condor
-from jexevents.model import INSERTED, Phase, Role
+from jexevents.model import INSERTED, Phase, Reason, Role
 from jexevents.sidecar import health, metrics
 from jexevents.sidecar.jex import Jex
 from jexevents.sidecar.ledger import LedgerSurface
@@ -27,6 +27,7 @@ from tests.support import ROOT
 README = (ROOT / "README.md").read_text("utf-8")
 HTTP = (ROOT / "docs/http.md").read_text("utf-8")
 CONDOR = (ROOT / "docs/condor.md").read_text("utf-8")
+REJECTS = (ROOT / "docs/rejects.md").read_text("utf-8")
 CONFIGURATION = (ROOT / "docs/configuration.md").read_text("utf-8")
 
 # The tables alone; no handler is called.
@@ -99,6 +100,7 @@ def test_statuses_of_errors() -> None:
 def test_every_route_is_shown_by_an_example() -> None:
     calls = re.findall(r"localhost:8080(/[^\s'?]+)", README)
     shown = {re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "<uuid>", path) for path in calls}
+    shown = {re.sub(r"/\d+$", "/<id>", path) for path in shown}
     assert shown == {route.path for route in ROUTES}
 
 
@@ -155,6 +157,24 @@ def test_exit_codes() -> None:
 @pytest.mark.parametrize("word", [*Role, *Phase], ids=str)
 def test_words(word: Role | Phase) -> None:
     assert f"`{word.value}`" in HTTP
+
+
+def test_reasons_of_rejects_in_their_order() -> None:
+    told = [row[0].strip("`") for row in rows(section(REJECTS, "Reasons"))]
+    assert told == ["Reason", *(reason.value for reason in Reason)]
+    assert SCHEMAS.document("ledger_reject")["properties"]["reason"]["enum"] == told[1:]
+
+
+def test_actions_and_filters_of_rejects() -> None:
+    told = section(REJECTS, "The command")
+    for action in parser()._actions:
+        if hasattr(action.choices, "items"):
+            actions = action.choices["rejects"]._actions
+    for name, child in next(one for one in actions if one.choices).choices.items():
+        assert f"| `{name}` |" in told
+        for option in child._actions:
+            named = [one for one in option.option_strings if one.startswith("--")]
+            assert not named or named[0] == "--help" or f"`{named[0]}`" in told, named
 
 
 def status_after(name: str, **data: object) -> tuple[str, bool, bool]:

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 import pytest
 
 from jexevents.metrics import Metrics
-from jexevents.model import Arrival, Outcome, Reject
+from jexevents.model import Arrival, Outcome, Reason, Reject
 from jexevents.observers import AWAY, FAILED, REFUSED, TOO_SLOW, PoolUse
 from tests.docs.test_coverage import rows
 from tests.support import ROOT
@@ -23,7 +23,7 @@ def metrics() -> Metrics:
     """All instruments, each with at least one series."""
     made = Metrics()
     arrival = Arrival(b"", datetime.now(timezone.utc), "amqp:q")
-    made.stored("amqp:q", [Reject(arrival, (), reason="malformed")], [Outcome.REJECTED])
+    made.stored("amqp:q", [Reject(arrival, (), Reason.EMPTY)], [Outcome.REJECTED])
     made.answered("GET", "/metrics", 401, 0.1)
     made.pools.watch(main=lambda: PoolUse(3, 1, 2, 0, 0, 0))
     return made

@@ -9,8 +9,7 @@ import pika
 import pytest
 
 from jexevents.broker.connect import connect
-from jexevents.broker.properties import UNREADABLE
-from jexevents.model import Arrival, Outcome
+from jexevents.model import UNREADABLE_HEADERS, Arrival, Outcome
 from tests.ledger import NOON, TestLedger
 from tests.support import unique
 
@@ -54,7 +53,7 @@ def test_a_message_with_headers_that_pika_fails_on_is_received(vhost: str, conte
         _, properties, body = next(channel.consume(name, inactivity_timeout=WAIT_SECONDS))
         assert body == b"body"
         assert (properties.content_type, properties.message_id) == ("text/plain", "m1")
-        assert properties.headers[UNREADABLE].startswith(table(content)[:100])
+        assert properties.headers[UNREADABLE_HEADERS].startswith(table(content)[:100])
 
 
 @pytest.mark.parametrize("depth", [100, 400, 900])

@@ -213,7 +213,8 @@ def test_the_repeated_hour_does_not_turn_a_story_round(database: str) -> None:
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (b"", "header"),
+        (b"", "event"),
+        (b" \n", "event"),
         (b"not an event", "header"),
         (b'{"Event": ', "JSON"),
         (b'{"Hash": "x"}', "Event"),

@@ -54,7 +54,8 @@ LEDGER_EVENT = {
     "log": None, "offset": None, "data": {}, "raw": "000 ...",
 }  # fmt: skip
 LEDGER_REJECT = {
-    "id": 1, "received_at": NOON, "origin": "amqp:q", "source": "", "credential": None,
+    "id": 1, "received_at": NOON, "last_at": NOON, "times": 1, "tried_at": None,
+    "origin": "amqp:q", "source": "", "credential": None, "reason": "schema",
     "reasons": [{"pointer": "", "expected": "e", "got": "g"}], "properties": {}, "body": "x",
     "size": 1, "sha256": "00", "cut": False,
 }  # fmt: skip

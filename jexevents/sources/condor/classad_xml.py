@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from jexevents.faults import shown
+from jexevents.model import Reason
 from jexevents.sources.condor.classad import (
     MAX_DEPTH,
     finite,
@@ -50,7 +51,9 @@ def read_xml(text: str) -> dict[str, Any]:
     reader.expect("open", "c")
     ad = reader.ad(1)
     if not _EPILOGUE.fullmatch(text, reader.pos):
-        raise unreadable("one <c> ad", "more behind its end")
+        several = "<c>" in text[reader.pos :]
+        reason = Reason.SEVERAL_EVENTS if several else Reason.UNREADABLE_EVENT
+        raise unreadable("one <c> ad", "more behind its end", reason)
     return ad
 
 
@@ -112,7 +115,9 @@ class _Reader:
         match = _TOKEN.match(self.text, self.pos)
         if not match:
             found = self.text[self.pos : self.pos + 20] or "the end"
-            raise unreadable("a tag of a ClassAd in XML", shown(found))
+            cut = ">" not in self.text[self.pos :]
+            reason = Reason.TRUNCATED_EVENT if cut else Reason.UNREADABLE_EVENT
+            raise unreadable("a tag of a ClassAd in XML", shown(found), reason)
         self.pos = match.end()
         closing, tag, attributes, empty, text = match.groups()
         if text is not None:

@@ -11,13 +11,24 @@ its log it is; the text counts with CRLF as LF and without its line of three dot
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from datetime import tzinfo
 from typing import Any
 
 from jexevents import strictjson
-from jexevents.errors import Invalid, Malformed
-from jexevents.model import Arrival, Event, Fault, JobKey, Kind, Position
+from jexevents.errors import Invalid, Malformed, Unacceptable
+from jexevents.faults import shown
+from jexevents.model import (
+    UNREADABLE_HEADERS,
+    Arrival,
+    Event,
+    Fault,
+    JobKey,
+    Kind,
+    Position,
+    Reason,
+)
 from jexevents.sources.condor.event import CondorEvent
 from jexevents.sources.condor.events import is_of_execute_point
 from jexevents.sources.condor.parse import parse
@@ -28,6 +39,12 @@ _OCCURRENCES = 1000
 _SCHEMA = "condor_message"
 # Several AMQP libraries put the character set here; that is no encoding of the body.
 _PLAIN = ("", "identity", "utf-8", "utf8", "us-ascii", "ascii")
+_USUAL_TYPES = (None, "application/json", "text/plain", "application/octet-stream")
+# Senders name what they send in many ways; none of these says that it is no event.
+_CONTENT_TYPE = re.compile(
+    r"(?:application/(?:(?:[\w.+-]+\+)?(?:json|xml)|octet-stream)|text/[\w.+-]+)\s*(?:;.*)?",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 def read(arrival: Arrival, zone: tzinfo) -> Event:
@@ -35,7 +52,14 @@ def read(arrival: Arrival, zone: tzinfo) -> Event:
 
     Raises Malformed or Invalid with every fault.
     """
-    _refuse_encoding(arrival)
+    if not _is_usual(arrival.properties):
+        beside = list(_faults_of_properties(arrival.properties))
+        if beside:
+            raise _refused(arrival, zone, beside)
+    return _event(arrival, zone)
+
+
+def _event(arrival: Arrival, zone: tzinfo) -> Event:
     envelope, raw = _open(arrival.body)
     parsed = parse(raw)
     source = envelope.get("Source", arrival.source)
@@ -93,27 +117,75 @@ def job_key(source: str, cluster: int, proc: int) -> JobKey:
 
 def _open(body: bytes) -> tuple[Mapping[str, Any], bytes]:
     """Give the message's members, and its event; a body that is no envelope is the event."""
-    if body[:1] != b"{" and body.lstrip()[:1] != b"{":
-        return {}, body
+    first = body[:1]
+    if first != b"{":
+        first = body.lstrip()[:1]
+        if not first:
+            raise _empty(body)
+        if first != b"{":
+            return {}, body
     document = _object(body)
     if "Event" not in document and "EventTypeNumber" in document:
         return {}, body
     faults = SCHEMAS.check(_SCHEMA, document)
     if faults:
+        faults += _faults_of_event(document.get("Event"))
         raise Invalid("The message is not one of an HTCondor log monitor.", faults)
     return document, _bytes(document["Event"])
 
 
-def _refuse_encoding(arrival: Arrival) -> None:
-    given = arrival.properties.get("content_encoding")
-    if given is None:
-        return
-    encoding = str(given).strip().lower()
-    if encoding not in _PLAIN:
-        raise Malformed(
-            "Encoded messages are not read.",
-            [Fault("content_encoding", "none, identity or utf-8", encoding[:80])],
-        )
+def _empty(body: bytes) -> Malformed:
+    got = "nothing" if not body else "white space"
+    return Malformed("The message is empty.", [Fault("", "an event", got)], reason=Reason.EMPTY)
+
+
+def _faults_of_event(event: object) -> list[Fault]:
+    """Say what is wrong with the event of a message that is refused anyway."""
+    if not isinstance(event, str) or not event:
+        return []
+    try:
+        parse(_bytes(event))
+    except Unacceptable as error:
+        return [Fault("/Event", fault.expected, fault.got) for fault in error.faults]
+    return []
+
+
+def _is_usual(properties: Mapping[str, Any]) -> bool:
+    """Tell at a glance what most messages are, which spares them a closer look."""
+    return (
+        properties.get("content_type") in _USUAL_TYPES
+        and "headers" not in properties
+        and "content_encoding" not in properties
+    )
+
+
+def _faults_of_properties(
+    properties: Mapping[str, Any],
+) -> Iterator[tuple[Reason, Fault]]:
+    """Say what is wrong beside the body, the gravest first."""
+    headers = properties.get("headers")
+    if isinstance(headers, Mapping) and UNREADABLE_HEADERS in headers:
+        got = "headers that are too long, nest too deep or hold what has no value"
+        yield Reason.HEADERS, Fault("headers", "headers that can be read", got)
+    encoding = properties.get("content_encoding", "")
+    if str(encoding).strip().lower() not in _PLAIN:
+        fault = Fault("content_encoding", "none, identity or utf-8", shown(str(encoding)))
+        yield Reason.ENCODING, fault
+    content_type = str(properties.get("content_type", "")).strip()
+    if content_type and not _CONTENT_TYPE.fullmatch(content_type):
+        expected = "none, application/json, application/xml, application/octet-stream or text/..."
+        yield Reason.CONTENT_TYPE, Fault("content_type", expected, shown(content_type))
+
+
+def _refused(arrival: Arrival, zone: tzinfo, beside: list[tuple[Reason, Fault]]) -> Malformed:
+    """Give the error with what is wrong beside the body, and in it unless it is encoded."""
+    faults = [fault for _, fault in beside]
+    if all(reason is not Reason.ENCODING for reason, _ in beside):
+        try:
+            _event(arrival, zone)
+        except Unacceptable as error:
+            faults += error.faults
+    return Malformed(f"The message cannot be read: {faults[0]}.", faults, reason=beside[0][0])
 
 
 def _object(body: bytes) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from jexevents.faults import shown
+from jexevents.model import Reason
 from jexevents.sources.condor.classad import MAX_DIGITS, from_json
 from jexevents.sources.condor.classad_xml import read_xml
 from jexevents.sources.condor.defaults import complete
@@ -46,9 +47,19 @@ def _read_json(raw: bytes) -> dict[str, Any]:
     """Read one JSON object. Raises Malformed."""
     try:
         ad = _DECODER.decode(raw.decode("utf-8", "replace"))
+    except json.JSONDecodeError as exc:
+        raise unreadable("a JSON object", f"what does not parse: {exc}", _reason(exc)) from exc
     except (ValueError, RecursionError) as exc:
         raise unreadable("a JSON object", f"what does not parse: {exc}") from exc
     return from_json(ad)
+
+
+def _reason(exc: json.JSONDecodeError) -> Reason:
+    """Tell an event that ends too early from one that is wrong before its end."""
+    if exc.msg == "Extra data":
+        return Reason.SEVERAL_EVENTS
+    at_the_end = exc.pos >= len(exc.doc.rstrip()) or exc.msg.startswith("Unterminated")
+    return Reason.TRUNCATED_EVENT if at_the_end else Reason.UNREADABLE_EVENT
 
 
 def _integer(digits: str) -> int | str:

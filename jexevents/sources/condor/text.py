@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 
 from jexevents.faults import shown
+from jexevents.model import Reason
 from jexevents.sources.condor import bodies_files as files
 from jexevents.sources.condor import bodies_queue as queue
 from jexevents.sources.condor import bodies_run as run
@@ -126,12 +127,13 @@ def _lines(text: bytes) -> list[str]:
 def _check_end(lines: list[str]) -> None:
     """Hold that the text is one event and all of it. Raises Malformed."""
     if TERMINATOR not in lines:
-        raise unreadable("a last line '...': the event is cut", shown(lines[-1]))
+        expected = "a last line '...': the event is cut"
+        raise unreadable(expected, shown(lines[-1]), Reason.TRUNCATED_EVENT)
     first = lines.index(TERMINATOR)
     if first == len(lines) - 1:
         return
     if any(_ANOTHER_HEADER.match(line) for line in lines[first + 1 :]):
-        raise unreadable("one event and its end", "another header")
+        raise unreadable("one event and its end", "another header", Reason.SEVERAL_EVENTS)
     raise unreadable("nothing after the line '...'", shown(lines[first + 1]))
 
 
