@@ -9,23 +9,26 @@ from __future__ import annotations
 import gc
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timezone
 
 from jexevents import __version__, wiring
 from jexevents.broker.consumer import Consumer
+from jexevents.broker.depth import Depth
 from jexevents.config import Config
 from jexevents.ending import Ending, Signals
 from jexevents.errors import BrokerMismatch, ConfigError
 from jexevents.exits import Exit
 from jexevents.ingest import Ingest
 from jexevents.logs import get_logger
+from jexevents.metrics import Metrics
 from jexevents.model import Arrival, Outcome
 from jexevents.overdue import Overdue
 from jexevents.presence import Presence
 from jexevents.service import Service
 from jexevents.sidecar import health
+from jexevents.sidecar import metrics as metrics_surface
 from jexevents.sidecar.compose import sidecar
 from jexevents.sidecar.health import Check
 from jexevents.sidecar.jex import Jex
@@ -81,13 +84,26 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
     stack.callback(front.close)
     presence = Presence(database, config.node_name, "daemon", ending, config.public_url or None)
     presence.look()
-    consumer = _consumer(config, wiring.ingest(config, database), presence, ending)
-    routes = _routes(config, wiring.ingest(config, front), Reading(front), presence, consumer)
-    http = sidecar(routes, wiring.access(config), Tokens(front).in_force)
+    metrics = Metrics()
+    way_in = wiring.ingest(config, database, metrics)
+    consumer = _consumer(config, way_in, presence, ending, metrics)
+    depth = Depth(config.amqp_uri, config.queue_name, name=f"jexevents {config.node_name}")
+    _watch(metrics, consumer, presence, depth)
+    metrics.pools.watch(main=database.use, http=front.use)
+    way_in = wiring.ingest(config, front, metrics)
+    routes = [
+        *_routes(config, way_in, Reading(front), presence, consumer),
+        *metrics_surface.routes(metrics.exposition),
+    ]
+    http = sidecar(routes, wiring.access(config), Tokens(front).in_force, metrics)
     if http.warning:
         log.warning("loopback_only", reason=http.warning)
     signals.on_hang_up = http.tokens.reread
-    for service in (Overdue([database, front]), presence, http.server):
+    services: list[Service] = [Overdue([database, front]), presence, http.server]
+    if not config.queue_exclusive:
+        # Of an exclusive queue the broker tells other connections nothing.
+        services.append(depth)
+    for service in services:
         service.on_death = lambda died: ending.fail(Exit.SOFTWARE, f"{died.name} died")
         service.start()
         stack.callback(_end, service)
@@ -124,7 +140,27 @@ def _end(service: Service) -> None:
         log.warning("service_hangs", service=service.name)
 
 
-def _consumer(config: Config, way_in: Ingest, presence: Presence, ending: Ending) -> Consumer:
+def _watch(metrics: Metrics, consumer: Consumer, presence: Presence, depth: Depth) -> None:
+    """Have what can be asked at any time asked when somebody looks at the metrics."""
+
+    def of_session(name: str) -> Callable[[], float]:
+        return lambda: getattr(consumer.session, name, 0)
+
+    for gauge, ask in (
+        (metrics.connected, lambda: consumer.session is not None),
+        (metrics.in_hand_messages, of_session("in_hand")),
+        (metrics.in_hand_bytes, of_session("bytes_in_hand")),
+        (metrics.queue_messages, lambda: depth.messages),
+        (metrics.queue_consumers, lambda: depth.consumers),
+        (metrics.queue_seen, lambda: depth.seen_at),
+        (metrics.database_up, lambda: presence.problem is None),
+    ):
+        gauge.set_function(ask)
+
+
+def _consumer(
+    config: Config, way_in: Ingest, presence: Presence, ending: Ending, metrics: Metrics
+) -> Consumer:
     def handle(batch: Sequence[Arrival]) -> Sequence[Outcome]:
         presence.require()
         return way_in.handle(batch)
@@ -138,4 +174,5 @@ def _consumer(config: Config, way_in: Ingest, presence: Presence, ending: Ending
         heartbeat_seconds=config.heartbeat_seconds,
         reconnect_max_seconds=config.reconnect_max_seconds,
         name=f"jexevents {config.node_name}",
+        observer=metrics,
     )

@@ -15,6 +15,7 @@ from typing import Any
 from jexevents.errors import Conflict, Invalid, Malformed, Unacceptable, Unavailable
 from jexevents.logs import get_logger
 from jexevents.model import Arrival, Event, Fault, Outcome, Reason, Reject
+from jexevents.observers import FAILED, NOBODY, REFUSED, IngestObserver
 from jexevents.sources import jex
 from jexevents.store.ledger import Applied, Ledger
 from jexevents.store.reading import Reading
@@ -24,6 +25,9 @@ log = get_logger("ingest")
 # Reading and storing takes up to thirty times a message's own size in memory, and past some
 # 100 MB PostgreSQL takes it for no statement at all: it would be tried for ever.
 MAX_MESSAGE_BYTES = 4 << 20
+
+# What an insertion comes in by; its surface is the one that there is.
+_DOOR = "http:jex"
 
 Reader = Callable[[Arrival], Event]
 
@@ -43,10 +47,17 @@ class Ingest:
     ``read`` makes an event of an arrival, or raises Unacceptable.
     """
 
-    def __init__(self, ledger: Ledger, reading: Reading, read: Reader) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        reading: Reading,
+        read: Reader,
+        observer: IngestObserver = NOBODY,
+    ) -> None:
         self._ledger = ledger
         self._reading = reading
         self._read = read
+        self._observer = observer
 
     def handle(self, arrivals: Sequence[Arrival]) -> list[Outcome]:
         """Store a batch of messages; give one outcome for each, in their order.
@@ -55,14 +66,18 @@ class Ingest:
         unless it was being stored one by one: then events that were are duplicates, and
         rejects count one time more.
         """
+        if not arrivals:
+            return []
         read = [read_one(self._read, arrival) for arrival in arrivals]
         try:
-            return self._store(read)
+            return self._store(arrivals[0].origin, read)
         except Unavailable:
             raise
         except Invalid as error:
+            self._observer.batch_failed(REFUSED)
             log.warning("batch_refused", reason=str(error), messages=len(read))
         except Exception as error:
+            self._observer.batch_failed(FAILED)
             log.error("batch_failed", messages=len(read), exc_info=error)
         pairs = zip(arrivals, read, strict=True)
         return [self._store_alone(arrival, one) for arrival, one in pairs]
@@ -91,6 +106,7 @@ class Ingest:
         repeats = applied.outcome is Outcome.DUPLICATE and not applied.job_is_sealed
         if idempotency_key is not None and repeats:
             self._refuse_other_content(event, applied)
+        self._observer.stored(_DOOR, [event], [applied.outcome])
         changed = applied.outcome is Outcome.ACCEPTED
         log.info("job_inserted", job=applied.job_id, changed=changed, seq=applied.seq)
         return Insertion(applied.job_id, applied.job_is_new, changed)
@@ -103,21 +119,23 @@ class Ingest:
                 remedy="Send a new key with a new insertion.",
             )
 
-    def _store(self, read: Sequence[Event | Reject]) -> list[Outcome]:
+    def _store(self, origin: str, read: Sequence[Event | Reject]) -> list[Outcome]:
         events = [one for one in read if isinstance(one, Event)]
         rejects = [one for one in read if isinstance(one, Reject)]
         applied = iter(self._ledger.apply(events, rejects))
-        return [
+        outcomes = [
             next(applied).outcome if isinstance(one, Event) else Outcome.REJECTED for one in read
         ]
+        self._observer.stored(origin, read, outcomes)
+        return outcomes
 
     def _store_alone(self, arrival: Arrival, one: Event | Reject) -> Outcome:
         try:
-            return self._store([one])[0]
+            return self._store(arrival.origin, [one])[0]
         except Unavailable:
             raise
         except Exception as error:  # noqa: BLE001 - ``failed`` logs what is no refusal
-            return self._store([failed(arrival, error)])[0]
+            return self._store(arrival.origin, [failed(arrival, error)])[0]
 
 
 def read_one(read: Reader, arrival: Arrival) -> Event | Reject:

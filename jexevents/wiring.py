@@ -11,6 +11,7 @@ from jexevents.broker.topology import Topology
 from jexevents.config import Config
 from jexevents.ingest import Ingest
 from jexevents.model import Arrival, Event, Kind, Role
+from jexevents.observers import NOBODY, IngestObserver
 from jexevents.retry import Retry
 from jexevents.sidecar.compose import Access
 from jexevents.sources.condor.message import is_identity
@@ -67,9 +68,10 @@ def front(config: Config, database: Database) -> Database:
     )
 
 
-def ingest(config: Config, database: Database) -> Ingest:
+def ingest(config: Config, database: Database, observer: IngestObserver = NOBODY) -> Ingest:
     """Give the way into the ledger."""
-    return Ingest(_ledger(config, database), Reading(database), doors(config).read)
+    ledger = _ledger(config, database)
+    return Ingest(ledger, Reading(database), doors(config).read, observer)
 
 
 def retry(config: Config, database: Database) -> Retry:

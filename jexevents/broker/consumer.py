@@ -31,6 +31,7 @@ from jexevents.errors import (
 )
 from jexevents.logs import get_logger
 from jexevents.model import Outcome
+from jexevents.observers import AWAY, NOBODY, TOO_SLOW, ConsumerObserver
 
 log = get_logger("consumer")
 
@@ -56,7 +57,8 @@ class Consumer:
     """Consumes one queue on the thread that calls ``run``.
 
     ``problem`` says why nothing is consumed now, or is None; ``last_batch_at`` is the time
-    (monotonic, seconds) of the last batch that was stored, or None.
+    (monotonic, seconds) of the last batch that was stored, or None; ``session`` is what it
+    consumes with, None while it is not connected.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Consumer:
         heartbeat_seconds: int = 30,
         reconnect_max_seconds: float = 30.0,
         name: str = "jexevents",
+        observer: ConsumerObserver = NOBODY,
     ) -> None:
         self._uri = uri
         self._topology = topology
@@ -80,6 +83,7 @@ class Consumer:
         self._backoff = Backoff(reconnect_max_seconds)
         self._store_backoff = Backoff(reconnect_max_seconds)
         self._name = name
+        self._observer = observer
         self._was_connected = False
         self._prefetch_count = intake.prefetch_count
         self._limit = intake.batch_size
@@ -89,6 +93,7 @@ class Consumer:
         self._overfull_since: float | None = None
         self.problem: str | None = "not connected yet"
         self.last_batch_at: float | None = None
+        self.session: Session | None = None
 
     def run(self) -> None:
         """Consume until told to stop.
@@ -129,13 +134,16 @@ class Consumer:
                 connection, self._topology.queue_name, self._intake, self._prefetch_count
             )
             self._refused, self._overfull_since = [], None
-            self._was_connected, self.problem = True, None
+            if self._was_connected:
+                self._observer.reconnected()
+            self._was_connected, self.problem, self.session = True, None, session
             self._backoff.reset()
             log.info("consuming", queue=self._topology.queue_name)
             # What is being written when the end is asked for is still acknowledged.
             while self._writer.busy or not self._stop.is_set():
                 self._turn(session)
         finally:
+            self.session = None
             if connection.is_open:
                 connection.close()
 
@@ -206,6 +214,7 @@ class Consumer:
         self.problem = None
         self.last_batch_at = time.monotonic()
         self._limit = min(self._limit * 2, self._intake.batch_size)
+        self._observer.batch_kept(len(written.batch), written.seconds, written.wait_seconds)
         log.debug("batch_stored", **_counts(written.outcomes))
         if written.session is session:
             session.acknowledge(written.batch)
@@ -213,6 +222,7 @@ class Consumer:
 
     def _not_kept(self, session: Session, written: Written, error: Unavailable) -> None:
         self.problem = str(error)
+        self._observer.batch_failed(TOO_SLOW if isinstance(error, StoreTooSlow) else AWAY)
         delay = self._store_backoff.next()
         log.warning("store_away", reason=str(error), retry_seconds=round(delay, 2))
         self._retry_at = time.monotonic() + delay

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 
 from jexevents.broker.session import Delivery, Session
 from jexevents.model import Arrival, Outcome
@@ -21,13 +22,17 @@ Handle = Callable[[Sequence[Arrival]], Sequence[Outcome]]
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What became of a batch of ``session``: its outcomes, or the error that it failed with."""
+    """What became of a batch of ``session``: its outcomes, or the error that it failed with.
+
+    ``seconds`` is the time that it took, ``wait_seconds`` that since its first message came.
+    """
 
     session: Session
     batch: Sequence[Delivery]
     outcomes: Sequence[Outcome]
     error: Exception | None
     seconds: float
+    wait_seconds: float
 
 
 class Writer(Service):
@@ -83,4 +88,6 @@ class Writer(Service):
             outcomes = self._handle([delivery.arrival for delivery in batch])
         except Exception as exc:  # noqa: BLE001 - raised again in the consumer's thread
             error = exc
-        return Written(session, batch, outcomes, error, time.monotonic() - began)
+        seconds = time.monotonic() - began
+        waited = datetime.now(timezone.utc) - batch[0].arrival.received_at
+        return Written(session, batch, outcomes, error, seconds, waited.total_seconds())

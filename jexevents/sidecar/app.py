@@ -16,6 +16,7 @@ import bottle
 
 from jexevents.errors import JexError
 from jexevents.logs import get_logger
+from jexevents.observers import NOBODY, RequestObserver
 from jexevents.sidecar import problems
 from jexevents.sidecar.auth import ANONYMOUS, Attempt, Gate
 from jexevents.sidecar.problems import Problem
@@ -53,6 +54,7 @@ class Exchange:
     query: str = ""
     path: str = ""
     caller: str = ANONYMOUS
+    route: str = ""
     status: int = 0
 
 
@@ -70,6 +72,7 @@ class App:
         slots: int,
         check_answers: bool,
         clock: Callable[[], float],
+        observer: RequestObserver,
     ) -> None:
         self.routes = tuple(routes)
         check_table(self.routes)
@@ -78,6 +81,7 @@ class App:
         self._max_body_bytes = max_body_bytes
         self._check_answers = check_answers
         self._clock = clock
+        self._observer = observer
         self._streams = BoundedSemaphore(stream_limit)
         self._slots = Slots(slots)
         self._secret_spans = secret_spans(self.routes)
@@ -125,8 +129,9 @@ class App:
         def endpoint(**parameters: str) -> bottle.HTTPResponse:
             environ = bottle.request.environ
             exchange: Exchange = environ[_EXCHANGE]
+            exchange.route = route.path
             try:
-                if route.role is None:
+                if route.role is None or not route.asks_database:
                     return self._answer(route, environ, parameters)
                 with self._slots.taken():
                     return self._answer(route, environ, parameters)
@@ -190,6 +195,8 @@ class App:
         return _bottled(response.status, payload(response), response.content_type, response.headers)
 
     def _record(self, exchange: Exchange) -> None:
+        seconds = self._clock() - exchange.began
+        self._observer.answered(exchange.method, exchange.route, exchange.status, seconds)
         record = log.warning if exchange.status >= 500 else log.info
         record = record if exchange.status >= 400 else log.debug
         record(
@@ -200,7 +207,7 @@ class App:
             query=exchange.query,
             status=exchange.status,
             caller=exchange.caller,
-            seconds=round(self._clock() - exchange.began, 6),
+            seconds=round(seconds, 6),
         )
 
 
@@ -214,6 +221,7 @@ def build_app(
     slots: int = SLOTS,
     check_answers: bool = False,
     clock: Callable[[], float] = time.monotonic,
+    observer: RequestObserver = NOBODY,
 ) -> App:
     """Make the WSGI callable of all surfaces' routes.
 
@@ -232,6 +240,7 @@ def build_app(
         slots=slots,
         check_answers=check_answers,
         clock=clock,
+        observer=observer,
     )
 
 

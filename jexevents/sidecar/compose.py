@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from jexevents.errors import Unavailable
 from jexevents.model import Credential, Role
+from jexevents.observers import NOBODY, RequestObserver
 from jexevents.sidecar.app import build_app
 from jexevents.sidecar.auth import Gate
 from jexevents.sidecar.bind import bound_names, decide
@@ -43,7 +44,10 @@ class Sidecar:
 
 
 def sidecar(
-    routes: Iterable[Route], access: Access, load_tokens: Callable[[], Sequence[Credential]]
+    routes: Iterable[Route],
+    access: Access,
+    load_tokens: Callable[[], Sequence[Credential]],
+    observer: RequestObserver = NOBODY,
 ) -> Sidecar:
     """Put the routes of all surfaces behind one gate and one server, not started yet.
 
@@ -68,6 +72,7 @@ def sidecar(
         max_body_bytes=access.max_body_bytes,
         stream_limit=access.stream_limit,
         slots=access.threads,
+        observer=observer,
     )
     threads = access.threads + SPARE_THREADS
     server = Server(app, binding, threads=threads, max_body_bytes=app.max_body_bytes)

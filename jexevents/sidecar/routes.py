@@ -32,8 +32,10 @@ class Route:
     handler; ``all_statuses`` adds the general ones. ``query`` are the names of the query
     parameters it takes, each at most once; None takes any. ``max_body_bytes`` replaces the
     app's bound. ``streams`` marks long answers, which are limited in number. ``any_host`` takes
-    requests without credentials under unknown host names too. ``error_members`` gives further
-    members for its problem answers, for seeds with error fields of their own.
+    requests without credentials under unknown host names too. ``asks_database`` is false where
+    the handler does not: such a request is served while all slots are held by others that do.
+    ``error_members`` gives further members for its problem answers, for seeds with error fields
+    of their own.
     """
 
     method: str
@@ -47,6 +49,7 @@ class Route:
     query: tuple[str, ...] | None = ()
     max_body_bytes: int | None = None
     streams: bool = False
+    asks_database: bool = True
     any_host: bool = False
     error_members: Callable[[Problem], Mapping[str, object]] | None = None
 

@@ -17,6 +17,7 @@ from psycopg2 import errorcodes, sql
 
 from jexevents.errors import ConfigError, Invalid, JexError, StoreTooSlow, StoreUnavailable
 from jexevents.model import Reason
+from jexevents.observers import PoolUse
 
 T = TypeVar("T")
 Connection = psycopg2.extensions.connection
@@ -90,9 +91,12 @@ class Database:
             "tcp_user_timeout": round(_UNCONFIRMED_SECONDS * 1000),
             "client_encoding": "UTF8",
         }
+        self._size = size
         self._idle: queue.LifoQueue[Connection | None] = queue.LifoQueue()
         for _ in range(size):
             self._idle.put(None)
+        self._waits_lock = threading.Lock()
+        self._waits = self._waiting = self._cut_off = 0
         self._closed = threading.Event()
 
     def run(self, work: Callable[[Connection], T]) -> T:
@@ -134,7 +138,17 @@ class Database:
         now = self._clock()
         with self._lent_lock:
             overdue = [lent for lent in self._lent.values() if now > lent.overdue_at]
-            return sum(map(_cut, overdue))
+            cut = sum(map(_cut, overdue))
+            self._cut_off += cut
+            return cut
+
+    def use(self) -> PoolUse:
+        """Say how the pool is used now; asks nobody."""
+        with self._idle.mutex:
+            free = list(self._idle.queue)
+        idle = sum(connection is not None for connection in free)
+        lent = self._size - len(free)
+        return PoolUse(self._size, lent, idle, self._waiting, self._waits, self._cut_off)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -232,12 +246,9 @@ class Database:
         if self._closed.is_set():
             raise StoreUnavailable("The pool of connections is closed.")
         try:
-            connection = self._idle.get(timeout=self._wait_seconds)
-        except queue.Empty as error:
-            raise StoreUnavailable(
-                f"No connection became free in {self._wait_seconds:g} s.",
-                remedy="Raise DBPoolSize or look for slow queries.",
-            ) from error
+            connection = self._idle.get_nowait()
+        except queue.Empty:
+            connection = self._wait_for_one()
         if connection is not None and not connection.closed:
             return connection
         try:
@@ -245,6 +256,23 @@ class Database:
         except BaseException:
             self._idle.put(None)
             raise
+
+    def _wait_for_one(self) -> Connection | None:
+        self._note_waiting(1)
+        try:
+            return self._idle.get(timeout=self._wait_seconds)
+        except queue.Empty as error:
+            raise StoreUnavailable(
+                f"No connection became free in {self._wait_seconds:g} s.",
+                remedy="Raise DBPoolSize or look for slow queries.",
+            ) from error
+        finally:
+            self._note_waiting(-1)
+
+    def _note_waiting(self, change: int) -> None:
+        with self._waits_lock:
+            self._waiting += change
+            self._waits += max(change, 0)
 
     def _give_back(self, connection: Connection, usable: bool) -> None:
         if usable and not self._closed.is_set():

@@ -16,6 +16,7 @@ from typing import Any
 
 import pika
 import psycopg2
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support import ROOT, wait_until
 
@@ -139,6 +140,23 @@ class Daemon:
             connection.request(method, path, content, headers)
             response = connection.getresponse()
             return Answer(response.status, response.headers, response.read())
+
+    def metric(self, name: str, token: str | None = None, **labels: str) -> float | None:
+        """Give a value of /metrics, None where there is no such series."""
+        answer = self.get("/metrics", token)
+        assert answer.status == 200, answer
+        for family in text_string_to_metric_families(answer.body.decode()):
+            for sample in family.samples:
+                if sample.name == f"jexevents_{name}" and sample.labels == labels:
+                    return sample.value
+        return None
+
+    def wait_metric(self, value: float, name: str, **labels: str) -> None:
+        wait_until(
+            lambda: self.metric(name, **labels) == value,
+            START_SECONDS,
+            f"{name}{labels or ''} to be {value}; it is {self.metric(name, **labels)}",
+        )
 
     def job(self, key: str, token: str | None = None) -> dict[str, Any] | None:
         """Give a job of the ledger by its key, None while there is none."""

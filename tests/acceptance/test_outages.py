@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import pytest
 
@@ -79,10 +80,21 @@ def test_postgresql_away_in_mid_run(start, vhost, own_postgres):
     assert_says_away(daemon)
     publish(vhost, [message(submission(number)) for number in range(1, MANY)])
     daemon.wait_logged("store_away")
+    assert daemon.metric("database_up") == 0
+    wait_until(
+        lambda: daemon.metric("batch_failures_total", kind="away"), 20, "the failure to count"
+    )
+    # What may be taken ahead is in hand, the rest waits in the queue; the first is stored.
+    daemon.wait_metric(1000, "in_hand_messages")
+    daemon.wait_metric(MANY - 1 - 1000, "queue_messages")
     server.start()
     daemon.wait_ready().wait_job(str(MANY - 1))
     wait_until(lambda: stored(uri)[0] == MANY - 1, 30, "all events")
     assert stored(uri) == (MANY - 1, MANY - 1)
+    daemon.wait_metric(MANY - 1, "events_total", door="amqp", outcome="accepted")
+    assert daemon.metric("events_total", door="amqp", outcome="duplicate") == 1
+    assert daemon.metric("database_up") == 1
+    daemon.wait_metric(0, "in_hand_messages")
     assert daemon.stop() == 0
 
 
@@ -122,6 +134,8 @@ def test_rabbitmq_away(start, database, own_broker):
     daemon.wait_job("1")
     broker.kill()
     wait_until(lambda: daemon.get("/readyz").status == 503, 20, "/readyz to notice")
+    assert daemon.metric("consumer_connected") == 0
+    assert daemon.metric("consumer_reconnects_total") == 0
     job = daemon.job("1")
     assert job["state"] == "Submitted"
     assert daemon.get(f"/ledger/jobs/{job['id']}/events").status == 200
@@ -130,4 +144,12 @@ def test_rabbitmq_away(start, database, own_broker):
     publish(broker.uri, [message(submission(number)) for number in (1, 2)])
     daemon.wait_job("2")
     assert stored(database) == (2, 2)
+    assert daemon.metric("consumer_connected") == 1
+    assert daemon.metric("consumer_reconnects_total") == 1
+    # It is looked at over a connection of its own, which is back too.
+    began = time.time()
+    wait_until(
+        lambda: daemon.metric("queue_seen_timestamp_seconds") > began, 30, "the queue to be seen"
+    )
+    assert daemon.metric("queue_consumers") == 1
     assert daemon.stop() == 0

@@ -15,7 +15,7 @@ from jexevents.config.options import OPTIONS
 from jexevents.exits import Exit
 from jexevents.lifecycle import condor
 from jexevents.model import INSERTED, Phase, Reason, Role
-from jexevents.sidecar import health
+from jexevents.sidecar import health, metrics
 from jexevents.sidecar.jex import Jex
 from jexevents.sidecar.ledger import LedgerSurface
 from jexevents.sidecar.routes import Route, all_statuses
@@ -36,6 +36,7 @@ ROUTES = [
     *health.routes(NOTHING),
     *Jex(NOTHING, NOTHING, "", NOTHING).routes(),
     *LedgerSurface(NOTHING).routes(),
+    *metrics.routes(NOTHING),
 ]
 
 

@@ -20,7 +20,11 @@ _CODE = re.compile(r"^```.*?^```$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _HOME = re.compile(r"/home/|/root\b|/Users/|/tmp/|/work/|~/")
 # Named otherwise where they are imported.
-_MODULES = {"psycopg2-binary": "psycopg2", "uuid-utils": "uuid_utils"}
+_MODULES = {
+    "prometheus-client": "prometheus_client",
+    "psycopg2-binary": "psycopg2",
+    "uuid-utils": "uuid_utils",
+}
 _DATA_ONLY = {"tzdata"}
 
 

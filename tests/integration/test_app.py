@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from jexevents.errors import StoreUnavailable
 from jexevents.model import Role
-from jexevents.sidecar import health
+from jexevents.sidecar import health, metrics
 from jexevents.sidecar.app import build_app
 from jexevents.sidecar.responses import Response
 from jexevents.sidecar.routes import Route, all_statuses
@@ -379,3 +379,12 @@ def test_no_request_whatever_gets_a_500_or_html(method, path, query, body, field
     assert "html" not in answer.headers.get("Content-Type", "")
     if answer.status >= 400 and method != "HEAD":
         assert_problem(answer, answer.status)
+
+
+def test_what_asks_no_database_is_served_while_all_slots_are_held():
+    shown = metrics.routes(lambda accept: (accept.encode(), "text/plain"))
+    served = build_app([*shown, *error_routes()], gate(CREDENTIALS), slots=0)
+    assert_problem(call(served, "GET", "/errors/conflict", **bearer("read")), 503)
+    assert call(served, "GET", "/metrics", HTTP_ACCEPT="x/y", **bearer("read")).body == b"x/y"
+    assert_problem(call(served, "GET", "/metrics", **bearer("write")), 403)
+    assert_problem(call(served, "GET", "/metrics"), 401)

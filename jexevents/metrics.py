@@ -1,0 +1,214 @@
+"""What is counted and measured of one process, for /metrics; docs/metrics.md tells each of them.
+
+Whoever works reports in the words of ``observers``; what can be asked for at any time (the pools,
+the queue, what is in hand) is asked for when somebody looks.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter as Tally
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import prometheus_client
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from jexevents import __version__
+from jexevents.model import Event, Outcome, Reason, Reject
+from jexevents.observers import AWAY, FAILED, REFUSED, TOO_SLOW, PoolUse
+
+_PREFIX = "jexevents"
+DOORS = ("amqp", "http")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+OTHER = "other"
+
+_SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+_STORE_SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+_WAIT_SECONDS = (0.01, 0.02, 0.03, 0.05, 0.1, 0.15, 0.3, 0.5, 1, 3, 10, 60, 600)
+_REQUEST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class Metrics:
+    """The instruments of one process and the registry that holds them.
+
+    An observer of the ingest, of the consumer and of the sidecar.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        # A second series for each one, which says when it began: nobody asks for that.
+        prometheus_client.disable_created_metrics()
+        self.registry = CollectorRegistry()
+        self._events()
+        self._batches()
+        self._consumer()
+        self._requests()
+        self.pools = _Pools()
+        self.registry.register(self.pools)
+        self.database_up = self._gauge("database_up", "Whether PostgreSQL answers and may be used.")
+        self.build = Info(f"{_PREFIX}_build", "This version.", registry=self.registry)
+        self.build.info({"version": __version__})
+        prometheus_client.ProcessCollector(registry=self.registry)
+        prometheus_client.PlatformCollector(registry=self.registry)
+        prometheus_client.GCCollector(registry=self.registry)
+
+    def exposition(self, accept: str) -> tuple[bytes, str]:
+        """Write all of it in the format that an Accept header asks for; give that type too."""
+        encode, content_type = choose_encoder(accept)
+        return encode(self.registry), content_type
+
+    # --- what is reported
+
+    def stored(
+        self, origin: str, read: Sequence[Event | Reject], outcomes: Sequence[Outcome]
+    ) -> None:
+        """Count what a transaction stored, and tell how old the newest of it is."""
+        door = origin.partition(":")[0]
+        for outcome in Outcome:
+            if number := outcomes.count(outcome):
+                self.events.labels(door, outcome.value).inc(number)
+        for reason, number in Tally(one.reason for one in read if isinstance(one, Reject)).items():
+            self.rejects.labels(reason.value).inc(number)
+        times = [one.occurred_at for one in read if isinstance(one, Event)]
+        if times and door == "amqp":
+            self.lag.set(self._clock() - max(times).timestamp())
+
+    def batch_kept(self, messages: int, store_seconds: float, wait_seconds: float) -> None:
+        """Measure a batch of the consumer that is stored."""
+        self.batch_messages.observe(messages)
+        self.batch_store.observe(store_seconds)
+        self.batch_wait.observe(max(0.0, wait_seconds))
+        self.last_batch.set(self._clock())
+
+    def batch_failed(self, kind: str) -> None:
+        """Count a batch that was not stored as it was."""
+        self.batch_failures.labels(kind).inc()
+
+    def reconnected(self) -> None:
+        """Count a connection after the first."""
+        self.reconnects.inc()
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count and measure an answer over HTTP."""
+        # What no route took must not bring a series with it for each word that somebody sends.
+        method = method if method in METHODS else OTHER
+        route = route or OTHER
+        self.requests.labels(method, route, f"{status // 100}xx").inc()
+        self.request_seconds.labels(method, route).observe(seconds)
+        if status == 401:
+            self.unauthorized.inc()
+
+    # --- the instruments
+
+    def _events(self) -> None:
+        self.events = self._counter(
+            "events", "Messages and insertions by what became of them.", "door", "outcome"
+        )
+        for outcome in Outcome:
+            for door in DOORS:
+                self.events.labels(door, outcome.value)
+        self.rejects = self._counter("rejects", "Messages that were rejected.", "reason")
+        for reason in Reason:
+            self.rejects.labels(reason.value)
+        self.lag = self._gauge(
+            "lag_seconds", "How old the newest event of the last batch was when it was stored."
+        )
+        self.lag.set(float("nan"))
+
+    def _batches(self) -> None:
+        self.batch_messages = self._histogram(
+            "batch_messages", "Messages in a batch that was stored.", _SIZES
+        )
+        self.batch_store = self._histogram(
+            "batch_store_seconds", "Time to read and store a batch.", _STORE_SECONDS
+        )
+        self.batch_wait = self._histogram(
+            "batch_wait_seconds",
+            "Time from the arrival of a batch's first message to its commit.",
+            _WAIT_SECONDS,
+        )
+        self.batch_failures = self._counter(
+            "batch_failures", "Batches that were not stored as they were.", "kind"
+        )
+        for kind in (AWAY, TOO_SLOW, REFUSED, FAILED):
+            self.batch_failures.labels(kind)
+        self.last_batch = self._gauge(
+            "last_batch_timestamp_seconds", "When the last batch was stored; 0 before the first."
+        )
+
+    def _consumer(self) -> None:
+        self.connected = self._gauge("consumer_connected", "Whether the queue is consumed.")
+        self.reconnects = self._counter("consumer_reconnects", "Connections after the first.")
+        self.in_hand_messages = self._gauge(
+            "in_hand_messages", "Messages that were taken and not acknowledged yet."
+        )
+        self.in_hand_bytes = self._gauge("in_hand_bytes", "The bytes of their bodies.")
+        self.queue_messages = self._gauge(
+            "queue_messages", "Messages that wait in the queue; NaN while that is unknown."
+        )
+        self.queue_consumers = self._gauge(
+            "queue_consumers", "Consumers of the queue; NaN while that is unknown."
+        )
+        self.queue_seen = self._gauge(
+            "queue_seen_timestamp_seconds", "When the queue was last seen; 0 before that."
+        )
+
+    def _requests(self) -> None:
+        self.requests = self._counter(
+            "http_requests", "Requests by their answers.", "method", "route", "status"
+        )
+        self.request_seconds = self._histogram(
+            "http_request_seconds", "Time to an answer.", _REQUEST_SECONDS, "method", "route"
+        )
+        self.unauthorized = self._counter(
+            "http_unauthorized", "Requests whose credentials were missing or wrong."
+        )
+
+    def _counter(self, name: str, told: str, *labels: str) -> Counter:
+        return Counter(f"{_PREFIX}_{name}", told, labels, registry=self.registry)
+
+    def _gauge(self, name: str, told: str) -> Gauge:
+        return Gauge(f"{_PREFIX}_{name}", told, registry=self.registry)
+
+    def _histogram(self, name: str, told: str, buckets: Sequence[float], *labels: str) -> Histogram:
+        return Histogram(f"{_PREFIX}_{name}", told, labels, registry=self.registry, buckets=buckets)
+
+
+class _Pools(Collector):
+    """The pools of connections, asked when somebody looks."""
+
+    def __init__(self) -> None:
+        self._asked: Mapping[str, Callable[[], PoolUse]] = {}
+
+    def watch(self, **pools: Callable[[], PoolUse]) -> None:
+        """Show these, by their names."""
+        self._asked = pools
+
+    def collect(self) -> Iterable[Metric]:
+        """Give what they are doing, as a registry wants it."""
+        uses = {name: ask() for name, ask in self._asked.items()}
+        connections = _pool_gauge("connections", "Open connections.", "state")
+        for pool, use in uses.items():
+            connections.add_metric([pool, "lent"], use.lent)
+            connections.add_metric([pool, "idle"], use.idle)
+        size = _pool_gauge("size", "Connections that it may open.")
+        waiting = _pool_gauge("waiting", "Callers that wait for a connection.")
+        waits = _pool_counter("waits", "Callers that had to wait for a connection.")
+        cut_off = _pool_counter("cut_off", "Transactions that were cut off, taking too long.")
+        for pool, use in uses.items():
+            size.add_metric([pool], use.size)
+            waiting.add_metric([pool], use.waiting)
+            waits.add_metric([pool], use.waits)
+            cut_off.add_metric([pool], use.cut_off)
+        return [connections, size, waiting, waits, cut_off]
+
+
+def _pool_gauge(name: str, told: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"{_PREFIX}_pool_{name}", told, labels=["pool", *labels])
+
+
+def _pool_counter(name: str, told: str) -> CounterMetricFamily:
+    return CounterMetricFamily(f"{_PREFIX}_pool_{name}", told, labels=["pool"])

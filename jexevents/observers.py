@@ -1,0 +1,90 @@
+"""What the parts report of their work: the words in which they do, so that none knows who counts.
+
+All of it is reported once a batch, a transaction or a request, never once an event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from jexevents.model import Event, Outcome, Reject
+
+# Why a batch was not stored as it was: PostgreSQL does not answer, or not in time; it refuses
+# what one message holds; or the fold failed on one, which is a fault of ours.
+AWAY, TOO_SLOW, REFUSED, FAILED = "away", "too_slow", "refused", "failed"
+
+
+class IngestObserver(Protocol):
+    """Hears what became of what came in; from several threads."""
+
+    def stored(
+        self, origin: str, read: Sequence[Event | Reject], outcomes: Sequence[Outcome]
+    ) -> None:
+        """A transaction committed: these came in by that door and became that."""
+
+    def batch_failed(self, kind: str) -> None:
+        """A batch was not stored as it was; ``kind`` is one of the words above."""
+
+
+class ConsumerObserver(Protocol):
+    """Hears of the consumer's batches and connections, in its thread."""
+
+    def batch_kept(self, messages: int, store_seconds: float, wait_seconds: float) -> None:
+        """A batch is stored: in what time, and how long after its first message had come."""
+
+    def batch_failed(self, kind: str) -> None:
+        """A batch was not stored and will be tried again."""
+
+    def reconnected(self) -> None:
+        """The consumer consumes again, over another connection than before."""
+
+
+class RequestObserver(Protocol):
+    """Hears of each request over HTTP that was answered; from several threads."""
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """``route`` is the pattern of its path, or "" where no route took it.
+
+        Of a long answer, the time is that till its first byte.
+        """
+
+
+class Nobody:
+    """Hears everything and does nothing."""
+
+    def stored(
+        self, origin: str, read: Sequence[Event | Reject], outcomes: Sequence[Outcome]
+    ) -> None:
+        """Do nothing."""
+
+    def batch_failed(self, kind: str) -> None:
+        """Do nothing."""
+
+    def batch_kept(self, messages: int, store_seconds: float, wait_seconds: float) -> None:
+        """Do nothing."""
+
+    def reconnected(self) -> None:
+        """Do nothing."""
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Do nothing."""
+
+
+NOBODY = Nobody()
+
+
+class PoolUse(NamedTuple):
+    """How a pool of connections is used now, and what happened to it so far.
+
+    ``size`` is how many connections it may have, ``lent`` how many are at work or being opened,
+    ``idle`` how many are open and free, ``waiting`` how many callers wait for one. ``waits``
+    counts callers that had to wait, ``cut_off`` transactions that were ended from here.
+    """
+
+    size: int
+    lent: int
+    idle: int
+    waiting: int
+    waits: int
+    cut_off: int

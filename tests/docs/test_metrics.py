@@ -1,0 +1,71 @@
+"""docs/metrics.md has every metric, with its type and its labels, and no other."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timezone
+
+import pytest
+
+from jexevents.metrics import Metrics
+from jexevents.model import Arrival, Outcome, Reason, Reject
+from jexevents.observers import AWAY, FAILED, REFUSED, TOO_SLOW, PoolUse
+from tests.docs.test_coverage import rows
+from tests.support import ROOT
+
+DOCUMENT = (ROOT / "docs/metrics.md").read_text("utf-8")
+_TYPES = {"info": "gauge"}
+_OF_HISTOGRAMS = {"le"}
+
+
+@pytest.fixture(scope="module")
+def metrics() -> Metrics:
+    """All instruments, each with at least one series."""
+    made = Metrics()
+    arrival = Arrival(b"", datetime.now(timezone.utc), "amqp:q")
+    made.stored("amqp:q", [Reject(arrival, (), Reason.EMPTY)], [Outcome.REJECTED])
+    made.answered("GET", "/metrics", 401, 0.1)
+    made.pools.watch(main=lambda: PoolUse(3, 1, 2, 0, 0, 0))
+    return made
+
+
+def exported(metrics: Metrics) -> dict[str, tuple[str, set[str]]]:
+    """Give type and labels of what is exported, by the name that it has in a query."""
+    found = {}
+    for family in metrics.registry.collect():
+        suffix = {"counter": "_total", "info": "_info"}.get(family.type, "")
+        labels = {label for sample in family.samples for label in sample.labels}
+        kind = _TYPES.get(family.type, family.type)
+        found[family.name + suffix] = (kind, labels - _OF_HISTOGRAMS)
+    return found
+
+
+def told() -> dict[str, tuple[str, set[str]]]:
+    return {
+        name.strip("`"): (kind, set(re.findall(r"`(\w+)`", labels)))
+        for name, kind, labels, _ in rows(DOCUMENT)
+        if name != "Metric"
+    }
+
+
+def test_every_metric_is_told_and_none_that_is_not_there(metrics: Metrics) -> None:
+    assert told() == exported(metrics)
+
+
+def test_queries_ask_for_what_is_there(metrics: Metrics) -> None:
+    names = {
+        sample.name: set(sample.labels)
+        for family in metrics.registry.collect()
+        for sample in family.samples
+    }
+    asked = re.findall(r"\b(jexevents_\w+)(?:\{(\w+)=)?", DOCUMENT)
+    histograms = {name.removesuffix("_count") for name in names if name.endswith("_count")}
+    for name, label in asked:
+        assert name in names or name in histograms, name
+        assert not label or label in names[name], f"{name} has no label {label}"
+
+
+def test_every_value_of_a_label_is_told() -> None:
+    values = [AWAY, TOO_SLOW, REFUSED, FAILED, *(outcome.value for outcome in Outcome)]
+    for value in values:
+        assert f"`{value}`" in DOCUMENT
