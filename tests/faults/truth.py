@@ -1,0 +1,96 @@
+"""The one assertion of all these tests: nothing lost, nothing twice, and the states are true."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from jexevents.lifecycle import condor
+from jexevents.store.rows import StoredEvent, stored_event
+from tests.faults.servers import ask
+from tests.support import wait_until
+
+if TYPE_CHECKING:
+    from tests.faults.scene import Scene
+
+_FACTS = ", ".join(condor.FACTS)
+_STORY = (
+    "select e.job_id, e.name, e.occurred_at, e.occurred_offset, e.occurred_alt, e.checksum,"
+    " e.data, p.log, p.\"offset\" from jex.events e left join lateral (select log, \"offset\""
+    " from jex.event_positions where seq = e.seq order by log limit 1) p on true"
+    " where e.job_id is not null"
+)
+
+
+def assert_whole(scene: Scene, *, states: bool = True) -> None:
+    """Assert, once all is quiet, that the ledger is what the producer knows to be true.
+
+    Waits for the last confirms and the last events first. Without ``states``, where no message
+    said its place in its log, only that the states are those that follow from the events.
+    """
+    scene.producer.finish()
+    goal = len(scene.producer.confirmed)
+    wait_until(lambda: scene.progress.stored >= goal, 120, f"event {goal}\n{scene.describe()}")
+    assert_each_once(scene)
+    if states:
+        assert_states(scene)
+    assert differences(scene.database) == []
+    assert ask(scene.database, "select reasons from jex.rejects limit 3") == []
+    depth = scene.rabbit.depth(scene.vhost)
+    assert depth == 0 or wait_until(lambda: not scene.rabbit.depth(scene.vhost), 30, "queue")
+    scene.assert_daemons_stayed()
+    scene.assert_answered()
+
+
+def stored_texts(uri: str) -> Counter[str]:
+    """Give the text of every event in the ledger, and how often it stands there."""
+    rows = ask(uri, "select convert_from(raw, 'UTF8'), count(*) from jex.events group by 1")
+    return Counter(dict(rows))
+
+
+def assert_each_once(scene: Scene) -> None:
+    confirmed = {message.raw for message in scene.producer.confirmed.values()}
+    stored = stored_texts(scene.database)
+    lost = confirmed - stored.keys()
+    unknown = stored.keys() - confirmed
+    several = [text for text, count in stored.items() if count > 1]
+    found = {"lost": len(lost), "twice": len(several), "unknown": len(unknown)}
+    sample = [*lost, *several, *unknown][:3]
+    assert not sample, f"{found} of {len(confirmed)}, such as {sample}\n{scene.describe()}"
+
+
+def assert_states(scene: Scene) -> None:
+    known = {
+        key: [job.state, job.exit_code, job.starts]
+        for key, job in scene.schedd.jobs.items()
+        if job.told
+    }
+    columns = "j.key, j.state, j.exit_code, c.starts"
+    rows = ask(
+        scene.database, f"select {columns} from jex.jobs j join jex.condor_jobs c on c.job_id = j.id"
+    )
+    told = {key: facts for key, *facts in rows}
+    wrong = [
+        f"{key}: {told.get(key)}, truly {truth}"
+        for key, truth in known.items()
+        if told.get(key) != truth
+    ]
+    assert not wrong, f"{len(wrong)} of {len(known)} jobs, such as {wrong[:3]}"
+    assert told.keys() == known.keys()
+
+
+def differences(uri: str) -> list[str]:
+    """Fold every job anew from its stored events; say which differ from their rows."""
+    stories: dict[str, list[StoredEvent]] = {}
+    for job_id, *row in ask(uri, _STORY):
+        stories.setdefault(job_id, []).append(stored_event(row))
+    rows = ask(
+        uri, f"select j.id, {_FACTS} from jex.jobs j join jex.condor_jobs c on c.job_id = j.id"
+    )
+    return [
+        f"{job_id}: {fact} is {value!r}, folded {getattr(folded, fact)!r}"
+        for job_id, *values in rows
+        for folded in [condor.fold(stories[job_id])]
+        for fact, value in zip(condor.FACTS, values, strict=True)
+        if value != getattr(folded, fact)
+    ]
