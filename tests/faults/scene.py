@@ -160,8 +160,12 @@ class Scene:
 
     def publish_on(self, count: int = 300) -> None:
         """Have so many more messages published, however far behind the ledger is."""
-        self._ahead += count
+        self.more_room(count)
         self.producer.wait_confirmed(count)
+
+    def more_room(self, count: int) -> None:
+        """Let the producer be so many messages further ahead of the ledger."""
+        self._ahead += count
 
     @contextmanager
     def away(self, what: str) -> Iterator[None]:

@@ -143,9 +143,20 @@ class Rabbit:
     def proxy(self) -> AmqpProxy:
         return AmqpProxy(self.port)
 
+    def start(self) -> None:
+        self.node.start()
+
+    def stop(self) -> None:
+        """Stop it as an administrator would."""
+        self.node.stop()
+
+    def kill(self) -> None:
+        """Kill it as a power cut would."""
+        self.node.kill()
+
     def mend(self) -> None:
         """Make it whole again, whatever was done to it."""
-        self.node.start()
+        self.start()
 
     def raise_alarm(self) -> None:
         """Set the limit of memory so low that publishers are blocked."""
