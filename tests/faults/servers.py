@@ -177,12 +177,18 @@ class Rabbit:
         return int(line.split()[1])
 
     def crash_queue(self, vhost: str) -> None:
-        """Kill the queue's process: the broker cancels its consumers, and starts it again."""
-        self.node.rabbitmqctl(
-            "eval",
-            "{ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r("
-            f'<<"{vhost}">>, queue, <<"{QUEUE}">>)), exit(amqqueue:get_pid(Q), kill).',
-        )
+        """Kill the queue's process: the broker starts it again, and joins or cancels consumers."""
+        self._eval(vhost, "exit(amqqueue:get_pid(Q), kill)")
+
+    def cancel_consumers(self, vhost: str) -> None:
+        """Have the broker tell each consumer of the queue that it is cancelled."""
+        told = "rabbit_channel:send_command(element(1, C), {'basic.cancel', element(2, C), true})"
+        self._eval(vhost, f"[{told} || C <- rabbit_amqqueue:consumers(Q)]")
+
+    def _eval(self, vhost: str, what: str) -> None:
+        """Do something to the queue Q inside the broker."""
+        name = f'rabbit_misc:r(<<"{vhost}">>, queue, <<"{QUEUE}">>)'
+        self.node.rabbitmqctl("eval", f"{{ok, Q}} = rabbit_amqqueue:lookup({name}), {what}.")
 
     def delete_queue(self, vhost: str) -> None:
         """Delete the queue with all in it."""
