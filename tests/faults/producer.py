@@ -6,16 +6,20 @@ ended is published again on the next one: so one event may come twice.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import partial
 
 import pika
 from pika.adapters.select_connection import SelectConnection
 
-from tests.faults.stories import Message
+from tests.faults.stories import InOrder, Message
 from tests.support import wait_until
+
+# It logs each failed connection half a dozen times.
+logging.getLogger("pika").setLevel(logging.CRITICAL)
 
 EXCHANGE = "condor_events"
 _TICK_SECONDS = 0.01
@@ -29,7 +33,7 @@ class Producer:
     ``confirmed`` has every message that the broker has taken over, by its number.
     """
 
-    def __init__(self, uri: str, messages: Iterator[Message], room: Callable[[], int]) -> None:
+    def __init__(self, uri: str, messages: InOrder, room: Callable[[], int]) -> None:
         self._parameters = pika.URLParameters(uri)
         self._parameters.client_properties = {"connection_name": "producer"}
         self._messages = messages
@@ -42,6 +46,13 @@ class Producer:
         self._finishing = threading.Event()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="producer", daemon=True)
+
+    def __repr__(self) -> str:
+        return (
+            f"confirmed {len(self.confirmed)}, due {len(self.due)}, room {self.room()},"
+            f" sessions {self.sessions}, republished {self.republished},"
+            f" blocked {self.blocked.is_set()}"
+        )
 
     def start(self) -> Producer:
         self._thread.start()
@@ -71,9 +82,8 @@ class Producer:
         """Give the next message to publish, None if there is none now."""
         if self.due:
             return self.due.popleft()
-        if self._finishing.is_set() or self.room() <= 0:
-            return None
-        return next(self._messages)
+        wanted = self._messages.rest if self._finishing.is_set() else self.room() > 0
+        return self._messages.next() if wanted else None
 
     @property
     def abandoned(self) -> bool:
@@ -81,7 +91,7 @@ class Producer:
 
     @property
     def done(self) -> bool:
-        return self._finishing.is_set() and not self.due
+        return self._finishing.is_set() and not self.due and not self._messages.rest
 
     def _run(self) -> None:
         while not self._over.is_set():

@@ -7,8 +7,6 @@ from contextlib import suppress
 
 import psycopg2
 
-from tests.support import wait_until
-
 _LOOK_SECONDS = 0.02
 
 
@@ -28,16 +26,6 @@ class Progress:
     def stop(self) -> None:
         self._over.set()
         self._thread.join(10)
-
-    def wait_more(self, more: int, timeout: float = 60) -> None:
-        """Wait until the ledger has so many more events than now."""
-        self.wait(self.stored + more, timeout)
-
-    def wait(self, goal: int, timeout: float = 60) -> None:
-        """Wait until the ledger has so many events."""
-        wait_until(
-            lambda: self.stored >= goal, timeout, f"event {goal}; the ledger had {self.stored}"
-        )
 
     def _run(self) -> None:
         while not self._over.is_set():

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import random
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -11,14 +11,18 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
+import pytest
+
 from jexevents import processes
-from tests.acceptance.support import STOP_SECONDS, Daemon
+from jexevents.processes import ProcessId
 from tests.acceptance.supervisor import Supervisor
+from tests.acceptance.support import STOP_SECONDS, Daemon
 from tests.faults.producer import Producer
 from tests.faults.progress import Progress
 from tests.faults.proxy import Proxy
-from tests.faults.servers import Postgres, Rabbit
-from tests.faults.stories import Schedd, twice_and_shuffled
+from tests.faults.servers import Postgres, Rabbit, ask
+from tests.faults.stories import InOrder, Schedd, TwiceAndShuffled
+from tests.faults.truth import stored_texts
 from tests.faults.watcher import Watcher
 from tests.support import free_port, wait_until
 
@@ -31,6 +35,12 @@ _OPTIONS = {
     "HeartbeatSeconds": 6,
     "ReconnectMaxSeconds": 0.5,
 }
+
+
+_BUSY = (
+    "select application_name, state, wait_event, left(query, 60) from pg_stat_activity"
+    " where datname = current_database()"
+)
 
 
 class AnyDaemon:
@@ -89,29 +99,35 @@ class SupervisedDaemon(AnyDaemon):
     def __init__(self, folder: Path, options: dict[str, Any]) -> None:
         super().__init__(options)
         self._supervisor = Supervisor(folder, options)
+        self._ended = 0
 
     def log(self) -> str:
         return self._supervisor.log()
 
     def kill(self) -> None:
         """Kill it at once; supervisord starts it again."""
-        with suppress(ProcessLookupError):
-            os.kill(self._pid(), signal.SIGKILL)
+        self._ended += 1
+        for process in self._processes():
+            processes.signal_all([process], signal.SIGKILL)
 
     def terminate(self) -> None:
         """Tell it to end, and supervisord to start it again."""
+        self._ended += 1
         self._supervisor.control("restart", "jexevents")
 
     def end(self) -> None:
         self._supervisor.stop()
 
     def assert_stayed(self) -> None:
+        """Assert that it runs, and never ended but by a kill or as it was told."""
         self._supervisor.wait_status("RUNNING")
+        ends = re.findall(r'"exit_code": (\d+)', self.log())
+        assert set(ends) <= {"0"}, f"ended with {ends}:\n{self.log()[-4000:]}"
+        assert self.log().count('"event": "starting"') <= 1 + self._ended
 
-    def _pid(self) -> int:
+    def _processes(self) -> list[ProcessId]:
         config = str(self._supervisor.config)
-        (process,) = processes.select(lambda pid: config in processes.command_line(pid))
-        return process.pid
+        return processes.select(lambda pid: config in processes.command_line(pid))
 
 
 class Scene:
@@ -155,7 +171,7 @@ class Scene:
         for watcher in self.watchers:
             watcher.start()
             self._stack.callback(watcher.stop)
-        self.progress.wait(300)
+        self.wait_stored(300)
         return self.daemons[0]
 
     def publish_on(self, count: int = 300) -> None:
@@ -175,6 +191,17 @@ class Scene:
                 stack.enter_context(watcher.excused(what))
             yield
 
+    def delete_queue(self) -> None:
+        """Delete the queue with all in it, and publish again just what may have been in it.
+
+        Not again: what the ledger had before, and what was confirmed since the queue is back.
+        """
+        stored = stored_texts(self.database)
+        self.rabbit.delete_queue(self.vhost)
+        self.rabbit.wait_bound(self.vhost)
+        confirmed = list(self.producer.confirmed.values())
+        self.producer.again(each for each in confirmed if each.raw not in stored)
+
     def keep(self, proxy: Proxy) -> Any:
         """Give the proxy, which is closed at the test's end."""
         self._stack.callback(proxy.close)
@@ -190,8 +217,24 @@ class Scene:
         )
 
     def describe(self) -> str:
-        """The last words of the daemons, for messages."""
-        return "\n".join(daemon.log()[-3000:] for daemon in self.daemons)
+        """How things stand, and the last words of the daemons, for messages."""
+        ledger = ask(self.database, "select count(*) from jex.events")
+        listed = self.rabbit.queue(self.vhost)
+        busy = ask(self.database, _BUSY)
+        logs = [f"-- {daemon.port}\n{daemon.log()[-2000:]}" for daemon in self.daemons]
+        told = [f"ledger {ledger}, {self.producer}", f"queue {listed}", f"busy {busy}", *logs]
+        return "\n".join(told)
+
+    def wait_more(self, more: int, timeout: float = 60) -> None:
+        """Wait until the ledger has so many more events than now."""
+        self.wait_stored(self.progress.stored + more, timeout)
+
+    def wait_stored(self, goal: int, timeout: float = 60) -> None:
+        """Wait until the ledger has so many events."""
+        try:
+            wait_until(lambda: self.progress.stored >= goal, timeout, f"event {goal}")
+        except pytest.fail.Exception as late:
+            pytest.fail(f"{late}; seen {self.progress.stored}\n{self.describe()}")
 
     def assert_daemons_stayed(self) -> None:
         for daemon in self.daemons:
@@ -212,9 +255,10 @@ class Scene:
         return sum(daemon.log().count(f'"event": "{event}"') for daemon in self.daemons)
 
     def wait_logged(self, event: str, times: int = 1, timeout: float = 30) -> None:
-        wait_until(
-            lambda: self.count_logged(event) >= times, timeout, f"{event}:\n{self.describe()}"
-        )
+        try:
+            wait_until(lambda: self.count_logged(event) >= times, timeout, event)
+        except pytest.fail.Exception as late:
+            pytest.fail(f"{late}\n{self.describe()}")
 
     def _add_daemon(self, number: int, supervised: bool, options: dict[str, Any]) -> None:
         port = free_port()
@@ -227,9 +271,7 @@ class Scene:
         self.watchers.append(Watcher(port, self.schedd.first_invocation))
 
     def _publish(self, twice: bool) -> None:
-        messages = self.schedd.messages()
-        if twice:
-            messages = twice_and_shuffled(messages, self.rng)
+        messages = (TwiceAndShuffled if twice else InOrder)(self.schedd)
         self.producer = Producer(self.rabbit.uri(self.vhost), messages, self._room)
         self._stack.callback(self.producer.abandon)
         self.producer.start()

@@ -167,13 +167,21 @@ class Rabbit:
 
     def connections(self, vhost: str) -> list[str]:
         """List the daemons' connections of a virtual host: port, and what it calls itself."""
-        listed = self.node.rabbitmqctl("list_connections", "vhost", "peer_port", "client_properties")
-        return [line for line in listed.splitlines() if line.startswith(vhost) and "jexevents" in line]
+        listed = self.node.rabbitmqctl(
+            "list_connections", "vhost", "peer_port", "client_properties"
+        )
+        return [
+            line for line in listed.splitlines() if line.startswith(vhost) and "jexevents" in line
+        ]
+
+    def queue(self, vhost: str) -> str:
+        """What there is to say of the queue."""
+        columns = ("name", "messages", "messages_unacknowledged", "consumers", "state")
+        return self.node.rabbitmqctl("list_queues", "-p", vhost, *columns)
 
     def depth(self, vhost: str) -> int:
         """How many messages are in the queue, those that were handed out included."""
-        listed = self.node.rabbitmqctl("list_queues", "-p", vhost, "name", "messages")
-        (line,) = [line for line in listed.splitlines() if line.startswith(QUEUE)]
+        (line,) = [each for each in self.queue(vhost).splitlines() if each.startswith(QUEUE)]
         return int(line.split()[1])
 
     def crash_queue(self, vhost: str) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import random
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -98,11 +97,6 @@ class Schedd:
     _active: list[Job] = field(default_factory=list)
     _offset: int = 0
 
-    def messages(self) -> Iterator[Message]:
-        """Tell without end; a message is made when it is asked for."""
-        while True:
-            yield self.tell()
-
     def tell(self) -> Message:
         """Let the next event happen, to any of the jobs under way."""
         while len(self._active) < _ACTIVE_JOBS:
@@ -145,11 +139,24 @@ def _invocation(source: str, cluster: int) -> str:
     return str(uuid.uuid5(_INVOCATIONS, f"{source} {cluster}"))
 
 
-def twice_and_shuffled(
-    messages: Iterator[Message], rng: random.Random, window: int = 300
-) -> Iterator[Message]:
-    """Give every message twice; those of a window in any order."""
-    while True:
-        some = [next(messages) for _ in range(window)] * 2
-        rng.shuffle(some)
-        yield from some
+class InOrder:
+    """The messages of a host as it tells them, each made when it is asked for."""
+
+    def __init__(self, schedd: Schedd) -> None:
+        self.schedd = schedd
+        self.rest: list[Message] = []
+
+    def next(self) -> Message:
+        return self.schedd.tell()
+
+
+class TwiceAndShuffled(InOrder):
+    """Every message twice; those of a window in any order. ``rest`` is what is told already."""
+
+    window = 300
+
+    def next(self) -> Message:
+        if not self.rest:
+            self.rest = [self.schedd.tell() for _ in range(self.window)] * 2
+            self.schedd.rng.shuffle(self.rest)
+        return self.rest.pop()

@@ -2,18 +2,18 @@
 
 import pytest
 
-from tests.faults.truth import assert_whole, stored_texts
+from tests.faults.truth import assert_whole
 from tests.support import wait_until
 
 
 def test_stopped_and_started(scene, sizes, rng):
     scene.begin()
     for _ in range(sizes.times):
-        scene.progress.wait_more(rng.randint(1, 900))
+        scene.wait_more(rng.randint(1, 900))
         scene.rabbit.stop()
         scene.wait_logged("broker_away")
         scene.rabbit.start()
-        scene.progress.wait_more(300)
+        scene.wait_more(300)
     assert scene.producer.sessions > 1
     assert_whole(scene)
 
@@ -21,11 +21,11 @@ def test_stopped_and_started(scene, sizes, rng):
 def test_killed(scene, sizes, rng):
     scene.begin()
     for _ in range(sizes.times):
-        scene.progress.wait_more(rng.randint(1, 900))
+        scene.wait_more(rng.randint(1, 900))
         scene.rabbit.kill()
         scene.wait_logged("broker_away")
         scene.rabbit.start()
-        scene.progress.wait_more(300)
+        scene.wait_more(300)
     assert scene.producer.sessions > 1
     assert_whole(scene)
 
@@ -36,10 +36,10 @@ def test_cut_in_the_middle_of_a_batch(scene, sizes, frame):
     proxy = scene.keep(scene.rabbit.proxy())
     scene.begin(amqp_uri=scene.rabbit.uri(scene.vhost, proxy.port))
     for times in range(1, 3 * sizes.times + 1):
-        scene.progress.wait_more(100)
+        scene.wait_more(100)
         proxy.cut_at = frame
         scene.wait_logged("broker_away", times)
-    scene.progress.wait_more(300)
+    scene.wait_more(300)
     assert proxy.cut_at is None
     assert_whole(scene)
 
@@ -48,10 +48,10 @@ def test_channel_closed_by_the_broker(scene, sizes):
     proxy = scene.keep(scene.rabbit.proxy())
     scene.begin(amqp_uri=scene.rabbit.uri(scene.vhost, proxy.port))
     for times in range(1, 3 * sizes.times + 1):
-        scene.progress.wait_more(100)
+        scene.wait_more(100)
         proxy.break_channels()
         scene.wait_logged("broker_away", times)
-    scene.progress.wait_more(300)
+    scene.wait_more(300)
     assert proxy.closed_with == [406] * 3 * sizes.times
     assert_whole(scene)
 
@@ -64,11 +64,11 @@ def test_memory_alarm(scene):
         scene.more_room(10_000)
         wait_until(scene.producer.blocked.is_set, 20, "the producer to be blocked")
         confirmed = len(scene.producer.confirmed)
-        scene.progress.wait(confirmed)
+        scene.wait_stored(confirmed)
         assert len(scene.producer.confirmed) < confirmed + 1000, "nobody was blocked"
     finally:
         scene.rabbit.clear_alarm()
-    scene.progress.wait_more(300)
+    scene.wait_more(300)
     assert scene.rabbit.connections(scene.vhost) == before
     assert scene.count_logged("broker_away") == 0
     assert_whole(scene)
@@ -82,28 +82,20 @@ def test_queue_deleted(scene, sizes):
     """
     scene.begin()
     for times in range(1, sizes.times + 1):
-        scene.progress.wait_more(300)
-        delete_queue(scene)
+        scene.wait_more(300)
+        scene.delete_queue()
         scene.wait_logged("broker_away", times)
-        scene.progress.wait_more(300)
+        scene.wait_more(300)
     assert_whole(scene)
-
-
-def delete_queue(scene):
-    stored = stored_texts(scene.database)
-    scene.rabbit.delete_queue(scene.vhost)
-    scene.rabbit.wait_bound(scene.vhost)
-    confirmed = list(scene.producer.confirmed.values())
-    scene.producer.again(each for each in confirmed if each.raw not in stored)
 
 
 def test_consumer_cancelled_by_the_broker(scene, sizes):
     scene.begin()
     for times in range(1, sizes.times + 1):
-        scene.progress.wait_more(300)
+        scene.wait_more(300)
         scene.rabbit.cancel_consumers(scene.vhost)
         scene.wait_logged("broker_away", times)
-        scene.progress.wait_more(300)
+        scene.wait_more(300)
     assert_whole(scene)
 
 
@@ -111,7 +103,7 @@ def test_queue_crashed(scene, sizes):
     """The broker makes it anew, with all that is on disk, and most times nobody else notices."""
     scene.begin()
     for _ in range(sizes.times):
-        scene.progress.wait_more(300)
+        scene.wait_more(300)
         scene.rabbit.crash_queue(scene.vhost)
-        scene.progress.wait_more(300)
+        scene.wait_more(300)
     assert_whole(scene)
