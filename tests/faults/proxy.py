@@ -282,11 +282,12 @@ class AmqpProxy(Proxy):
                 self.cut_at = None
             return taken
 
-    def break_channels(self) -> None:
-        """Have the broker close the channel of each consumer."""
-        for link in list(self.links):
-            if link.channel is not None:
-                link.break_channel()
+    def break_channels(self) -> int:
+        """Have the broker close the channel of each consumer; give how many there were."""
+        consuming = [link for link in list(self.links) if link.channel is not None]
+        for link in consuming:
+            link.break_channel()
+        return len(consuming)
 
 
 def _method(frame: bytes) -> tuple[tuple[int, int] | None, int]:

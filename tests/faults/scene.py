@@ -34,6 +34,8 @@ _OPTIONS = {
     "BatchSize": 200,
     "HeartbeatSeconds": 6,
     "ReconnectMaxSeconds": 0.5,
+    "HTTPStatementTimeoutSeconds": 1,
+    "DBConnectTimeoutSeconds": 2,
 }
 
 

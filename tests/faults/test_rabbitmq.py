@@ -49,7 +49,7 @@ def test_channel_closed_by_the_broker(scene, sizes):
     scene.begin(amqp_uri=scene.rabbit.uri(scene.vhost, proxy.port))
     for times in range(1, 3 * sizes.times + 1):
         scene.wait_more(100)
-        proxy.break_channels()
+        wait_until(proxy.break_channels, 10, "a channel to break")
         scene.wait_logged("broker_away", times)
     scene.wait_more(300)
     assert proxy.closed_with == [406] * 3 * sizes.times
