@@ -168,6 +168,11 @@ class Daemon:
     def wait_job(self, key: str, token: str | None = None) -> dict[str, Any]:
         return wait_until(lambda: self.job(key, token), START_SECONDS, f"job {key}; {self.text}")
 
+    @property
+    def code(self) -> int | None:
+        """The exit code, None while it runs."""
+        return self._process.poll()
+
     def send(self, number: int) -> None:
         self._process.send_signal(number)
 
