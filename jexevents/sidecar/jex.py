@@ -104,8 +104,7 @@ class Jex:
     def last_events(self, request: Request) -> dict[str, Any]:
         """Give the state of a job by an invocation id, or by the id of a job of any kind."""
         asked = _uuid(request)
-        job_id = self.reading.job_of_invocation(asked) or asked
-        row = self.reading.job(job_id)
+        row = self.reading.state_of(asked)
         if row is None:
             raise _unknown("invocation or job", asked)
         return last_event(asked, row)

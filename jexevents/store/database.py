@@ -18,9 +18,10 @@ from psycopg2 import errorcodes, sql
 from jexevents.errors import ConfigError, Invalid, JexError, StoreTooSlow, StoreUnavailable
 from jexevents.model import Reason
 from jexevents.observers import PoolUse
+from jexevents.store.prepared import Session
 
 T = TypeVar("T")
-Connection = psycopg2.extensions.connection
+Connection = Session
 
 # Classes of SQLSTATE (PostgreSQL manual, appendix A) by what is to be done about them.
 _CONFLICTS = {
@@ -211,7 +212,7 @@ class Database:
         Raises StoreUnavailable, or ConfigError where libpq cannot read the DSN.
         """
         try:
-            connection = psycopg2.connect(self._dsn, **self._arguments)
+            connection = psycopg2.connect(self._dsn, connection_factory=Session, **self._arguments)
             with connection, connection.cursor() as cursor:
                 self._prepare(cursor)
         except psycopg2.ProgrammingError as error:
@@ -241,6 +242,10 @@ class Database:
         cursor.execute("set time zone 'UTC'")
         # A statement must see what was committed while the one before it waited for a lock.
         cursor.execute("set default_transaction_isolation to 'read committed'")
+        # What is prepared finds rows by their keys. It is planned once, perhaps while the tables
+        # are still empty, and must do when they are not: by an index, however small they look.
+        cursor.execute("set plan_cache_mode to force_generic_plan")
+        cursor.execute("set enable_seqscan to off")
 
     def _take(self) -> Connection:
         if self._closed.is_set():

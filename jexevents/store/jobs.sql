@@ -63,3 +63,18 @@ where (:kind::text is null or kind = :kind)
     and (:before::uuid is null or id < :before)
 order by id desc
 limit :limit;
+
+-- name: state_of^
+-- What is asked most: how it stands with the job that an invocation id stands for (the rule is
+-- that of job_of_invocation), or that has this id itself.
+select j.phase, j.finished_at
+from jobs j
+where j.id = coalesce(
+    (
+        select k.id
+        from invocations i join jobs k on k.id = i.job_id join condor_jobs c on c.job_id = k.id
+        where i.invocation_id = :asked
+        order by k.submitted_at desc nulls last, c.cluster desc, c.proc desc, k.key
+        limit 1
+    ),
+    :asked);

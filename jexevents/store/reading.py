@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from psycopg2.extras import RealDictCursor
-
 from jexevents.store.database import Database
 from jexevents.store.queries import QUERIES
 
@@ -41,6 +39,10 @@ class Reading:
         """The id of the job that an invocation id stands for: of several, the last submitted."""
         with self._database.look() as connection:
             return QUERIES.condor_jobs.job_of_invocation(connection, invocation_id=invocation_id)
+
+    def state_of(self, asked: str) -> Row | None:
+        """The phase and end of the job that an invocation id, or else a job's id, stands for."""
+        return self._one(QUERIES.jobs.state_of, asked=asked)
 
     def jobs(self, *, limit: int, before: str | None = None, **filters: Any) -> list[Row]:
         """A page of jobs, the newest rows first, older than the job with the id ``before``.
@@ -104,9 +106,5 @@ class Reading:
         return self._all(query, max_bytes=PAGE_BYTES, **arguments)
 
     def _all(self, query: Any, **arguments: Any) -> list[Row]:
-        with (
-            self._database.look() as connection,
-            connection.cursor(cursor_factory=RealDictCursor) as cursor,
-        ):
-            cursor.execute(query.sql, arguments)
-            return cursor.fetchall()
+        with self._database.look() as connection:
+            return query.mappings(connection, **arguments)

@@ -12,8 +12,6 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from psycopg2.extras import RealDictCursor
-
 from jexevents.model import Reject
 from jexevents.store import audit
 from jexevents.store.database import Connection, Database
@@ -141,9 +139,5 @@ class RejectList:
         return self._database.run(work)
 
     def _rows(self, query: Any, **arguments: Any) -> list[Row]:
-        with (
-            self._database.transaction() as connection,
-            connection.cursor(cursor_factory=RealDictCursor) as cursor,
-        ):
-            cursor.execute(query.sql, arguments)
-            return cursor.fetchall()
+        with self._database.look() as connection:
+            return query.mappings(connection, **arguments)

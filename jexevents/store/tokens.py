@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from psycopg2.extras import RealDictCursor
-
 from jexevents.model import Credential, Role
 from jexevents.store import audit
 from jexevents.store.database import Database
@@ -76,9 +74,5 @@ class Tokens:
 
     def all(self) -> list[Mapping[str, Any]]:
         """Every token ever made: id, name, roles, created_at, expires_at, revoked_at."""
-        with (
-            self._database.transaction() as connection,
-            connection.cursor(cursor_factory=RealDictCursor) as cursor,
-        ):
-            cursor.execute(QUERIES.tokens.all_tokens.sql)
-            return cursor.fetchall()
+        with self._database.look() as connection:
+            return QUERIES.tokens.all_tokens.mappings(connection)
