@@ -163,6 +163,7 @@ def test_a_ledger_is_partitioned_while_a_daemon_writes(
     assert where(database) == ["events_first"]
     assert rows(database, "select count(*), count(distinct seq) from jex.events") == [(MANY, MANY)]
     assert daemon.metric("rejects_total", reason="refused-by-database") == 0
+    assert daemon.metric("batch_failures_total", kind="away") == 0
     verified = run("verify", "--config", str(daemon.config))
     assert (verified.code, verified.out) == (0, "")
     assert daemon.stop() == 0
