@@ -1,12 +1,14 @@
 -- Partitions the table of events by the time at which their jobs were made; docs/scale.md says when
--- and why. For PostgreSQL 17 and newer. For a new ledger and for one that is full, while daemons run:
+-- and why. For PostgreSQL 15 and newer. For a new ledger and for one that is full, while daemons run:
 --
 --     psql -v ON_ERROR_STOP=1 -v until=2026-06-01 -f partition-events.sql URI
 --
--- All events of jobs made before `until` stay in one partition, the table that there is. Choose a day
--- that is far enough in the future for step 1 to end before it, and not farther.
+-- All events of jobs made before `until` stay in one partition, the table that there is. Take the first
+-- day of a month: of this one where there are no events yet, else of the next, or of the one after that
+-- where this one is nearly over.
 
 set search_path to jex;
+set time zone 'UTC';
 set lock_timeout to '10s';
 
 -- The id of a job is a UUIDv7: it begins with the time. This is the least one of a time.

@@ -101,6 +101,11 @@ class Depth(Service):
             if self._connection is not None and not self._connection.is_open:
                 self._connection = None
             return
+        except Exception as error:
+            # A fault of ours: nobody's work depends on a look, so the process need not end.
+            log.warning("queue_look_failed", exc_info=error)
+            self._close()
+            return
         self._seen = Seen(found.message_count, found.consumer_count, time.time(), time.monotonic())
 
     def _opened(self) -> BlockingChannel:
@@ -114,6 +119,7 @@ class Depth(Service):
         return self._channel
 
     def _close(self) -> None:
-        if self._connection is not None and self._connection.is_open:
+        connection, self._connection = self._connection, None
+        if connection is not None and connection.is_open:
             with suppress(pika.exceptions.AMQPError, OSError):
-                self._connection.close()
+                connection.close()
