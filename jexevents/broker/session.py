@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -150,7 +150,7 @@ class Session:
             datetime.now(timezone.utc),
             self._origin,
             self._intake.source,
-            _properties(method, properties),
+            Beside(method, properties),
         )
         size = len(body) + getattr(properties, "weight", 0)
         self._waiting.append(Delivery(method.delivery_tag, method.redelivered, size, arrival))
@@ -162,6 +162,7 @@ def _nothing() -> None:
     """Do nothing: that the connection calls it is what wakes its owner."""
 
 
+_OF_DELIVERY = ("exchange", "routing_key")
 _OF_MESSAGE = (
     "content_type",
     "content_encoding",
@@ -173,13 +174,40 @@ _OF_MESSAGE = (
 )
 
 
-def _properties(
-    method: pika.spec.Basic.Deliver, properties: pika.BasicProperties
-) -> dict[str, Any]:
-    """Give what came beside the body, without what was not set."""
-    given = {"exchange": method.exchange, "routing_key": method.routing_key}
-    for name in _OF_MESSAGE:
-        value = getattr(properties, name)
-        if value is not None:
-            given[name] = value
-    return {name: value for name, value in given.items() if value != ""}
+class Beside(Mapping[str, Any]):
+    """What came beside a body, without what was not set; looked at only where it is asked for.
+
+    Most messages have next to nothing there, and to gather it cost as much as the rest of a
+    delivery.
+    """
+
+    __slots__ = ("_method", "_properties")
+
+    def __init__(self, method: pika.spec.Basic.Deliver, properties: pika.BasicProperties) -> None:
+        self._method = method
+        self._properties = properties
+
+    def __getitem__(self, name: str) -> Any:
+        value = self.get(name)
+        if value is None:
+            raise KeyError(name)
+        return value
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Give what was set, or the default."""
+        if name in _OF_MESSAGE:
+            value = getattr(self._properties, name)
+        elif name in _OF_DELIVERY:
+            value = getattr(self._method, name)
+        else:
+            return default
+        return default if value is None or value == "" else value
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self.get(name) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in (*_OF_DELIVERY, *_OF_MESSAGE) if name in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)

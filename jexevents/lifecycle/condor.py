@@ -180,6 +180,8 @@ def advance(state: CondorState, events: Sequence[CondorEvent]) -> bool:
 
     On False the state is of no use any more: the caller has to fold all events of the job.
     """
+    if len(events) == 1:
+        return step(state, events[0])
     return all(step(state, event) for event in in_order(events))
 
 

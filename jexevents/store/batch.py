@@ -19,7 +19,7 @@ from jexevents.store.books import BOOKS, Book
 from jexevents.store.database import Connection
 from jexevents.store.literals import array
 from jexevents.store.queries import QUERIES
-from jexevents.store.rows import copy_events, job_columns, read_job_facts, stored_event
+from jexevents.store.rows import copy_events, job_columns, stored_event
 
 
 class Applied(NamedTuple):
@@ -79,6 +79,8 @@ class _Job:
     state: Any = None
     before: Any = None
     must_refold: bool = False
+    # The new events that the fold takes into account.
+    telling: list[Event] = field(default_factory=list)
 
     def offer(self, event: Event) -> _Entry:
         entry = self.entries.get(event.checksum)
@@ -97,10 +99,10 @@ class _Job:
     def fresh(self) -> list[_Entry]:
         return [entry for entry in self.entries.values() if entry.fresh]
 
-    def telling(self) -> list[Event]:
-        """Give the new events that the fold takes into account."""
+    def find_telling(self) -> None:
+        """Find the new events that the fold takes into account."""
         matters = self.book.matters
-        return [
+        self.telling = [
             entry.placed()
             for entry in self.entries.values()
             if entry.fresh and matters(entry.event)
@@ -170,7 +172,8 @@ class Batch:
             _mark_repeated(job, {})
             for entry in job.entries.values():
                 entry.fresh = entry.repeats is None
-            job.state = job.book.fold(job.telling())
+            job.find_telling()
+            job.state = job.book.fold(job.telling)
         made = QUERIES.jobs.insert_jobs(
             self._connection,
             kind=array(job.key.kind.value for job in jobs),
@@ -278,15 +281,16 @@ class Batch:
 
     def _fold(self, jobs: Sequence[_Job]) -> None:
         """Bring the states of known jobs up to what is new, and write them."""
-        news = {job.id: telling for job in jobs if (telling := job.telling())}
-        touched = [job for job in jobs if job.must_refold or job.id in news]
+        for job in jobs:
+            job.find_telling()
+        touched = [job for job in jobs if job.must_refold or job.telling]
         if not touched:
             return
         self._read_states(touched)
         behind = [
             job
             for job in touched
-            if job.must_refold or not job.book.advance(job.state, news[job.id])
+            if job.must_refold or not job.book.advance(job.state, job.telling)
         ]
         self._fold_anew(behind)
         QUERIES.jobs.update_jobs(
@@ -294,13 +298,10 @@ class Batch:
         )
 
     def _read_states(self, jobs: Sequence[_Job]) -> None:
-        for job in jobs:
-            job.state = job.book.new_state()
-            read_job_facts(job.state, job.row)
         for book, members in _by_book(jobs):
-            before = book.read(self._connection, {job.id: job.state for job in members})
+            stored = book.read(self._connection, {job.id: job.row for job in members})
             for job in members:
-                job.before = before.get(job.id)
+                job.state, job.before = stored[job.id]
 
     def _fold_anew(self, jobs: Sequence[_Job]) -> None:
         if not jobs:
@@ -318,7 +319,7 @@ class Batch:
             book.write(
                 self._connection, [(job.id, job.key, job.state, job.before) for job in changed]
             )
-            events = [(job.id, event) for job in changed for event in job.telling()]
+            events = [(job.id, event) for job in changed for event in job.telling]
             book.note(self._connection, events)
 
     def _outcomes(self) -> list[Applied]:

@@ -28,13 +28,12 @@ class Book(Protocol):
     def advance(self, state: Any, events: Sequence[Event]) -> bool:
         """Fold more events into ``state``; False if the job must be folded anew."""
 
-    def new_state(self) -> Any:
-        """Give the state of a job that nothing is known of."""
+    def read(
+        self, connection: Connection, rows: Mapping[str, Sequence[Any]]
+    ) -> dict[str, tuple[Any, Any]]:
+        """Give, by job id, the state and what ``write`` compares with.
 
-    def read(self, connection: Connection, states: Mapping[str, Any]) -> dict[str, Any]:
-        """Fill in what stands in the kind's own table; ``states`` by job id.
-
-        Gives, by job id, what ``write`` compares with.
+        ``rows`` are those of jobs by id: JOB_FACTS and the tail of the fold.
         """
 
     def write(self, connection: Connection, jobs: Sequence[tuple[str, JobKey, Any, Any]]) -> None:

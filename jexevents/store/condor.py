@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from jexevents.lifecycle import condor, sealing
@@ -11,7 +11,7 @@ from jexevents.model import SEALED, Event, JobKey
 from jexevents.store.database import Connection
 from jexevents.store.literals import array, columns
 from jexevents.store.queries import QUERIES
-from jexevents.store.rows import StoredEvent
+from jexevents.store.rows import JOB_FACTS, StoredEvent, tail_of
 
 # The columns of condor_jobs that a folded state gives, in the order of condor_facts.
 _FACTS = (
@@ -46,10 +46,6 @@ _KEPT = (
 class CondorBook:
     """Jobs of HTCondor: folded by lifecycle.condor, their own facts in condor_jobs."""
 
-    def new_state(self) -> condor.CondorState:
-        """Give the state of a job that nothing is known of."""
-        return condor.CondorState()
-
     def fold(self, events: Iterable[Event | StoredEvent]) -> condor.CondorState:
         """Make a job's state from all its events."""
         return condor.fold(events)
@@ -62,16 +58,15 @@ class CondorBook:
         """Fold more events into ``state``; False if the job must be folded anew."""
         return condor.advance(state, events)
 
-    def read(self, connection: Connection, states: Mapping[str, Any]) -> dict[str, Any]:
-        """Fill in what stands in condor_jobs; ``states`` by job id. Gives what ``write`` wants."""
-        rows = QUERIES.condor_jobs.condor_facts(connection, ids=array(states))
-        before = {}
-        for job_id, *facts in rows:
-            state = states[job_id]
-            for name, value in zip(_FACTS, facts, strict=True):
-                setattr(state, name, value)
-            before[job_id] = tuple(facts)
-        return before
+    def read(
+        self, connection: Connection, rows: Mapping[str, Sequence[Any]]
+    ) -> dict[str, tuple[condor.CondorState, Any]]:
+        """Give state, and what ``write`` compares with, by job id; ``rows`` are those of jobs."""
+        own = {
+            job_id: facts
+            for job_id, *facts in QUERIES.condor_jobs.condor_facts(connection, ids=array(rows))
+        }
+        return {job_id: _stored(row, own.get(job_id)) for job_id, row in rows.items()}
 
     def write(self, connection: Connection, jobs: Sequence[tuple[str, JobKey, Any, Any]]) -> None:
         """Write what differs from before to condor_jobs."""
@@ -124,3 +119,15 @@ def _invocations(events: Sequence[StoredEvent]) -> list[str]:
 
 
 _facts = attrgetter(*_FACTS)
+_NO_FACTS = _facts(condor.CondorState())
+
+# A state's fields, out of those columns of jobs and of condor_jobs that say them.
+_in_order = itemgetter(*map((*JOB_FACTS, *_FACTS).index, condor.FACTS))
+
+
+def _stored(
+    row: Sequence[Any], facts: Sequence[Any] | None
+) -> tuple[condor.CondorState, tuple[Any, ...] | None]:
+    known = (*row[: len(JOB_FACTS)], *(_NO_FACTS if facts is None else facts))
+    state = condor.CondorState(*_in_order(known), tail_of(row))
+    return state, None if facts is None else tuple(facts)

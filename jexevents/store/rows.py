@@ -57,14 +57,13 @@ def stored_event(row: Sequence[Any]) -> StoredEvent:
     return StoredEvent(name, at, offset, alt, bytes(checksum), data, position)
 
 
-def read_job_facts(state: Any, row: Sequence[Any]) -> None:
-    """Fill a fresh state from a row of ``lock_jobs``, without its id, kind and key."""
-    for name, value in zip(JOB_FACTS, row, strict=False):
-        setattr(state, name, value)
+def tail_of(row: Sequence[Any]) -> Tail | None:
+    """Give the tail of the fold out of a row of ``lock_jobs``: JOB_FACTS and then the tail's."""
     at, rank, checksum, log, offset, logs = row[len(JOB_FACTS) :]
-    if at is not None:
-        last = None if log is None else Position(log, offset)
-        state.tail = Tail((at, rank, bytes(checksum)), last, logs)
+    if at is None:
+        return None
+    last = None if log is None else Position(log, offset)
+    return Tail((at, rank, bytes(checksum)), last, logs)
 
 
 def job_columns(jobs: Iterable[tuple[str, Any]]) -> dict[str, str]:
