@@ -17,6 +17,7 @@ from psycopg2 import errorcodes, sql
 
 from jexevents.errors import ConfigError, Invalid, JexError, StoreTooSlow, StoreUnavailable
 from jexevents.model import Reason
+from jexevents.store.door import Door
 
 T = TypeVar("T")
 Connection = psycopg2.extensions.connection
@@ -74,6 +75,7 @@ class Database:
     ) -> None:
         self.schema = schema
         self._clock = clock
+        self._door = Door(clock)
         self._lent: dict[int, _Lent] = {}
         self._lent_lock = threading.Lock()
         self._dsn = dsn
@@ -241,7 +243,8 @@ class Database:
         if connection is not None and not connection.closed:
             return connection
         try:
-            return self.open()
+            with self._door.passed():
+                return self.open()
         except BaseException:
             self._idle.put(None)
             raise

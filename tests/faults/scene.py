@@ -155,18 +155,25 @@ class Scene:
         supervised: bool = False,
         placed: bool = True,
         twice: bool = False,
+        askers: int = 1,
         amqp_uri: str | None = None,
         database_uri: str | None = None,
         **options: Any,
     ) -> PlainDaemon | SupervisedDaemon:
-        """Start daemons, producer and watchers; returns when the first events are stored."""
+        """Start daemons, producer and watchers; returns when the first events are stored.
+
+        ``askers`` is how many watchers each daemon has.
+        """
         self.schedd.placed = placed
         for number in range(count):
             servers = {
                 "AMQPURI": amqp_uri or self.rabbit.uri(self.vhost),
                 "DBURI": database_uri or self.database,
             }
-            self._add_daemon(number, supervised, {**_OPTIONS, **servers, **options})
+            daemon = self._add_daemon(number, supervised, {**_OPTIONS, **servers, **options})
+            for _ in range(askers):
+                pause = 0.03 * askers
+                self.watchers.append(Watcher(daemon.port, self.schedd.first_invocation, pause))
         for daemon in self.daemons:
             daemon.wait_ready()
         self._publish(twice)
@@ -262,7 +269,9 @@ class Scene:
         except pytest.fail.Exception as late:
             pytest.fail(f"{late}\n{self.describe()}")
 
-    def _add_daemon(self, number: int, supervised: bool, options: dict[str, Any]) -> None:
+    def _add_daemon(
+        self, number: int, supervised: bool, options: dict[str, Any]
+    ) -> PlainDaemon | SupervisedDaemon:
         port = free_port()
         options = {"HTTPListenPort": f"127.0.0.1:{port}", "NodeName": f"node{number}", **options}
         folder = self._folder / f"daemon{number}"
@@ -270,7 +279,7 @@ class Scene:
         daemon = (SupervisedDaemon if supervised else PlainDaemon)(folder, options)
         self.daemons.append(daemon)
         self._stack.callback(daemon.end)
-        self.watchers.append(Watcher(port, self.schedd.first_invocation))
+        return daemon
 
     def _publish(self, twice: bool) -> None:
         messages = (TwiceAndShuffled if twice else InOrder)(self.schedd)
