@@ -28,6 +28,10 @@ run: $(VENV)/.installed ## Provide the servers, start the daemon, publish a samp
 test: $(VENV)/.installed ## Run all tests, against real servers
 	$(BIN)/python -m pytest
 
+.PHONY: faults
+faults: $(VENV)/.installed ## Run the fault tests in their full form, which takes most of an hour
+	JEXEVENTS_FAULTS=full $(BIN)/python -m pytest tests/faults
+
 .PHONY: lint
 lint: $(VENV)/.installed ## Check style and the direction of the imports
 	$(BIN)/ruff check .
