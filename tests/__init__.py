@@ -1,1 +1,1 @@
-"""The tests; unit, integration, acceptance."""
+"""The tests; unit, integration, acceptance, faults."""

@@ -18,6 +18,7 @@ from psycopg2 import errorcodes, sql
 from jexevents.errors import ConfigError, Invalid, JexError, StoreTooSlow, StoreUnavailable
 from jexevents.model import Reason
 from jexevents.observers import PoolUse
+from jexevents.store.door import Door
 from jexevents.store.prepared import Session
 
 T = TypeVar("T")
@@ -76,6 +77,7 @@ class Database:
     ) -> None:
         self.schema = schema
         self._clock = clock
+        self._door = Door(clock)
         self._lent: dict[int, _Lent] = {}
         self._lent_lock = threading.Lock()
         self._dsn = dsn
@@ -257,7 +259,8 @@ class Database:
         if connection is not None and not connection.closed:
             return connection
         try:
-            return self.open()
+            with self._door.passed():
+                return self.open()
         except BaseException:
             self._idle.put(None)
             raise

@@ -37,7 +37,7 @@ class Sizes:
     chaos_seconds: float
 
 
-SHORT_SIZES = Sizes(3, 4, 6, 6, 1, 25)
+SHORT_SIZES = Sizes(3, 4, 6, 6, 1, 20)
 FULL_SIZES = Sizes(20, 60, 40, 60, 5, 120)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import suppress
 
 import psycopg2
@@ -16,6 +17,7 @@ class Progress:
     def __init__(self, uri: str) -> None:
         self._uri = uri
         self.stored = 0
+        self._changed_at = time.monotonic()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
 
@@ -26,6 +28,15 @@ class Progress:
     def stop(self) -> None:
         self._over.set()
         self._thread.join(10)
+
+    @property
+    def quiet_seconds(self) -> float:
+        """For how long nothing new has been seen."""
+        return time.monotonic() - self._changed_at
+
+    def _note(self, stored: int) -> None:
+        if stored != self.stored:
+            self.stored, self._changed_at = stored, time.monotonic()
 
     def _run(self) -> None:
         while not self._over.is_set():
@@ -42,6 +53,6 @@ class Progress:
             cursor.execute("set statement_timeout = '1s'")
             while not self._over.wait(_LOOK_SECONDS):
                 cursor.execute("select count(*) from jex.events")
-                (self.stored,) = cursor.fetchone()
+                self._note(*cursor.fetchone())
         finally:
             connection.close()

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import random
-import re
-import signal
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 
 import pytest
 
-from jexevents import processes
-from jexevents.processes import ProcessId
-from tests.acceptance.supervisor import Supervisor
-from tests.acceptance.support import STOP_SECONDS, Daemon
+from tests.faults.daemons import PlainDaemon, SupervisedDaemon
 from tests.faults.producer import Producer
 from tests.faults.progress import Progress
 from tests.faults.proxy import Proxy
@@ -45,93 +39,6 @@ _BUSY = (
 )
 
 
-class AnyDaemon:
-    """What daemons of both kinds have in common."""
-
-    def __init__(self, options: dict[str, Any]) -> None:
-        self.port = int(options["HTTPListenPort"].rpartition(":")[2])
-
-    def log(self) -> str:
-        raise NotImplementedError
-
-    def wait_answering(self, path: str = "/healthz") -> None:
-        """Wait until it answers over HTTP."""
-        wait_until(lambda: self._answers(path), 40, f"{path} of:\n{self.log()[-3000:]}")
-
-    def wait_ready(self) -> None:
-        self.wait_answering("/readyz")
-
-    def _answers(self, path: str) -> bool:
-        with suppress(OSError), urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as got:
-            return got.status == 200
-        return False
-
-
-class PlainDaemon(AnyDaemon):
-    """A daemon that must never end but when it is told to."""
-
-    def __init__(self, folder: Path, options: dict[str, Any]) -> None:
-        super().__init__(options)
-        self._folder, self._options = folder, options
-        self._process = Daemon(folder, options)
-        self._past = ""
-
-    def log(self) -> str:
-        return self._past + self._process.text
-
-    def stop(self) -> int:
-        """End it as supervisord would; give the exit code."""
-        return self._process.stop()
-
-    def start_again(self) -> None:
-        """Start it once more after it ended."""
-        self._past = self.log()
-        self._process = Daemon(self._folder, self._options)
-
-    def end(self) -> None:
-        self._process.end()
-
-    def assert_stayed(self) -> None:
-        assert self._process.code is None, f"ended with {self._process.code}:\n{self.log()[-4000:]}"
-
-
-class SupervisedDaemon(AnyDaemon):
-    """A daemon under supervisord, which may be killed."""
-
-    def __init__(self, folder: Path, options: dict[str, Any]) -> None:
-        super().__init__(options)
-        self._supervisor = Supervisor(folder, options)
-        self._ended = 0
-
-    def log(self) -> str:
-        return self._supervisor.log()
-
-    def kill(self) -> None:
-        """Kill it at once; supervisord starts it again."""
-        self._ended += 1
-        for process in self._processes():
-            processes.signal_all([process], signal.SIGKILL)
-
-    def terminate(self) -> None:
-        """Tell it to end, and supervisord to start it again."""
-        self._ended += 1
-        self._supervisor.control("restart", "jexevents")
-
-    def end(self) -> None:
-        self._supervisor.stop()
-
-    def assert_stayed(self) -> None:
-        """Assert that it runs, and never ended but by a kill or as it was told."""
-        self._supervisor.wait_status("RUNNING")
-        ends = re.findall(r'"exit_code": (\d+)', self.log())
-        assert set(ends) <= {"0"}, f"ended with {ends}:\n{self.log()[-4000:]}"
-        assert self.log().count('"event": "starting"') <= 1 + self._ended
-
-    def _processes(self) -> list[ProcessId]:
-        config = str(self._supervisor.config)
-        return processes.select(lambda pid: config in processes.command_line(pid))
-
-
 class Scene:
     """What a test has at hand; ``begin`` starts it all."""
 
@@ -155,18 +62,25 @@ class Scene:
         supervised: bool = False,
         placed: bool = True,
         twice: bool = False,
+        askers: int = 1,
         amqp_uri: str | None = None,
         database_uri: str | None = None,
         **options: Any,
     ) -> PlainDaemon | SupervisedDaemon:
-        """Start daemons, producer and watchers; returns when the first events are stored."""
+        """Start daemons, producer and watchers; returns when the first events are stored.
+
+        ``askers`` is how many watchers each daemon has.
+        """
         self.schedd.placed = placed
         for number in range(count):
             servers = {
                 "AMQPURI": amqp_uri or self.rabbit.uri(self.vhost),
                 "DBURI": database_uri or self.database,
             }
-            self._add_daemon(number, supervised, {**_OPTIONS, **servers, **options})
+            daemon = self._add_daemon(number, supervised, {**_OPTIONS, **servers, **options})
+            for _ in range(askers):
+                pause = 0.03 * askers
+                self.watchers.append(Watcher(daemon.port, self.schedd.first_invocation, pause))
         for daemon in self.daemons:
             daemon.wait_ready()
         self._publish(twice)
@@ -248,10 +162,10 @@ class Scene:
             faults = watcher.faults()
             assert not faults, f"{len(faults)} answers amiss:\n" + "\n".join(faults[:8])
 
-    def assert_stops(self) -> None:
-        """Assert that each daemon ends gracefully."""
+    def stop_daemons(self) -> None:
+        """End all daemons gracefully, and assert that they did."""
         for daemon in self.daemons:
-            assert daemon.stop() == 0, f"within {STOP_SECONDS} s"
+            assert daemon.stop() == 0, daemon.log()[-3000:]
 
     def count_logged(self, event: str) -> int:
         return sum(daemon.log().count(f'"event": "{event}"') for daemon in self.daemons)
@@ -262,7 +176,9 @@ class Scene:
         except pytest.fail.Exception as late:
             pytest.fail(f"{late}\n{self.describe()}")
 
-    def _add_daemon(self, number: int, supervised: bool, options: dict[str, Any]) -> None:
+    def _add_daemon(
+        self, number: int, supervised: bool, options: dict[str, Any]
+    ) -> PlainDaemon | SupervisedDaemon:
         port = free_port()
         options = {"HTTPListenPort": f"127.0.0.1:{port}", "NodeName": f"node{number}", **options}
         folder = self._folder / f"daemon{number}"
@@ -270,7 +186,7 @@ class Scene:
         daemon = (SupervisedDaemon if supervised else PlainDaemon)(folder, options)
         self.daemons.append(daemon)
         self._stack.callback(daemon.end)
-        self.watchers.append(Watcher(port, self.schedd.first_invocation))
+        return daemon
 
     def _publish(self, twice: bool) -> None:
         messages = (TwiceAndShuffled if twice else InOrder)(self.schedd)

@@ -179,10 +179,11 @@ class Rabbit:
         columns = ("name", "messages", "messages_unacknowledged", "consumers", "state")
         return self.node.rabbitmqctl("list_queues", "-p", vhost, *columns)
 
-    def depth(self, vhost: str) -> int:
-        """How many messages are in the queue, those that were handed out included."""
-        (line,) = [each for each in self.queue(vhost).splitlines() if each.startswith(QUEUE)]
-        return int(line.split()[1])
+    def ready(self, vhost: str) -> int:
+        """How many messages are in the queue, without those that a consumer has in hand."""
+        with closing(self._open(vhost)) as connection:
+            declared = connection.channel().queue_declare(QUEUE, passive=True)
+            return declared.method.message_count
 
     def crash_queue(self, vhost: str) -> None:
         """Kill the queue's process: the broker starts it again, and joins or cancels consumers."""

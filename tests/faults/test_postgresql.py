@@ -113,12 +113,15 @@ def test_lock_held_for_three_heartbeats(scene, mode):
 
 
 def test_frozen(scene):
-    """It says nothing any more, not even that it is gone; and then it goes on."""
-    scene.begin(HeartbeatSeconds=HEARTBEAT_SECONDS)
+    """It says nothing any more, not even that it is gone; and then it goes on.
+
+    More ask than the sidecar has threads; none of them may wait for long.
+    """
+    scene.begin(askers=12, HeartbeatSeconds=HEARTBEAT_SECONDS)
     before = scene.rabbit.connections(scene.vhost)
     with scene.away("database"):
         scene.postgres.freeze()
-        threading.Event().wait(4 * HEARTBEAT_SECONDS)
+        threading.Event().wait(6 * HEARTBEAT_SECONDS)
         scene.postgres.thaw()
         scene.wait_more(300)
     assert_connection_survived(scene, before)

@@ -14,7 +14,6 @@ HANG_SECONDS = 4.0
 # How long after an outage its marks may still be seen: a connection that broke is noticed by
 # the one who uses it next, and looked for again at most every other second.
 GRACE_SECONDS = 5.0
-_PAUSE_SECONDS = 0.03
 
 
 @dataclass(frozen=True)
@@ -48,11 +47,12 @@ class Excuse:
 class Watcher:
     """Asks on ``port`` for the health, a list of jobs, and one invocation, in turn."""
 
-    def __init__(self, port: int, invocation: str) -> None:
-        self._port = port
+    def __init__(self, port: int, invocation: str, pause_seconds: float = 0.03) -> None:
+        self._port, self._pause_seconds = port, pause_seconds
         self._paths = ("/healthz", "/ledger/jobs?limit=3", f"/last-events/{invocation}")
         self._last = self._paths[-1]
         self.answers: Counter[tuple[str, int]] = Counter()
+        self.slowest = (0.0, "")
         self._odd: list[Asked] = []
         self._excuses: list[Excuse] = []
         self._known = False
@@ -101,7 +101,7 @@ class Watcher:
         while True:
             for path in self._paths:
                 self._note(self._ask(path))
-                if self._over.wait(_PAUSE_SECONDS):
+                if self._over.wait(self._pause_seconds):
                     return
 
     def _ask(self, path: str) -> Asked:
@@ -124,6 +124,7 @@ class Watcher:
         return Asked(begin, time.monotonic(), path, status, words)
 
     def _note(self, asked: Asked) -> None:
+        self.slowest = max(self.slowest, (asked.end - asked.begin, asked.path))
         if asked.status is not None:
             self.answers[asked.path, asked.status] += 1
         if not self._fine(asked):

@@ -46,7 +46,8 @@ def test_a_server_that_hangs_holds_nobody_for_ever(database):
         closing(Database(database, statement_timeout_seconds=4, clock=lambda: now)) as pool,
         hanging(pool) as asked,
     ):
-        wait_until(lambda: pool.cut_overdue() == 0, 1, "nothing is overdue yet")
+        wait_until(lambda: pool._lent, WAIT_SECONDS, "the statement to begin")
+        assert pool.cut_overdue() == 0
         now += 7
         wait_until(pool.cut_overdue, WAIT_SECONDS, "the one that waits to be cut off")
         with pytest.raises(StoreUnavailable):
