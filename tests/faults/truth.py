@@ -22,6 +22,7 @@ def assert_whole(scene: Scene, *, states: bool = True) -> None:
     in hand and did not acknowledge would be in the queue again. Without ``states``, where no
     message said its place in its log, only that the states are those that follow from the events.
     """
+    scene.assert_daemons_stayed()
     scene.producer.finish()
     goal = len(scene.producer.confirmed)
     wait_until(lambda: scene.progress.stored >= goal or is_over(scene), 240, f"event {goal}")
