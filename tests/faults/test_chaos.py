@@ -9,6 +9,7 @@ from contextlib import suppress
 import psycopg2
 
 from tests.faults.breaking import HOW, SESSIONS, failing, lock_crosswise, locked
+from tests.faults.conftest import FULL
 from tests.faults.servers import ask, through
 from tests.faults.truth import assert_whole
 
@@ -149,7 +150,8 @@ OF_POSTGRESQL = [
 ]
 OF_RABBITMQ_AND_DAEMONS = [
     Chaos.kill_broker,
-    Chaos.stop_broker,
+    # Takes longer than the whole chaos of the short form.
+    *([Chaos.stop_broker] if FULL else []),
     Chaos.cut_broker,
     Chaos.cut_batch,
     Chaos.close_channels,

@@ -35,7 +35,7 @@ def test_cut_in_the_middle_of_a_batch(scene, sizes, frame):
     """Behind some of its deliveries, or when it is stored and the acknowledgement is under way."""
     proxy = scene.keep(scene.rabbit.proxy())
     scene.begin(amqp_uri=scene.rabbit.uri(scene.vhost, proxy.port))
-    for times in range(1, 3 * sizes.times + 1):
+    for times in range(1, 2 * sizes.times + 1):
         scene.wait_more(100)
         proxy.cut_at = frame
         scene.wait_logged("broker_away", times)
@@ -47,18 +47,17 @@ def test_cut_in_the_middle_of_a_batch(scene, sizes, frame):
 def test_channel_closed_by_the_broker(scene, sizes):
     proxy = scene.keep(scene.rabbit.proxy())
     scene.begin(amqp_uri=scene.rabbit.uri(scene.vhost, proxy.port))
-    for times in range(1, 3 * sizes.times + 1):
+    for times in range(1, 2 * sizes.times + 1):
         scene.wait_more(100)
         wait_until(proxy.break_channels, 10, "a channel to break")
         scene.wait_logged("broker_away", times)
     scene.wait_more(300)
-    assert proxy.closed_with == [406] * 3 * sizes.times
+    assert proxy.closed_with == [406] * 2 * sizes.times
     assert_whole(scene)
 
 
 def test_memory_alarm(scene):
     scene.begin()
-    before = scene.rabbit.connections(scene.vhost)
     scene.rabbit.raise_alarm()
     try:
         scene.more_room(10_000)
@@ -69,7 +68,6 @@ def test_memory_alarm(scene):
     finally:
         scene.rabbit.clear_alarm()
     scene.wait_more(300)
-    assert scene.rabbit.connections(scene.vhost) == before
     assert scene.count_logged("broker_away") == 0
     assert_whole(scene)
 
