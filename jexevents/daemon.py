@@ -87,7 +87,7 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
     metrics = Metrics()
     way_in = wiring.ingest(config, database, metrics)
     consumer = _consumer(config, way_in, presence, ending, metrics)
-    depth = Depth(config.amqp_uri, config.queue_name, name=f"jexevents {config.node_name}")
+    depth = Depth(config.amqp_uri, config.queue_name, name=f"jexevents {config.node_name} depth")
     _watch(metrics, consumer, presence, depth)
     metrics.pools.watch(main=database.use, http=front.use)
     way_in = wiring.ingest(config, front, metrics)

@@ -40,7 +40,6 @@ create table events (like events_first including constraints including comments)
     partition by range (coalesce(job_id, '00000000-0000-0000-0000-000000000000'::uuid));
 alter table events drop constraint events_before;
 alter table events alter seq add generated always as identity;
-alter table events add constraint events_job_id_fkey foreign key (job_id) references jobs;
 comment on table events is 'One row an event, never changed; partitioned by when its job was made.';
 select setval(pg_get_serial_sequence('events', 'seq'), coalesce(max(seq), 0) + 1, false)
 from events_first;

@@ -117,9 +117,6 @@ class Consumer:
                 if not self._was_connected:
                     raise
                 self.problem = str(error)
-            except _TooMuchInHandError as error:
-                self._prefetch_count = 1
-                self.problem = str(error)
             except BrokerUnavailable as error:
                 self.problem = str(error)
             delay = self._backoff.next()
@@ -130,9 +127,10 @@ class Consumer:
         connection = connect(self._uri, heartbeat_seconds=self._heartbeat_seconds, name=self._name)
         try:
             self._topology.declare(connection)
-            session = Session(
-                connection, self._topology.queue_name, self._intake, self._prefetch_count
-            )
+            # One by one at first: what a consumer that died had in hand comes before all else,
+            # and if one of those is what it died of, no other must be in hand with it.
+            self._prefetch_count = 1
+            session = Session(connection, self._topology.queue_name, self._intake, 1)
             self._refused, self._overfull_since = [], None
             if self._was_connected:
                 self._observer.reconnected()
@@ -218,7 +216,8 @@ class Consumer:
         log.debug("batch_stored", **_counts(written.outcomes))
         if written.session is session:
             session.acknowledge(written.batch)
-            self._widen(session)
+            if not written.batch[-1].redelivered:
+                self._widen(session)
 
     def _not_kept(self, session: Session, written: Written, error: Unavailable) -> None:
         self.problem = str(error)
@@ -235,7 +234,7 @@ class Consumer:
             session.put_back(batch[self._limit :])
 
     def _widen(self, session: Session) -> None:
-        """Take as much ahead as configured again, now that the store takes it."""
+        """Take as much ahead as configured, now that the store takes what is new."""
         if self._prefetch_count != self._intake.prefetch_count:
             self._prefetch_count = self._intake.prefetch_count
             session.consume(self._prefetch_count)

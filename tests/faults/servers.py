@@ -166,12 +166,14 @@ class Rabbit:
         self.node.rabbitmqctl("set_vm_memory_high_watermark", "0.4")
 
     def connections(self, vhost: str) -> list[str]:
-        """List the daemons' connections of a virtual host: port, and what it calls itself."""
+        """List the consumers' connections of a virtual host: port, and what it calls itself."""
         listed = self.node.rabbitmqctl(
             "list_connections", "vhost", "peer_port", "client_properties"
         )
         return [
-            line for line in listed.splitlines() if line.startswith(vhost) and "jexevents" in line
+            line
+            for line in listed.splitlines()
+            if line.startswith(vhost) and '"jexevents ' in line and ' depth"' not in line
         ]
 
     def queue(self, vhost: str) -> str:

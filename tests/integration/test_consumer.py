@@ -140,7 +140,7 @@ def test_a_redelivered_message_is_tried_alone(vhost: str, topology: Topology) ->
     store = Store()
     with consuming(vhost, topology, store, batch_max_seconds=0.5):
         wait_until(lambda: len(store.bodies) == 4, WAIT_SECONDS, "all messages")
-    assert store.batches == [[b"a"], [b"b"], [b"c", b"d"]]
+    assert store.batches == [[b"a"], [b"b"], [b"c"], [b"d"]]
 
 
 def test_large_messages_bound_the_batch(vhost: str, topology: Topology) -> None:
