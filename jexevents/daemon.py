@@ -20,10 +20,10 @@ from jexevents.config import Config
 from jexevents.ending import Ending, Signals
 from jexevents.errors import BrokerMismatch, ConfigError
 from jexevents.exits import Exit
-from jexevents.ingest import Ingest
+from jexevents.ingest import Ingest, Message
 from jexevents.logs import get_logger
 from jexevents.metrics import Metrics
-from jexevents.model import Arrival, Outcome
+from jexevents.model import Outcome
 from jexevents.overdue import Overdue
 from jexevents.presence import Presence
 from jexevents.service import Service
@@ -161,16 +161,17 @@ def _watch(metrics: Metrics, consumer: Consumer, presence: Presence, depth: Dept
 def _consumer(
     config: Config, way_in: Ingest, presence: Presence, ending: Ending, metrics: Metrics
 ) -> Consumer:
-    def handle(batch: Sequence[Arrival]) -> Sequence[Outcome]:
+    def store(batch: Sequence[Message]) -> Sequence[Outcome]:
         presence.require()
-        return way_in.handle(batch)
+        return way_in.store(batch)
 
     return Consumer(
         config.amqp_uri,
         wiring.topology(config),
         wiring.intake(config),
-        handle,
+        store,
         ending,
+        read=way_in.read,
         heartbeat_seconds=config.heartbeat_seconds,
         reconnect_max_seconds=config.reconnect_max_seconds,
         name=f"jexevents {config.node_name}",

@@ -7,16 +7,19 @@ fails on it, the batch is stored one by one, so that only the culprit is rejecte
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from jexevents.errors import Conflict, Invalid, Malformed, Unacceptable, Unavailable
 from jexevents.logs import get_logger
 from jexevents.model import Arrival, Event, Fault, Outcome, Reason, Reject
 from jexevents.observers import FAILED, NOBODY, REFUSED, IngestObserver
 from jexevents.sources import jex
+from jexevents.sources.doors import Doors, UnknownDoor
 from jexevents.store.ledger import Applied, Ledger
 from jexevents.store.reading import Reading
 
@@ -29,7 +32,12 @@ MAX_MESSAGE_BYTES = 4 << 20
 # What an insertion comes in by; its surface is the one that there is.
 _DOOR = "http:jex"
 
-Reader = Callable[[Arrival], Event]
+
+class Message(NamedTuple):
+    """An arrival, and what was read of it: an event, or why there is none."""
+
+    arrival: Arrival
+    content: Event | Reject
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,43 +52,49 @@ class Insertion:
 class Ingest:
     """Reads arrivals and writes them to the ledger.
 
-    ``read`` makes an event of an arrival, or raises Unacceptable.
+    ``doors`` are the readers of arrivals.
     """
 
     def __init__(
         self,
         ledger: Ledger,
         reading: Reading,
-        read: Reader,
+        doors: Doors,
         observer: IngestObserver = NOBODY,
     ) -> None:
         self._ledger = ledger
         self._reading = reading
-        self._read = read
+        self._doors = doors
         self._observer = observer
 
+    def read(self, arrivals: Sequence[Arrival]) -> list[Message]:
+        """Read messages, which touches nothing but their text; raises nothing."""
+        return list(map(Message, arrivals, read_all(self._doors, arrivals)))
+
     def handle(self, arrivals: Sequence[Arrival]) -> list[Outcome]:
+        """Read and ``store`` messages."""
+        return self.store(self.read(arrivals))
+
+    def store(self, batch: Sequence[Message]) -> list[Outcome]:
         """Store a batch of messages; give one outcome for each, in their order.
 
         Raises StoreUnavailable; then the same batch must come again. Nothing of it was stored,
         unless it was being stored one by one: then events that were are duplicates, and
         rejects count one time more.
         """
-        if not arrivals:
+        if not batch:
             return []
-        read = [read_one(self._read, arrival) for arrival in arrivals]
         try:
-            return self._store(arrivals[0].origin, read)
+            return self._store(batch[0].arrival.origin, [message.content for message in batch])
         except Unavailable:
             raise
         except Invalid as error:
             self._observer.batch_failed(REFUSED)
-            log.warning("batch_refused", reason=str(error), messages=len(read))
+            log.warning("batch_refused", reason=str(error), messages=len(batch))
         except Exception as error:
             self._observer.batch_failed(FAILED)
-            log.error("batch_failed", messages=len(read), exc_info=error)
-        pairs = zip(arrivals, read, strict=True)
-        return [self._store_alone(arrival, one) for arrival, one in pairs]
+            log.error("batch_failed", messages=len(batch), exc_info=error)
+        return [self._store_alone(*message) for message in batch]
 
     def insert_job(
         self,
@@ -138,16 +152,37 @@ class Ingest:
             return self._store(arrival.origin, [failed(arrival, error)])[0]
 
 
-def read_one(read: Reader, arrival: Arrival) -> Event | Reject:
-    """Make an event of an arrival, or say why that cannot be; raises nothing."""
+def read_all(doors: Doors, arrivals: Sequence[Arrival]) -> list[Event | Reject]:
+    """Make an event of each arrival, or say why that cannot be; raises nothing."""
+    return [
+        one
+        for origin, group in groupby(arrivals, attrgetter("origin"))
+        for one in _read_alike(doors, origin, list(group))
+    ]
+
+
+def _read_alike(doors: Doors, origin: str, arrivals: Sequence[Arrival]) -> list[Event | Reject]:
+    """Read what came by the same door, step by step."""
     try:
-        _refuse_size(arrival)
-        return read(arrival)
-    except Unacceptable as error:
-        return _reject(arrival, error)
-    except Exception as error:
-        log.error("reader_failed", origin=arrival.origin, exc_info=error)
-        return _reject(arrival, Unacceptable(f"The reader failed on it: {error!r}."))
+        steps = (_of_possible_size, *doors.steps(origin))
+    except UnknownDoor as error:
+        return [_reject(arrival, _unreadable(arrival, error)) for arrival in arrivals]
+    read: list[Any] = list(arrivals)
+    for step in steps:
+        for index, one in enumerate(read):
+            if type(one) is not Reject:
+                try:
+                    read[index] = step(one)
+                except Unacceptable as error:
+                    read[index] = _reject(arrivals[index], error)
+                except Exception as error:  # noqa: BLE001 - ``_unreadable`` logs it
+                    read[index] = _reject(arrivals[index], _unreadable(arrivals[index], error))
+    return read
+
+
+def _unreadable(arrival: Arrival, error: Exception) -> Unacceptable:
+    log.error("reader_failed", origin=arrival.origin, exc_info=error)
+    return Unacceptable(f"The reader failed on it: {error!r}.")
 
 
 def failed(arrival: Arrival, error: Exception) -> Reject:
@@ -159,11 +194,12 @@ def failed(arrival: Arrival, error: Exception) -> Reject:
     return _reject(arrival, Unacceptable(f"The ledger failed on it: {error!r}."))
 
 
-def _refuse_size(arrival: Arrival) -> None:
+def _of_possible_size(arrival: Arrival) -> Arrival:
     size = len(arrival.body)
     if size > MAX_MESSAGE_BYTES:
         fault = Fault("", f"a message of at most {MAX_MESSAGE_BYTES} bytes", str(size))
         raise Malformed("The message is too long.", [fault], reason=Reason.TOO_LARGE)
+    return arrival
 
 
 def _reject(arrival: Arrival, error: Unacceptable) -> Reject:

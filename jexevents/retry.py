@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 
 from jexevents.errors import Unavailable
-from jexevents.ingest import failed, read_one
+from jexevents.ingest import failed, read_all
 from jexevents.model import Arrival, Event, Outcome, Reject
 from jexevents.sources.doors import Doors
 from jexevents.store.ledger import Ledger
@@ -86,17 +86,14 @@ class Retry:
             elif not self._doors.knows(row["origin"]):
                 tally.unknown_door += 1
             else:
-                self._read_one(row, step)
+                step.arrivals[row["id"]] = _arrival(row)
+        read = read_all(self._doors, list(step.arrivals.values()))
+        for number, one in zip(step.arrivals, read, strict=True):
+            if isinstance(one, Event):
+                step.events[number] = one
+            else:
+                step.refused[number] = one
         return step
-
-    def _read_one(self, row: Row, step: _Step) -> None:
-        arrival = _arrival(row)
-        step.arrivals[row["id"]] = arrival
-        read = read_one(self._doors.read, arrival)
-        if isinstance(read, Event):
-            step.events[row["id"]] = read
-        else:
-            step.refused[row["id"]] = read
 
     def _store(self, step: _Step, tally: Tally) -> None:
         """Store what could be read: all at once, or where that fails one by one."""

@@ -10,12 +10,12 @@ from jexevents.broker.session import Intake
 from jexevents.broker.topology import Topology
 from jexevents.config import Config
 from jexevents.ingest import Ingest
-from jexevents.model import Arrival, Event, Kind, Role
+from jexevents.model import Kind, Role
 from jexevents.observers import NOBODY, IngestObserver
 from jexevents.retry import Retry
 from jexevents.sidecar.compose import Access
 from jexevents.sources.condor.message import is_identity
-from jexevents.sources.condor.message import read as read_condor
+from jexevents.sources.condor.message import reader as condor_reader
 from jexevents.sources.doors import Doors
 from jexevents.store.database import Database
 from jexevents.store.ledger import Ledger
@@ -71,7 +71,7 @@ def front(config: Config, database: Database) -> Database:
 def ingest(config: Config, database: Database, observer: IngestObserver = NOBODY) -> Ingest:
     """Give the way into the ledger."""
     ledger = _ledger(config, database)
-    return Ingest(ledger, Reading(database), doors(config).read, observer)
+    return Ingest(ledger, Reading(database), doors(config), observer)
 
 
 def retry(config: Config, database: Database) -> Retry:
@@ -81,12 +81,7 @@ def retry(config: Config, database: Database) -> Retry:
 
 def doors(config: Config) -> Doors:
     """Give the readers of what comes in, by the door that it comes in by."""
-    zone = config.log_zone
-
-    def read_log_monitor(arrival: Arrival) -> Event:
-        return read_condor(arrival, zone)
-
-    return Doors({"amqp": read_log_monitor})
+    return Doors({"amqp": condor_reader(config.log_zone)})
 
 
 def _ledger(config: Config, database: Database) -> Ledger:

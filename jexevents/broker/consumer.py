@@ -3,8 +3,8 @@
 Connect, declare, consume; on any fault of the broker wait with jitter and begin again. A batch
 is acknowledged only after ``handle`` has returned, that is after its transaction committed.
 ``handle`` runs in a thread of its own (``writer``): while it works, waits for a lock or finds
-the store away, the connection is pumped, so that its heartbeats go on and the next batch comes
-in.
+the store away, the connection is pumped, so that its heartbeats go on, and the next batch comes
+in and is read.
 
 What is in hand is bounded by number, the broker's prefetch, and by bytes: past the bound
 nothing more is read before the batch is stored, and where that takes long everything goes
@@ -19,7 +19,7 @@ from typing import Protocol
 
 from jexevents.backoff import Backoff
 from jexevents.broker.connect import connect, translated
-from jexevents.broker.session import Delivery, Intake, Session
+from jexevents.broker.session import Delivery, Intake, Read, Session
 from jexevents.broker.topology import Topology
 from jexevents.broker.writer import Handle, Writer, Written
 from jexevents.errors import (
@@ -30,7 +30,7 @@ from jexevents.errors import (
     Unavailable,
 )
 from jexevents.logs import get_logger
-from jexevents.model import Outcome
+from jexevents.model import Arrival, Outcome
 from jexevents.observers import AWAY, NOBODY, TOO_SLOW, ConsumerObserver
 
 log = get_logger("consumer")
@@ -53,9 +53,14 @@ class _TooMuchInHandError(BrokerUnavailable):
     """More bytes are in hand than may be kept while the store is away; they go back."""
 
 
+def _as_they_came(arrivals: Sequence[Arrival]) -> Sequence[Arrival]:
+    return arrivals
+
+
 class Consumer:
     """Consumes one queue on the thread that calls ``run``.
 
+    ``read`` makes of arrivals what ``handle`` takes in batches; it must raise nothing.
     ``problem`` says why nothing is consumed now, or is None; ``last_batch_at`` is the time
     (monotonic, seconds) of the last batch that was stored, or None; ``session`` is what it
     consumes with, None while it is not connected.
@@ -69,6 +74,7 @@ class Consumer:
         handle: Handle,
         stop: StopFlag,
         *,
+        read: Read = _as_they_came,
         heartbeat_seconds: int = 30,
         reconnect_max_seconds: float = 30.0,
         name: str = "jexevents",
@@ -77,6 +83,7 @@ class Consumer:
         self._uri = uri
         self._topology = topology
         self._intake = intake
+        self._read = read
         self._writer = Writer(handle)
         self._stop = stop
         self._heartbeat_seconds = heartbeat_seconds
@@ -130,7 +137,7 @@ class Consumer:
             # One by one at first: what a consumer that died had in hand comes before all else,
             # and if one of those is what it died of, no other must be in hand with it.
             self._prefetch_count = 1
-            session = Session(connection, self._topology.queue_name, self._intake, 1)
+            session = Session(connection, self._topology.queue_name, self._intake, self._read, 1)
             self._refused, self._overfull_since = [], None
             if self._was_connected:
                 self._observer.reconnected()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -19,6 +19,14 @@ from jexevents.model import Arrival
 
 # Reading and storing takes up to thirty times a body's size in memory.
 BATCH_MAX_BYTES = 4 << 20
+# How much of what waits is read before its batch is cut; that comes on top of the batch in hand.
+READ_AHEAD_MAX_BYTES = 1 << 20
+
+# So many are read at once: the first costs as much as several of those that follow it.
+READ_AHEAD_COUNT = 100
+
+# Makes of each arrival what the store takes, in their order; raises nothing.
+Read = Callable[[Sequence[Arrival]], Sequence[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,30 +42,43 @@ class Intake:
 
 
 class Delivery(NamedTuple):
-    """A message in hand: its tag, good for one channel only, its bytes, and what came."""
+    """A message in hand: its tag, good for one channel only, its bytes, and what came.
+
+    ``message`` is what was read of it, None where it waits unread.
+    """
 
     tag: int
     redelivered: bool
     size: int
     arrival: Arrival
+    message: Any = None
 
 
 class Session:
     """Takes messages of one queue over one connection, till that breaks.
 
     ``in_hand`` counts what was delivered and not acknowledged, ``bytes_in_hand`` its bodies
-    and properties.
+    and properties. Messages are read ahead, while the store is busy with those before.
     All but ``wake`` is for the thread that owns the connection.
     """
 
     def __init__(
-        self, connection: BlockingConnection, queue: str, intake: Intake, prefetch_count: int
+        self,
+        connection: BlockingConnection,
+        queue: str,
+        intake: Intake,
+        read: Read,
+        prefetch_count: int,
     ) -> None:
         self._connection = connection
         self._intake = intake
+        self._read = read
+        self._ready_bytes = 0
         self._queue = queue
         self._origin = f"amqp:{queue}"
-        self._waiting: deque[Delivery] = deque()
+        # Those that wait, in their order: the first ones are read, the others not yet.
+        self._ready: deque[Delivery] = deque()
+        self._unread: deque[Delivery] = deque()
         self._oldest = 0.0
         self._cancelled = False
         self._consumer_tag: str | None = None
@@ -86,31 +107,61 @@ class Session:
 
         It is due when it is full, or when its first message has waited long enough.
         """
-        if not self._waiting:
+        first = self._first()
+        if first is None:
             return None
-        if len(self._waiting) >= limit or self.overfull or self._waiting[0].redelivered:
+        waiting = len(self._ready) + len(self._unread)
+        if waiting >= limit or self.overfull or first.redelivered:
             return 0.0
         return max(0.0, self._oldest + self._intake.batch_max_seconds - time.monotonic())
 
     def next_batch(self, limit: int) -> list[Delivery]:
-        """Cut the next batch off what waits, in its order: at most ``limit`` messages.
+        """Cut the next batch off what waits, in its order, and read: at most ``limit`` messages.
 
         A redelivered message is a batch of its own, so that whatever it did to a daemon
         before it does to itself alone.
         """
-        batch = [self._waiting.popleft()]
+        batch = [self._pop()]
         size = batch[0].size
-        while not batch[0].redelivered and self._waiting and len(batch) < limit:
-            following = self._waiting[0]
+        while not batch[0].redelivered and len(batch) < limit and (following := self._first()):
             size += following.size
             if following.redelivered or size > BATCH_MAX_BYTES:
                 break
-            batch.append(self._waiting.popleft())
-        return batch
+            batch.append(self._pop())
+        return self._all_read(batch)
 
     def put_back(self, batch: Sequence[Delivery]) -> None:
         """Let messages wait again, before all others."""
-        self._waiting.extendleft(reversed(batch))
+        self._ready.extendleft(reversed(batch))
+        self._ready_bytes += sum(delivery.size for delivery in batch)
+
+    def _first(self) -> Delivery | None:
+        """Give the first of those that wait."""
+        if self._ready:
+            return self._ready[0]
+        return self._unread[0] if self._unread else None
+
+    def _pop(self) -> Delivery:
+        if not self._ready:
+            return self._unread.popleft()
+        delivery = self._ready.popleft()
+        self._ready_bytes -= delivery.size
+        return delivery
+
+    def _read_ahead(self) -> None:
+        """Read some of those that wait, unless enough of them are."""
+        batch = []
+        while self._unread and self._ready_bytes + self._unread[0].size <= READ_AHEAD_MAX_BYTES:
+            batch.append(self._unread.popleft())
+            self._ready_bytes += batch[-1].size
+        self._ready.extend(self._all_read(batch))
+
+    def _all_read(self, batch: Sequence[Delivery]) -> list[Delivery]:
+        """Read those of a batch that are not yet; they are the last ones."""
+        unread = [delivery for delivery in batch if delivery.message is None]
+        messages = self._read([delivery.arrival for delivery in unread])
+        read = (Delivery(*one[:4], what) for one, what in zip(unread, messages, strict=True))
+        return [*batch[: len(batch) - len(unread)], *read]
 
     def acknowledge(self, batch: Sequence[Delivery]) -> None:
         """Tell the broker that all of a batch, and with it all before, is kept."""
@@ -143,7 +194,7 @@ class Session:
         properties: pika.BasicProperties,
         body: bytes,
     ) -> None:
-        if not self._waiting:
+        if not (self._ready or self._unread):
             self._oldest = time.monotonic()
         arrival = Arrival(
             body,
@@ -153,9 +204,11 @@ class Session:
             Beside(method, properties),
         )
         size = len(body) + getattr(properties, "weight", 0)
-        self._waiting.append(Delivery(method.delivery_tag, method.redelivered, size, arrival))
+        self._unread.append(Delivery(method.delivery_tag, method.redelivered, size, arrival))
         self.in_hand += 1
         self.bytes_in_hand += size
+        if len(self._unread) >= READ_AHEAD_COUNT:
+            self._read_ahead()
 
 
 def _nothing() -> None:

@@ -1,7 +1,7 @@
 """The thread that hands batches over, so that the one that owns the connection can pump it.
 
 A batch may take long: a lock that somebody holds, a server that hangs. Meanwhile the consumer
-keeps the heartbeats of its connection, and takes in what the next batch is made of.
+keeps the heartbeats of its connection, and takes in and reads what the next batch is made of.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from typing import Any
 
 from jexevents.broker.session import Delivery, Session
-from jexevents.model import Arrival, Outcome
+from jexevents.model import Outcome
 from jexevents.service import Service
 
-Handle = Callable[[Sequence[Arrival]], Sequence[Outcome]]
+# Takes what was read of each message.
+Handle = Callable[[Sequence[Any]], Sequence[Outcome]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class Writer(Service):
         outcomes: Sequence[Outcome] = ()
         error = None
         try:
-            outcomes = self._handle([delivery.arrival for delivery in batch])
+            outcomes = self._handle([delivery.message for delivery in batch])
         except Exception as exc:  # noqa: BLE001 - raised again in the consumer's thread
             error = exc
         seconds = time.monotonic() - began

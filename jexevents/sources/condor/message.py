@@ -14,7 +14,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from datetime import tzinfo
-from typing import Any
+from typing import Any, NamedTuple
 
 from jexevents import strictjson
 from jexevents.errors import Invalid, Malformed, Unacceptable
@@ -33,6 +33,7 @@ from jexevents.sources.condor.event import CondorEvent
 from jexevents.sources.condor.events import is_of_execute_point
 from jexevents.sources.condor.parse import parse
 from jexevents.sources.condor.times import resolve
+from jexevents.sources.doors import Steps
 from jexevents.validation import SCHEMAS
 
 _CONDOR = Kind.CONDOR
@@ -48,22 +49,61 @@ _CONTENT_TYPE = re.compile(
 )
 
 
+class _Draft(NamedTuple):
+    """What is known of an event on its way from the message."""
+
+    arrival: Arrival
+    envelope: Mapping[str, Any]
+    raw: bytes
+    source: str
+    parsed: CondorEvent | None = None
+    checksum: bytes = b""
+
+
 def read(arrival: Arrival, zone: tzinfo) -> Event:
     """Make the Event of one message; ``zone`` is the one that the logs' clocks show.
 
     Raises Malformed or Invalid with every fault.
     """
-    if not _is_usual(arrival.properties):
-        beside = list(_faults_of_properties(arrival.properties))
-        if beside:
-            raise _refused(arrival, zone, beside)
-    return _event(arrival, zone)
+    value: Any = arrival
+    for step in reader(zone):
+        value = step(value)
+    return value
 
 
-def _event(arrival: Arrival, zone: tzinfo) -> Event:
+def reader(zone: tzinfo) -> Steps:
+    """Give ``read`` in steps (see sources.doors)."""
+
+    def check_properties(arrival: Arrival) -> Arrival:
+        if not _is_usual(arrival.properties):
+            beside = list(_faults_of_properties(arrival.properties))
+            if beside:
+                raise _refused(arrival, zone, beside)
+        return arrival
+
+    def finish(draft: _Draft) -> Event:
+        return _event(draft, zone)
+
+    return (check_properties, _opened, _parsed, _identified, finish)
+
+
+def _opened(arrival: Arrival) -> _Draft:
     envelope, raw = _open(arrival.body)
-    parsed = parse(raw)
-    source = envelope.get("Source", arrival.source)
+    return _Draft(arrival, envelope, raw, envelope.get("Source", arrival.source))
+
+
+def _parsed(draft: _Draft) -> _Draft:
+    return _Draft(*draft[:4], parse(draft.raw))
+
+
+def _identified(draft: _Draft) -> _Draft:
+    arrival, envelope, raw, source, parsed, _ = draft
+    checksum = identity(source, raw, int(envelope.get("Occurrence", 0)))
+    return _Draft(arrival, envelope, raw, source, parsed, checksum)
+
+
+def _event(draft: _Draft, zone: tzinfo) -> Event:
+    arrival, envelope, raw, source, parsed, checksum = draft
     instant = resolve(parsed.stamp, zone, arrival.received_at)
     return Event(
         kind=_CONDOR,
@@ -76,7 +116,7 @@ def _event(arrival: Arrival, zone: tzinfo) -> Event:
         received_at=arrival.received_at,
         data=_data(parsed),
         raw=raw,
-        checksum=identity(source, raw, int(envelope.get("Occurrence", 0))),
+        checksum=checksum,
         position=_position(envelope),
     )
 
@@ -183,7 +223,7 @@ def _refused(arrival: Arrival, zone: tzinfo, beside: list[tuple[Reason, Fault]])
     faults = [fault for _, fault in beside]
     if all(reason is not Reason.ENCODING for reason, _ in beside):
         try:
-            _event(arrival, zone)
+            _event(_identified(_parsed(_opened(arrival))), zone)
         except Unacceptable as error:
             faults += error.faults
     return Malformed(f"The message cannot be read: {faults[0]}.", faults, reason=beside[0][0])

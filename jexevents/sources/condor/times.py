@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
 from typing import NamedTuple
 
 from jexevents.faults import shown
@@ -63,6 +64,12 @@ def read_event_time(text: str) -> Stamp:
     return make_stamp(year, month, day, *clock)
 
 
+# Most events share their second with others: those of one submission, or of one moment of a busy
+# pool. So what stands in a header is read once for all of them, and so is what it means.
+_SECONDS_REMEMBERED = 4096
+
+
+@lru_cache(_SECONDS_REMEMBERED)
 def make_stamp(
     year: str | None,
     month: str,
@@ -169,26 +176,27 @@ def _years(stamp: Stamp, reference: datetime) -> list[int]:
 
 def _read(stamp: Stamp, year: int, zone: tzinfo, reference: datetime) -> Instant:
     """Read the clock of ``stamp`` in ``year`` and ``zone``."""
-    _, month, day, hour, minute, second, micro, offset = stamp
+    first, second = _readings(stamp, year, zone)
+    if second is None:
+        return Instant(first, stamp.offset, None)
+    if abs(second - reference) < abs(first - reference) and abs(second - reference) <= NEAR:
+        first, second = second, first
+    return Instant(first, stamp.offset, second)
+
+
+@lru_cache(_SECONDS_REMEMBERED)
+def _readings(stamp: Stamp, year: int, zone: tzinfo) -> tuple[datetime, datetime | None]:
+    """Give the instants in UTC, earlier first, at which clocks of ``zone`` show ``stamp``."""
+    _, month, day, hour, minute, second, micro, _ = stamp
     if second == 60:
         wall = datetime(year, month, day, hour, minute, 59, micro, zone) + timedelta(seconds=1)
     else:
         wall = datetime(year, month, day, hour, minute, second, micro, zone)
     if zone is UTC:
-        return Instant(wall, offset, None)
-    first, second = _readings(wall)
-    if second is None:
-        return Instant(first, offset, None)
-    if abs(second - reference) < abs(first - reference) and abs(second - reference) <= NEAR:
-        first, second = second, first
-    return Instant(first, offset, second)
-
-
-def _readings(wall: datetime) -> tuple[datetime, datetime | None]:
-    """Give the instants in UTC, earlier first, at which clocks of its zone show ``wall``."""
+        return wall, None
     first = wall.astimezone(UTC)
-    if isinstance(wall.tzinfo, timezone):
+    if isinstance(zone, timezone):
         return first, None
-    second = wall.replace(fold=1).astimezone(UTC)
+    later = wall.replace(fold=1).astimezone(UTC)
     # In the hour that is skipped the two differ as well, but the later one comes first.
-    return first, second if second > first else None
+    return first, later if later > first else None
