@@ -44,10 +44,15 @@ def fill(uri: str, exchange: str, queue: str, bodies: Iterable[bytes]) -> int:
         declare(channel, exchange, queue)
         before, count = depth(channel, queue), 0
         for body in bodies:
-            channel.basic_publish(exchange, "", body, _PERSISTENT)
+            publish(channel, exchange, body)
             count += 1
         _wait_depth(channel, queue, before + count)
     return count
+
+
+def publish(channel: BlockingChannel, exchange: str, body: bytes) -> None:
+    """Publish one persistent message."""
+    channel.basic_publish(exchange, "", body, _PERSISTENT)
 
 
 def depth(channel: BlockingChannel, queue: str) -> int:

@@ -19,6 +19,7 @@ class Sizes:
     naive_events: int = _size(5_000, 1_000, "events of the naive consumer")
     pair_rounds: int = _size(3, 1, "rounds of one daemon and of two")
     latency_seconds: int = _size(60, 8, "seconds at 1,000 events a second")
+    quiet_events: int = _size(200, 20, "events that come alone")
     reading_rounds: int = _size(2, 1, "rounds of ingest with requests and without")
     http_seconds: int = _size(10, 3, "seconds of look-ups, and of insertions")
     backlog: int = _size(1_000_000, 50_000, "messages that wait while memory is watched")

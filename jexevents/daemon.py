@@ -172,6 +172,7 @@ def _consumer(
         store,
         ending,
         read=way_in.read,
+        require_store=presence.require,
         heartbeat_seconds=config.heartbeat_seconds,
         reconnect_max_seconds=config.reconnect_max_seconds,
         name=f"jexevents {config.node_name}",

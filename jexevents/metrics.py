@@ -145,7 +145,9 @@ class Metrics:
         self.in_hand_messages = self._gauge(
             "in_hand_messages", "Messages that were taken and not acknowledged yet."
         )
-        self.in_hand_bytes = self._gauge("in_hand_bytes", "The bytes of their bodies.")
+        self.in_hand_bytes = self._gauge(
+            "in_hand_bytes", "The bytes of their bodies, and 16 times those of their properties."
+        )
         self.queue_messages = self._gauge(
             "queue_messages", "Messages that wait in the queue; NaN while that is unknown."
         )

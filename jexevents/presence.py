@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 from jexevents.ending import Ending
 from jexevents.errors import SchemaVersionError, StoreUnavailable
@@ -18,6 +19,9 @@ log = get_logger("presence")
 _LOOK_SECONDS = 2.0
 # The server may need a moment to see that a process killed a second ago is gone.
 _NAME_TRIES = 5
+# A look that takes longer is a problem itself, and nobody waits for it longer.
+_PATIENCE_SECONDS = 3.0
+_SLOW = "PostgreSQL takes long to answer."
 
 
 class Presence(Service):
@@ -45,7 +49,16 @@ class Presence(Service):
         self._schema_was_right = False
         self._refusals = 0
         self._looking = threading.Lock()
-        self.problem: str | None = "the database was not asked yet"
+        self._looks_since: float | None = None
+        self._problem: str | None = "the database was not asked yet"
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong, None if nothing is."""
+        since = self._looks_since
+        if since is not None and time.monotonic() - since > _PATIENCE_SECONDS:
+            return _SLOW
+        return self._problem
 
     def run(self) -> None:
         """Look again and again until stopped."""
@@ -53,26 +66,27 @@ class Presence(Service):
             self.look()
         self._name.release()
 
-    def look(self, wait_seconds: float = -1) -> None:
+    def look(self, wait_seconds: float = _PATIENCE_SECONDS) -> None:
         """Look now; ``problem`` says afterwards what is wrong, or is None.
 
-        One thread looks at a time: the others wait for it ``wait_seconds`` at most, without
-        end if negative.
+        One thread looks at a time: the others wait for it ``wait_seconds`` at most.
         """
         if not self._looking.acquire(timeout=wait_seconds):
-            self.problem = "PostgreSQL takes long to answer."
+            self._problem = _SLOW
             return
+        self._looks_since = time.monotonic()
         try:
-            self.problem = self._look()
+            self._problem = self._look()
         except StoreUnavailable as error:
             # Who knows what comes back: perhaps a database that was just made anew.
             self._schema_checked = False
-            self.problem = str(error)
+            self._problem = str(error)
         except SchemaVersionError as error:
-            self.problem = str(error)
+            self._problem = str(error)
             if not self._schema_was_right:
                 self._ending.fail(Exit.CONFIG, str(error))
         finally:
+            self._looks_since = None
             self._looking.release()
 
     def require(self) -> None:
@@ -80,8 +94,9 @@ class Presence(Service):
         if self._schema_checked and self.problem is None:
             return
         self.look()
-        if self.problem is not None:
-            raise StoreUnavailable(self.problem)
+        problem = self.problem
+        if problem is not None:
+            raise StoreUnavailable(problem)
 
     def _look(self) -> str | None:
         if not self._schema_checked:

@@ -16,7 +16,8 @@ from jexevents.sidecar.auth import Gate
 from jexevents.sidecar.jex import Jex
 from jexevents.sidecar.ledger import LedgerSurface
 from jexevents.sidecar.tokens import Tokens
-from jexevents.sources.condor.message import read
+from jexevents.sources.condor.message import reader
+from jexevents.sources.doors import Doors
 from jexevents.store.database import Database
 from jexevents.store.ledger import Ledger
 from jexevents.store.reading import Reading
@@ -77,7 +78,7 @@ def open_ledger(uri: str, zone: tzinfo = timezone.utc) -> Iterator[TestLedger]:
     """Put a ledger together over a database that has the schema."""
     database = Database(uri)
     reading = Reading(database)
-    ingest = Ingest(Ledger(database), reading, lambda arrival: read(arrival, zone))
+    ingest = Ingest(Ledger(database), reading, Doors({"amqp": reader(zone)}))
     routes = [
         *Jex(ingest, reading, "", lambda: datetime.now(timezone.utc)).routes(),
         *LedgerSurface(reading).routes(),

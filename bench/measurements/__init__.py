@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from bench.figures import Result
-from bench.measurements import depth, http, ingest, latency, memory, pair, reading
+from bench.measurements import depth, http, ingest, latency, memory, pair, quiet, reading
 from bench.stage import Bench
 
 # In the order in which they are run and told.
@@ -14,6 +14,7 @@ MEASUREMENTS: Mapping[str, Callable[[Bench], Result]] = {
     "pair": pair.measure,
     "depth": depth.measure,
     "latency": latency.measure,
+    "quiet": quiet.measure,
     "reading": reading.measure,
     "http": http.measure,
     "memory": memory.measure,

@@ -14,8 +14,10 @@ back to the broker, to be taken again one by one.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
+
+from pika.adapters.blocking_connection import BlockingConnection
 
 from jexevents.backoff import Backoff
 from jexevents.broker.connect import connect, translated
@@ -57,10 +59,15 @@ def _as_they_came(arrivals: Sequence[Arrival]) -> Sequence[Arrival]:
     return arrivals
 
 
+def _nothing() -> None:
+    """Do nothing."""
+
+
 class Consumer:
     """Consumes one queue on the thread that calls ``run``.
 
     ``read`` makes of arrivals what ``handle`` takes in batches; it must raise nothing.
+    ``require_store`` raises Unavailable while ``handle`` would: then nothing is taken at all.
     ``problem`` says why nothing is consumed now, or is None; ``last_batch_at`` is the time
     (monotonic, seconds) of the last batch that was stored, or None; ``session`` is what it
     consumes with, None while it is not connected.
@@ -75,6 +82,7 @@ class Consumer:
         stop: StopFlag,
         *,
         read: Read = _as_they_came,
+        require_store: Callable[[], object] = _nothing,
         heartbeat_seconds: int = 30,
         reconnect_max_seconds: float = 30.0,
         name: str = "jexevents",
@@ -84,6 +92,7 @@ class Consumer:
         self._topology = topology
         self._intake = intake
         self._read = read
+        self._require_store = require_store
         self._writer = Writer(handle)
         self._stop = stop
         self._heartbeat_seconds = heartbeat_seconds
@@ -92,7 +101,8 @@ class Consumer:
         self._name = name
         self._observer = observer
         self._was_connected = False
-        self._prefetch_count = intake.prefetch_count
+        # How many messages that came again were kept since the last one that did not.
+        self._kept_again = 0
         self._limit = intake.batch_size
         # A batch that the store did not take, and when it may be tried again.
         self._refused: list[Delivery] = []
@@ -134,11 +144,11 @@ class Consumer:
         connection = connect(self._uri, heartbeat_seconds=self._heartbeat_seconds, name=self._name)
         try:
             self._topology.declare(connection)
-            # One by one at first: what a consumer that died had in hand comes before all else,
-            # and if one of those is what it died of, no other must be in hand with it.
-            self._prefetch_count = 1
-            session = Session(connection, self._topology.queue_name, self._intake, self._read, 1)
-            self._refused, self._overfull_since = [], None
+            self._await_store(connection)
+            if self._stop.is_set():
+                return
+            session = Session(connection, self._topology.queue_name, self._intake, self._read)
+            self._refused, self._overfull_since, self._kept_again = [], None, 0
             if self._was_connected:
                 self._observer.reconnected()
             self._was_connected, self.problem, self.session = True, None, session
@@ -151,6 +161,24 @@ class Consumer:
             self.session = None
             if connection.is_open:
                 connection.close()
+
+    def _await_store(self, connection: BlockingConnection) -> None:
+        """Wait until what is taken can also be stored, or until told to stop.
+
+        What is in hand when a connection is lost counts as handed out once more, and past its
+        delivery limit a quorum queue drops it; so in a long outage nothing must be in hand.
+        """
+        while not self._stop.is_set():
+            try:
+                self._require_store()
+                return
+            except Unavailable as error:
+                self.problem = str(error)
+            delay = self._store_backoff.next()
+            log.warning("store_away", reason=self.problem, retry_seconds=round(delay, 2))
+            retry_at = time.monotonic() + delay
+            while not self._stop.is_set() and time.monotonic() < retry_at:
+                connection.sleep(_TICK_SECONDS)
 
     def _turn(self, session: Session) -> None:
         """Settle what was written, hand over what is due, and pump until there is news."""
@@ -222,9 +250,8 @@ class Consumer:
         self._observer.batch_kept(len(written.batch), written.seconds, written.wait_seconds)
         log.debug("batch_stored", **_counts(written.outcomes))
         if written.session is session:
+            self._learn(session, written.batch)
             session.acknowledge(written.batch)
-            if not written.batch[-1].redelivered:
-                self._widen(session)
 
     def _not_kept(self, session: Session, written: Written, error: Unavailable) -> None:
         self.problem = str(error)
@@ -240,11 +267,18 @@ class Consumer:
             self._refused = batch[: self._limit]
             session.put_back(batch[self._limit :])
 
-    def _widen(self, session: Session) -> None:
-        """Take as much ahead as configured, now that the store takes what is new."""
-        if self._prefetch_count != self._intake.prefetch_count:
-            self._prefetch_count = self._intake.prefetch_count
-            session.consume(self._prefetch_count)
+    def _learn(self, session: Session, batch: Sequence[Delivery]) -> None:
+        """Learn from a batch that is kept how the next ones are taken.
+
+        One by one at first: what a consumer that died had in hand comes before all else, and if
+        one of those is what it died of, no other must be in hand with it. That is no more than a
+        prefetch. Where more comes again, it is the broker that died: after its start all that
+        its queues held counts as handed out before.
+        """
+        self._kept_again = self._kept_again + len(batch) if batch[-1].redelivered else 0
+        session.wary = self._kept_again < self._intake.prefetch_count
+        if not (batch[-1].redelivered and session.wary):
+            session.widen()
 
 
 def _counts(outcomes: Sequence[Outcome]) -> dict[str, int]:

@@ -68,7 +68,6 @@ class Session:
         queue: str,
         intake: Intake,
         read: Read,
-        prefetch_count: int,
     ) -> None:
         self._connection = connection
         self._intake = intake
@@ -81,21 +80,33 @@ class Session:
         self._unread: deque[Delivery] = deque()
         self._oldest = 0.0
         self._cancelled = False
-        self._consumer_tag: str | None = None
+        # Whether a message that comes again is a batch of its own.
+        self.wary = True
+        self._is_wide = False
         self.in_hand = 0
         self.bytes_in_hand = 0
         self._channel: BlockingChannel = connection.channel()
         self._channel.add_on_cancel_callback(self._on_cancel)
-        self.consume(prefetch_count)
+        self._first_tag = f"{intake.consumer_tag}-first"
+        self._consume(self._first_tag, 1)
 
-    def consume(self, prefetch_count: int) -> None:
-        """Begin to consume, or begin anew: RabbitMQ fixes a consumer's prefetch at its start."""
-        if self._consumer_tag is not None:
-            self._channel.basic_cancel(self._consumer_tag)
+    def widen(self) -> None:
+        """Take as much ahead as configured; to begin with it is one message at a time.
+
+        RabbitMQ fixes a consumer's prefetch at its start, so this is another consumer. It
+        begins before the first one ends, for with its last consumer a queue may go
+        (``QueueAutodelete``). As long as the message that the first one has in hand is not
+        acknowledged, no other is on its way to it: pika would give that one back, and a quorum
+        queue would count it.
+        """
+        if not self._is_wide:
+            self._is_wide = True
+            self._consume(self._intake.consumer_tag, self._intake.prefetch_count)
+            self._channel.basic_cancel(self._first_tag)
+
+    def _consume(self, tag: str, prefetch_count: int) -> None:
         self._channel.basic_qos(prefetch_count=prefetch_count)
-        self._consumer_tag = self._channel.basic_consume(
-            self._queue, self._on_message, consumer_tag=self._intake.consumer_tag
-        )
+        self._channel.basic_consume(self._queue, self._on_message, consumer_tag=tag)
 
     @property
     def overfull(self) -> bool:
@@ -111,21 +122,23 @@ class Session:
         if first is None:
             return None
         waiting = len(self._ready) + len(self._unread)
-        if waiting >= limit or self.overfull or first.redelivered:
+        if waiting >= limit or self.overfull or self._goes_alone(first):
             return 0.0
         return max(0.0, self._oldest + self._intake.batch_max_seconds - time.monotonic())
 
     def next_batch(self, limit: int) -> list[Delivery]:
         """Cut the next batch off what waits, in its order, and read: at most ``limit`` messages.
 
-        A redelivered message is a batch of its own, so that whatever it did to a daemon
-        before it does to itself alone.
+        A redelivered message is a batch of its own while the session is ``wary``, so that
+        whatever it did to a daemon before it does to itself alone.
         """
         batch = [self._pop()]
+        if self._goes_alone(batch[0]):
+            return self._all_read(batch)
         size = batch[0].size
-        while not batch[0].redelivered and len(batch) < limit and (following := self._first()):
+        while len(batch) < limit and (following := self._first()):
             size += following.size
-            if following.redelivered or size > BATCH_MAX_BYTES:
+            if self._goes_alone(following) or size > BATCH_MAX_BYTES:
                 break
             batch.append(self._pop())
         return self._all_read(batch)
@@ -134,6 +147,9 @@ class Session:
         """Let messages wait again, before all others."""
         self._ready.extendleft(reversed(batch))
         self._ready_bytes += sum(delivery.size for delivery in batch)
+
+    def _goes_alone(self, delivery: Delivery) -> bool:
+        return delivery.redelivered and self.wary
 
     def _first(self) -> Delivery | None:
         """Give the first of those that wait."""

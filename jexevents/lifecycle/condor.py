@@ -413,5 +413,6 @@ _STATUS: Mapping[str, Callable[[CondorState, CondorEvent], None]] = {
     "JOB_RECONNECT_FAILED": _wait,
 }
 _RULES = {**_STATUS, "JOB_AD_INFORMATION": _information, INSERTED: _insert}
+TELLING = tuple(_RULES)
 _CLOSING = frozenset({"JOB_TERMINATED", "JOB_ABORTED"})
 _UNHOLDING = frozenset({"EXECUTE", "JOB_TERMINATED", "JOB_ABORTED", "JOB_RELEASED"})

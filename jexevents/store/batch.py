@@ -21,6 +21,9 @@ from jexevents.store.literals import array
 from jexevents.store.queries import QUERIES
 from jexevents.store.rows import copy_events, job_columns, stored_event
 
+# How many jobs are folded anew at a time: nobody knows how long their stories are.
+_STORIES_AT_ONCE = 50
+
 
 class Applied(NamedTuple):
     """What became of one event: its outcome, its number in the ledger, and its job.
@@ -118,6 +121,7 @@ class Batch:
     def __init__(self, connection: Connection, events: Sequence[Event], *, looks: bool) -> None:
         self._connection = connection
         self._looks = looks
+        self._asks = any(event.unless_latest for event in events)
         self._jobs: dict[tuple[Kind, str] | None, _Job] = {}
         self._offers = [self._offer(event) for event in events]
 
@@ -197,6 +201,8 @@ class Batch:
 
     def _find_repeated(self, jobs: Sequence[_Job]) -> None:
         """Find events that only say again what their job's latest event of that name said."""
+        if not self._asks:
+            return
         asked = [job for job in jobs if job.key is not None and _asks(job)]
         if not asked:
             return
@@ -304,14 +310,17 @@ class Batch:
                 job.state, job.before = stored[job.id]
 
     def _fold_anew(self, jobs: Sequence[_Job]) -> None:
-        if not jobs:
-            return
+        for book, members in _by_book(jobs):
+            for start in range(0, len(members), _STORIES_AT_ONCE):
+                self._fold_stories(book, members[start : start + _STORIES_AT_ONCE])
+
+    def _fold_stories(self, book: Book, jobs: Sequence[_Job]) -> None:
         stories: dict[str, list[Any]] = {job.id: [] for job in jobs}
-        rows = QUERIES.events.story(self._connection, ids=array(stories))
+        rows = QUERIES.events.story(self._connection, ids=array(stories), names=array(book.telling))
         for job_id, *row in rows:
             stories[job_id].append(stored_event(row))
         for job in jobs:
-            job.state = job.book.fold(stories[job.id])
+            job.state = book.fold(stories[job.id])
 
     def _write_books(self, jobs: Sequence[_Job]) -> None:
         for book, members in _by_book(jobs):

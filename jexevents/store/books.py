@@ -19,6 +19,9 @@ class Book(Protocol):
     A state is the lifecycle's own value; it has the attributes of rows.JOB_FACTS and ``tail``.
     """
 
+    # The names of the events that the fold takes into account, the sealed one among them.
+    telling: Sequence[str]
+
     def fold(self, events: Iterable[Event | StoredEvent]) -> Any:
         """Make a job's state from all its events, or from its sealed one."""
 

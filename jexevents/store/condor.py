@@ -46,6 +46,8 @@ _KEPT = (
 class CondorBook:
     """Jobs of HTCondor: folded by lifecycle.condor, their own facts in condor_jobs."""
 
+    telling = (*condor.TELLING, SEALED)
+
     def fold(self, events: Iterable[Event | StoredEvent]) -> condor.CondorState:
         """Make a job's state from all its events."""
         return condor.fold(events)

@@ -9,7 +9,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import TypeVar
 
 import psycopg2
 import psycopg2.extensions
@@ -43,15 +44,17 @@ _UNCONFIRMED_SECONDS = 20
 _PATIENCE = 1.5
 
 
-class _Lent(NamedTuple):
+@dataclass(slots=True)
+class _Lent:
     """A connection at work: its socket, known by its inode too, and when that is cut off."""
 
     descriptor: int
     inode: int
     overdue_at: float
+    is_cut: bool = False
 
 
-class _Again(JexError):
+class _Again(StoreUnavailable):
     """Two transactions met; the same one may be tried again at once."""
 
 
@@ -135,13 +138,17 @@ class Database:
 
         A server that hangs, or a network that swallows what is sent, answers nothing and
         refuses nothing: who waits for it would wait for ever. Gives how many there were; their
-        callers get StoreUnavailable. Bounded is the time of a whole transaction, so this is for
-        pools whose transactions are short.
+        callers get StoreTooSlow, for less at once may be done in time. Bounded is the time of a
+        whole transaction, so this is for pools whose transactions are short.
         """
         now = self._clock()
         with self._lent_lock:
             overdue = [lent for lent in self._lent.values() if now > lent.overdue_at]
-            cut = sum(map(_cut, overdue))
+            cut = 0
+            for lent in overdue:
+                if not lent.is_cut and _cut(lent):
+                    lent.is_cut = True
+                    cut += 1
             self._cut_off += cut
             return cut
 
@@ -157,9 +164,9 @@ class Database:
     def transaction(self) -> Iterator[Connection]:
         """Lend a connection inside a transaction: committed at the end, rolled back on error."""
         connection = self._take()
-        usable = False
+        usable, lent = False, None
         try:
-            self._note_lent(connection)
+            lent = self._note_lent(connection, _PATIENCE * self._statement_timeout_seconds)
             yield connection
             connection.commit()
             usable = True
@@ -168,7 +175,7 @@ class Database:
             usable = (
                 _rolled_back(connection) and error.pgcode != errorcodes.READ_ONLY_SQL_TRANSACTION
             )
-            raise _translated(error) from error
+            raise _translated(error, lent) from error
         except ValueError as error:
             usable = _rolled_back(connection)
             # psycopg2 refuses NUL in text before it asks the server.
@@ -179,8 +186,7 @@ class Database:
             usable = _rolled_back(connection)
             raise
         finally:
-            with self._lent_lock:
-                self._lent.pop(id(connection), None)
+            self._forget_lent(connection)
             self._give_back(connection, usable)
 
     @contextmanager
@@ -198,15 +204,25 @@ class Database:
                 if not connection.closed:
                     connection.autocommit = False
 
-    def _note_lent(self, connection: Connection) -> None:
+    @contextmanager
+    def watched(self, connection: Connection, seconds: float) -> Iterator[None]:
+        """Have a connection of ``open`` cut off, too, if what is done takes longer."""
+        self._note_lent(connection, seconds)
+        try:
+            yield
+        finally:
+            self._forget_lent(connection)
+
+    def _note_lent(self, connection: Connection, seconds: float) -> _Lent:
         descriptor = connection.fileno()
-        lent = _Lent(
-            descriptor,
-            os.fstat(descriptor).st_ino,
-            self._clock() + _PATIENCE * self._statement_timeout_seconds,
-        )
+        lent = _Lent(descriptor, os.fstat(descriptor).st_ino, self._clock() + seconds)
         with self._lent_lock:
             self._lent[id(connection)] = lent
+        return lent
+
+    def _forget_lent(self, connection: Connection) -> None:
+        with self._lent_lock:
+            self._lent.pop(id(connection), None)
 
     def open(self) -> Connection:
         """Open a connection of its own, outside the pool; the caller closes it.
@@ -215,7 +231,11 @@ class Database:
         """
         try:
             connection = psycopg2.connect(self._dsn, connection_factory=Session, **self._arguments)
-            with connection, connection.cursor() as cursor:
+            with (
+                self.watched(connection, self._arguments["connect_timeout"]),
+                connection,
+                connection.cursor() as cursor,
+            ):
                 self._prepare(cursor)
         except psycopg2.ProgrammingError as error:
             if error.pgcode:
@@ -340,8 +360,10 @@ def _remedy(message: str) -> str:
     return "Start it, or correct DBURI."
 
 
-def _translated(error: psycopg2.Error) -> JexError:
+def _translated(error: psycopg2.Error, lent: _Lent | None = None) -> JexError:
     """Give the error of ours that says what is to be done (psycopg2's never leave here)."""
+    if lent is not None and lent.is_cut:
+        return StoreTooSlow("PostgreSQL did not answer in time.")
     code = error.pgcode or ""
     message = " ".join(str(error).split()) or type(error).__name__
     if code in _CONFLICTS:

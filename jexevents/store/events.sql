@@ -39,15 +39,16 @@ on conflict (seq, md5(log)) do update set "offset" = excluded."offset"
 returning seq;
 
 -- name: story
--- All that the fold needs of the events of these jobs. Where several logs hold an event, one
+-- All that the fold needs of the events of these jobs with these names. Where several logs hold an event, one
 -- of them, always the same, says its position.
 select e.job_id, e.name, e.occurred_at, e.occurred_offset, e.occurred_alt, e.checksum, e.data,
     p.log, p."offset"
 from events e
 left join lateral (
-    select log, "offset" from event_positions where seq = e.seq order by log limit 1
+    select log, "offset" from event_positions where seq = e.seq order by log collate "C" limit 1
 ) p on true
-where coalesce(e.job_id, '00000000-0000-0000-0000-000000000000'::uuid) = any(:ids::uuid[]);
+where coalesce(e.job_id, '00000000-0000-0000-0000-000000000000'::uuid) = any(:ids::uuid[])
+    and e.name = any(:names::text[]);
 
 -- name: latest_of_name
 -- The data of the latest event of that name, for each of these jobs.
@@ -68,7 +69,7 @@ select * from (
             e.occurred_alt, e.received_at, e.data, e.raw, p.log, p."offset"
         from events e
         left join lateral (
-            select log, "offset" from event_positions where seq = e.seq order by log limit 1
+            select log, "offset" from event_positions where seq = e.seq order by log collate "C" limit 1
         ) p on true
         where coalesce(e.job_id, '00000000-0000-0000-0000-000000000000'::uuid) = :job_id
             and (:name::text is null or e.name = :name)
@@ -94,7 +95,7 @@ select * from (
             e.occurred_alt, e.received_at, e.data, e.raw, p.log, p."offset"
         from events e
         left join lateral (
-            select log, "offset" from event_positions where seq = e.seq order by log limit 1
+            select log, "offset" from event_positions where seq = e.seq order by log collate "C" limit 1
         ) p on true
         where (:name::text is null or e.name = :name)
             and (:source::text is null or e.source = :source)

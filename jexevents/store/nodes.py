@@ -13,6 +13,8 @@ from jexevents.store.database import Connection, Database
 from jexevents.store.queries import QUERIES
 
 _NOTE_SECONDS = 10.0
+# A look takes milliseconds. This one's session is not the pool's, and nothing else bounds it.
+_HOLD_SECONDS = 6.0
 
 
 class NodeName:
@@ -49,20 +51,22 @@ class NodeName:
                 connection.close()
                 return False
             self._connection = connection
-        now = time.monotonic()
-        if now - self._noted_at >= _NOTE_SECONDS:
-            self._note()
-            self._noted_at = now
-        else:
-            QUERIES.nodes.ping(self._connection)
+        with self._database.watched(self._connection, _HOLD_SECONDS):
+            now = time.monotonic()
+            if now - self._noted_at >= _NOTE_SECONDS:
+                self._note()
+                self._noted_at = now
+            else:
+                QUERIES.nodes.ping(self._connection)
         return True
 
     def _lock(self, connection: Connection) -> bool:
-        return QUERIES.nodes.hold_name(
-            connection,
-            lock_class=f"jexevents {self._database.schema} {self._role}",
-            lock_name=self._name,
-        )
+        with self._database.watched(connection, _HOLD_SECONDS):
+            return QUERIES.nodes.hold_name(
+                connection,
+                lock_class=f"jexevents {self._database.schema} {self._role}",
+                lock_name=self._name,
+            )
 
     def release(self) -> None:
         """Let the name go; safe at any time."""

@@ -35,8 +35,8 @@ where seq = any(array(
 returning checksum;
 
 -- name: count_rejects$
--- What could not be accepted.
-select count(*) from rejects where received_at < :before;
+-- What could not be accepted, and has not come since.
+select count(*) from rejects where last_at < :before;
 
 -- name: drop_rejects
 -- Remove what could not be accepted.
@@ -44,7 +44,7 @@ delete from rejects
 where id = any(array(
     select id
     from rejects
-    where id > :after and received_at < :before
+    where id > :after and last_at < :before
     order by id
     limit :limit
     for update skip locked

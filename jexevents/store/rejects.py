@@ -21,6 +21,7 @@ from jexevents.store.database import Connection
 from jexevents.store.queries import QUERIES
 
 _MAX_DEPTH = 16
+_COUNTING = ("x-delivery-count", "x-acquired-count")
 _COLUMNS = (
     "received_at",
     "last_at",
@@ -97,19 +98,19 @@ def _lock(connection: Connection, ids: Sequence[int]) -> set[int]:
 def _row(reject: Reject, max_bytes: int) -> dict[str, Any]:
     arrival = reject.arrival
     body = arrival.body
-    properties = _json(_masked(arrival.properties))
+    properties = _masked(arrival.properties)
     sha256 = hashlib.sha256(body)
     return {
         "received_at": arrival.received_at,
         "last_at": arrival.received_at,
         "times": 0,
-        "checksum": _identity(arrival, properties, sha256.hexdigest()),
+        "checksum": _identity(arrival, _json(_lasting(properties)), sha256.hexdigest()),
         "origin": arrival.origin,
         "source": arrival.source,
         "credential": arrival.credential,
         "reason": reject.reason.value,
         "reasons": _reasons(reject),
-        "properties": properties,
+        "properties": _json(properties),
         "body": body[:max_bytes],
         "size": len(body),
         "sha256": sha256.digest(),
@@ -120,6 +121,16 @@ def _row(reject: Reject, max_bytes: int) -> dict[str, Any]:
 def _identity(arrival: Arrival, properties: str, sha256: str) -> bytes:
     parts = [arrival.origin, arrival.source, arrival.credential, properties, sha256]
     return hashlib.sha256(json.dumps(parts).encode()).digest()
+
+
+def _lasting(properties: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Leave out the headers that change each time that RabbitMQ hands the message out."""
+    headers = properties.get("headers")
+    if not isinstance(headers, Mapping):
+        return properties
+    kept = {name: value for name, value in headers.items() if name not in _COUNTING}
+    rest = {name: value for name, value in properties.items() if name != "headers"}
+    return {**rest, "headers": kept} if kept else rest
 
 
 def _fold(first: dict[str, Any], again: Mapping[str, Any]) -> None:

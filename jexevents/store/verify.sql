@@ -32,7 +32,7 @@ select e.job_id, e.seq, e.source, e.raw, e.name, e.occurred_at, e.occurred_offse
     e.occurred_alt, e.checksum, e.data, p.log, p."offset"
 from events e
 left join lateral (
-    select log, "offset" from event_positions where seq = e.seq order by log limit 1
+    select log, "offset" from event_positions where seq = e.seq order by log collate "C" limit 1
 ) p on true
 where coalesce(e.job_id, '00000000-0000-0000-0000-000000000000'::uuid) = any(:ids::uuid[])
 order by coalesce(e.job_id, '00000000-0000-0000-0000-000000000000'::uuid);
@@ -43,7 +43,7 @@ select e.job_id, e.seq, e.source, e.raw, e.name, e.occurred_at, e.occurred_offse
     e.occurred_alt, e.checksum, e.data, p.log, p."offset"
 from events e
 left join lateral (
-    select log, "offset" from event_positions where seq = e.seq order by log limit 1
+    select log, "offset" from event_positions where seq = e.seq order by log collate "C" limit 1
 ) p on true
 where coalesce(e.job_id, '00000000-0000-0000-0000-000000000000'::uuid) > :after
     and coalesce(e.job_id, '00000000-0000-0000-0000-000000000000'::uuid) <= :last

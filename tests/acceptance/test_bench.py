@@ -20,6 +20,7 @@ SIZES = {
     "events": 500,
     "naive_events": 50,
     "latency_seconds": 1,
+    "quiet_events": 5,
     "http_seconds": 1,
     "backlog": 500,
     "huge": 1,

@@ -16,6 +16,7 @@ import pytest
 from jexevents.ingest import Ingest
 from jexevents.model import Arrival
 from jexevents.sources.condor.message import read
+from jexevents.sources.doors import Doors
 from jexevents.store.database import Database
 from jexevents.store.ledger import Ledger
 from jexevents.store.reading import Reading
@@ -39,7 +40,7 @@ def fill(database: str, *bodies: bytes, **fields: object) -> None:
         read(Arrival(b"BAD " + arrival.body, NOON, arrival.origin), NOON.tzinfo)
 
     with closing(Database(database)) as pool:
-        ingest = Ingest(Ledger(pool), Reading(pool), refuse)
+        ingest = Ingest(Ledger(pool), Reading(pool), Doors({"amqp": refuse, "http": refuse}))
         for body in bodies:
             ingest.handle([Arrival(body, NOON, "amqp:q", **fields)])
 
@@ -195,9 +196,12 @@ def at_a_terminal(config: Path, answer: bytes) -> str:
 
 
 def test_a_retry_that_is_killed_goes_on_where_it_was(config: Path, database: str) -> None:
+    def read_bad(arrival: Arrival) -> None:
+        read(bad(arrival), NOON.tzinfo)
+
     count = 3000
     with closing(Database(database)) as pool:
-        ingest = Ingest(Ledger(pool), Reading(pool), lambda one: read(bad(one), NOON.tzinfo))
+        ingest = Ingest(Ledger(pool), Reading(pool), Doors({"amqp": read_bad}))
         ingest.handle([Arrival(body, NOON, "amqp:q") for body in good(count)])
     process = subprocess.Popen(
         [*PYTHON, "rejects", "retry", "--all", "--config", str(config)],

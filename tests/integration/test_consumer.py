@@ -43,6 +43,13 @@ class Store:
         self.away = False
         self.batches: list[list[bytes]] = []
         self.largest = 0
+        self.asked = 0
+        self.refuses_at_once = False
+
+    def require(self) -> None:
+        self.asked += 1
+        if self.refuses_at_once:
+            raise StoreUnavailable
 
     def handle(self, batch: Sequence[Arrival]) -> list[Outcome]:
         self.largest = max(self.largest, sum(len(arrival.body) for arrival in batch))
@@ -86,7 +93,13 @@ def queued(uri: str, topology: Topology) -> int:
 def consuming(uri: str, topology: Topology, store: Store, **intake: int) -> Iterator[Consumer]:
     stop = Stop()
     consumer = Consumer(
-        uri, topology, Intake(**intake), store.handle, stop, reconnect_max_seconds=0.5
+        uri,
+        topology,
+        Intake(**intake),
+        store.handle,
+        stop,
+        require_store=store.require,
+        reconnect_max_seconds=0.5,
     )
     thread = threading.Thread(target=consumer.run)
     thread.start()
@@ -141,6 +154,74 @@ def test_a_redelivered_message_is_tried_alone(vhost: str, topology: Topology) ->
     with consuming(vhost, topology, store, batch_max_seconds=0.5):
         wait_until(lambda: len(store.bodies) == 4, WAIT_SECONDS, "all messages")
     assert store.batches == [[b"a"], [b"b"], [b"c"], [b"d"]]
+
+
+def give_back(uri: str, topology: Topology, count: int) -> None:
+    """Have the broker hand out so many messages, and take them back unacknowledged."""
+    with channel(uri, topology) as opened:
+        for _ in range(count):
+            opened.basic_get(topology.queue_name)
+
+
+def test_after_a_prefetch_of_redelivered_messages_they_come_in_batches(
+    vhost: str, topology: Topology
+) -> None:
+    """A broker that was killed marks all that its queues held as handed out before."""
+    bodies = [str(number).encode() for number in range(400)]
+    publish(vhost, topology, bodies)
+    give_back(vhost, topology, 400)
+    store = Store()
+    with consuming(vhost, topology, store, batch_size=50, prefetch_count=100):
+        wait_until(lambda: len(store.bodies) == 400, WAIT_SECONDS, "all messages")
+    assert store.bodies == bodies
+    assert set(map(len, store.batches[:100])) == {1}
+    assert max(map(len, store.batches[100:])) > 1
+
+
+def test_a_message_that_is_new_makes_redelivered_ones_go_alone_again(
+    vhost: str, topology: Topology
+) -> None:
+    publish(vhost, topology, [b"x"] * 20)
+    give_back(vhost, topology, 20)
+    store = Store()
+    with consuming(vhost, topology, store, batch_size=50, prefetch_count=10):
+        wait_until(lambda: len(store.bodies) == 20, WAIT_SECONDS, "those that come again")
+        publish(vhost, topology, [b"new"])
+        wait_until(lambda: len(store.bodies) == 21, WAIT_SECONDS, "the new one")
+        with channel(vhost, topology) as opened:
+            opened.basic_consume(topology.queue_name, lambda *_: None)
+            publish(vhost, topology, [b"again"] * 6)
+            wait_until(lambda: len(store.bodies) == 24, WAIT_SECONDS, "every other one")
+            before = len(store.batches)
+        wait_until(lambda: len(store.bodies) == 27, WAIT_SECONDS, "what the other gave back")
+    assert store.batches[before:] == [[b"again"]] * 3
+
+
+def test_a_queue_that_goes_with_its_last_consumer_stays(vhost: str) -> None:
+    topology = Topology(unique("consumer"), "fanout", unique("consumer"), queue_autodelete=True)
+    bodies = [str(number).encode() for number in range(50)]
+    publish(vhost, topology, bodies)
+    store = Store()
+    with consuming(vhost, topology, store) as consumer:
+        wait_until(lambda: len(store.bodies) == 50, WAIT_SECONDS, "all messages")
+        assert consumer.problem is None
+    assert store.bodies == bodies
+
+
+def test_while_the_store_is_away_at_the_start_nothing_is_taken(
+    vhost: str, topology: Topology
+) -> None:
+    """What is in hand counts as handed out, for as long as the outage goes on and on."""
+    publish(vhost, topology, [b"a", b"b"])
+    store = Store()
+    store.refuses_at_once = True
+    with consuming(vhost, topology, store) as consumer:
+        wait_until(lambda: store.asked > 1, WAIT_SECONDS, "the store to be asked")
+        assert consumer.problem == str(StoreUnavailable())
+        assert queued(vhost, topology) == 2
+        store.refuses_at_once = False
+        wait_until(lambda: len(store.bodies) == 2, WAIT_SECONDS, "both")
+        assert consumer.problem is None
 
 
 def test_large_messages_bound_the_batch(vhost: str, topology: Topology) -> None:

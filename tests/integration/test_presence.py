@@ -5,15 +5,18 @@ from __future__ import annotations
 import threading
 from contextlib import closing
 
+import psycopg2
 import pytest
 
+from jexevents import presence as presence_module
 from jexevents.ending import Ending
 from jexevents.errors import StoreUnavailable
 from jexevents.exits import Exit
 from jexevents.presence import Presence
+from jexevents.store import nodes
 from jexevents.store.database import Database
 from jexevents.store.migrate import migrate
-from tests.support import administer
+from tests.support import administer, wait_until
 
 SEEN_LONG_AGO = float("-inf")
 
@@ -63,3 +66,27 @@ def test_a_network_that_swallows_what_is_sent_is_noticed(database: str) -> None:
     with closing(Database(database)) as pool, closing(pool.open()) as connection:
         milliseconds = int(connection.get_dsn_parameters()["tcp_user_timeout"])
     assert 0 < milliseconds <= 30_000
+
+
+def test_a_look_that_hangs_is_a_problem_while_it_does(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presence_module, "_PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(nodes, "_HOLD_SECONDS", 1.0)
+    with closing(Database(database)) as pool, closing(psycopg2.connect(database)) as other:
+        presence = Presence(pool, "n", "daemon", Ending())
+        presence.look()
+        other.cursor().execute("lock table jex.nodes")
+        presence._name._noted_at = SEEN_LONG_AGO
+        looking = threading.Thread(target=presence.look, daemon=True)
+        looking.start()
+        wait_until(lambda: presence.problem, 10, "the problem to be said")
+        assert "long" in presence.problem
+        with pytest.raises(StoreUnavailable):
+            presence.require()
+        wait_until(pool.cut_overdue, 10, "its session to be cut off")
+        looking.join(10)
+        assert not looking.is_alive()
+        other.rollback()
+        presence.look()
+        assert presence.problem is None

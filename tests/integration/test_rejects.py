@@ -10,9 +10,10 @@ from datetime import datetime, timedelta, timezone
 import psycopg2
 import pytest
 
-from jexevents.ingest import read_one
+from jexevents.ingest import read_all
 from jexevents.model import Arrival, Outcome, Reason, Reject
-from jexevents.sources.condor.message import read
+from jexevents.sources.condor.message import reader
+from jexevents.sources.doors import Doors
 from jexevents.store import migrate
 from jexevents.store.database import Database
 from jexevents.store.ledger import Ledger
@@ -21,6 +22,7 @@ from tests.ledger import NOON, TestLedger, message, submitted
 from tests.support import administer, database_uri, unique
 
 HOUR = timedelta(hours=1)
+DOORS = Doors({"amqp": reader(timezone.utc)})
 
 
 def arrival(body: bytes = b"no event", at: datetime = NOON, **fields: object) -> Arrival:
@@ -77,10 +79,19 @@ def test_long_ones_differ_behind_what_is_kept_of_them(ledger: TestLedger) -> Non
     assert [row["times"] for row in rejects(ledger)] == [1, 1]
 
 
+def test_how_often_a_quorum_queue_handed_it_out_is_not_its_identity(ledger: TestLedger) -> None:
+    for count in (0, 1, 2):
+        headers = {"x-delivery-count": count, "x-acquired-count": count} if count else {}
+        properties = {"headers": headers} if count else {}
+        ledger.ingest.handle([arrival(properties=properties)])
+    (row,) = rejects(ledger)
+    assert row["times"] == 3
+
+
 def test_the_reasons_are_those_of_the_last_time(ledger: TestLedger) -> None:
     one = arrival()
     for reason in (Reason.INTERNAL, Reason.SCHEMA):
-        reject = read_one(lambda one: read(one, timezone.utc), one)
+        (reject,) = read_all(DOORS, [one])
         Ledger(ledger.database).apply([], [Reject(one, reject.faults, reason)])
     (row,) = rejects(ledger)
     assert (row["reason"], row["times"]) == ("schema", 2)
@@ -96,13 +107,10 @@ def test_several_writers_of_the_same_rejects_do_not_block_each_other(
         with closing(Database(database)) as pool:
             own = Ledger(pool)
             for start in range(0, len(order), 50):
-                read_all = [
-                    read_one(lambda one: read(one, timezone.utc), one)
-                    for one in order[start : start + 50]
-                ]
+                refused = read_all(DOORS, order[start : start + 50])
                 # One try only: a deadlock must not be hidden by trying again.
                 pool.run = lambda work: once(pool, work)
-                own.apply([], read_all)
+                own.apply([], refused)
 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(write, range(8)))

@@ -92,7 +92,7 @@ def test_what_came_by_an_unknown_door_stays(ledger: TestLedger) -> None:
     ledger.ingest.handle([Arrival(b"x", NOON, "http:nowhere")])
     assert retry(ledger) == Tally(unknown_door=1)
     with pytest.raises(UnknownDoor, match="http:nowhere"):
-        Doors({"amqp": plain}).read(Arrival(b"x", NOON, "http:nowhere"))
+        Doors({"amqp": plain}).steps("http:nowhere")
 
 
 def test_a_retry_has_the_credential_and_the_properties_of_the_arrival(ledger: TestLedger) -> None:
@@ -192,7 +192,7 @@ def test_beside_a_daemon_that_gets_the_same_again(ledger: TestLedger, database: 
 
     def redeliver() -> None:
         with closing(Database(database)) as pool:
-            ingest = Ingest(Ledger(pool), ledger.reading, plain)
+            ingest = Ingest(Ledger(pool), ledger.reading, Doors({"amqp": plain}))
             while not done.is_set():
                 arrivals = [Arrival(body, NOON, "amqp:test") for body in reversed(bodies)]
                 assert set(ingest.handle(arrivals)) == {Outcome.REJECTED}
