@@ -78,9 +78,9 @@ def huge_event(cluster: int, size: int) -> bytes:
     return json.dumps({"Event": head + line * (size // len(line)) + "\n...\n"}).encode()
 
 
-def huge_rubbish(size: int) -> bytes:
-    """Give a message of some ``size`` bytes that is no event."""
-    return b'{"Event": "' + b"x" * size
+def huge_rubbish(number: int, size: int) -> bytes:
+    """Give a message of some ``size`` bytes that is no event, another one for each number."""
+    return b'{"Event": "%d ' % number + b"x" * size
 
 
 def _address(host: int, name: str, socket: str) -> str:

@@ -70,7 +70,8 @@ def with_huge(
         if number % EVERY == 0:
             cluster = _FIRST_HUGE + number
             whole = number // EVERY % 2 == 0
-            yield huge_event(cluster, refused_bytes) if whole else huge_rubbish(refused_bytes)
+            refused = huge_event if whole else huge_rubbish
+            yield refused(cluster, refused_bytes)
             yield huge_event(cluster, large_bytes)
         yield body
 

@@ -90,4 +90,4 @@ def test_large_ones() -> None:
     assert parse(event.encode()).name == "GENERIC"
     assert 99_000 <= len(event) <= 101_000
     with pytest.raises(ValueError, match="Unterminated"):
-        json.loads(load.huge_rubbish(1000))
+        json.loads(load.huge_rubbish(1, 1000))
