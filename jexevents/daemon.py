@@ -29,13 +29,19 @@ from jexevents.presence import Presence
 from jexevents.service import Service
 from jexevents.sidecar import health
 from jexevents.sidecar import metrics as metrics_surface
+from jexevents.sidecar import schemas as schemas_surface
 from jexevents.sidecar.compose import sidecar
 from jexevents.sidecar.health import Check
 from jexevents.sidecar.jex import Jex
 from jexevents.sidecar.ledger import LedgerSurface
+from jexevents.sidecar.nonces import NonceSurface
 from jexevents.sidecar.routes import Route
+from jexevents.sidecar.throttle import Throttle
+from jexevents.store.database import Database
+from jexevents.store.nonces import Nonces
 from jexevents.store.reading import Reading
 from jexevents.store.tokens import Tokens
+from jexevents.validation import SCHEMAS
 
 log = get_logger("daemon")
 
@@ -90,12 +96,22 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
     depth = Depth(config.amqp_uri, config.queue_name, name=f"jexevents {config.node_name} depth")
     _watch(metrics, consumer, presence, depth)
     metrics.pools.watch(main=database.use, http=front.use)
-    way_in = wiring.ingest(config, front, metrics)
+    throttle, nonces = Throttle(), Nonces(front)
     routes = [
-        *_routes(config, way_in, Reading(front), presence, consumer),
+        *_routes(config, front, metrics, presence, consumer),
+        *wiring.pipeline_surface(config, front, metrics, throttle).routes(),
+        *NonceSurface(nonces, _now).routes(),
+        *schemas_surface.routes(SCHEMAS),
         *metrics_surface.routes(metrics.exposition),
     ]
-    http = sidecar(routes, wiring.access(config), Tokens(front).in_force, metrics)
+    http = sidecar(
+        routes,
+        wiring.access(config),
+        Tokens(front).in_force,
+        metrics,
+        use_nonce=nonces.use,
+        throttle=throttle,
+    )
     if http.warning:
         log.warning("loopback_only", reason=http.warning)
     signals.on_hang_up = http.tokens.reread
@@ -112,10 +128,15 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
     consumer.run()
 
 
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
 def _routes(
-    config: Config, way_in: Ingest, reading: Reading, presence: Presence, consumer: Consumer
+    config: Config, front: Database, metrics: Metrics, presence: Presence, consumer: Consumer
 ) -> list[Route]:
-    jex = Jex(way_in, reading, config.source_name, lambda: datetime.now(timezone.utc))
+    reading = Reading(front)
+    jex = Jex(wiring.ingest(config, front, metrics), reading, config.source_name, _now)
     return [
         *health.routes(lambda: _readiness(presence, consumer)),
         *jex.routes(),

@@ -65,10 +65,12 @@ class BrokerMismatch(JexError):
 class Unacceptable(JexError):
     """A message or document cannot be accepted; ``faults`` says why, one entry a fault.
 
-    ``reason`` says it in the one word that rejects are counted by.
+    ``reason`` says it in the one word that rejects are counted by. ``kept`` is what of the message
+    may be kept, None for all of it.
     """
 
     reason = Reason.INTERNAL
+    kept: bytes | None = None
 
     def __init__(
         self,
@@ -97,3 +99,9 @@ class Invalid(Unacceptable):
 
 class Conflict(Unacceptable):
     """The input contradicts what the ledger already holds."""
+
+    reason = Reason.STATE
+
+
+class Forbidden(JexError):
+    """There is no such job, or the token is not one for it."""

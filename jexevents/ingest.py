@@ -14,20 +14,17 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from jexevents.errors import Conflict, Invalid, Malformed, Unacceptable, Unavailable
+from jexevents.errors import Conflict, Forbidden, Invalid, Unacceptable, Unavailable
 from jexevents.logs import get_logger
 from jexevents.model import Arrival, Event, Fault, Outcome, Reason, Reject
 from jexevents.observers import FAILED, NOBODY, REFUSED, IngestObserver
 from jexevents.sources import jex
 from jexevents.sources.doors import Doors, UnknownDoor
-from jexevents.store.ledger import Applied, Ledger
+from jexevents.store.ledger import Ledger
+from jexevents.store.offers import Applied
 from jexevents.store.reading import Reading
 
 log = get_logger("ingest")
-
-# Reading and storing takes up to thirty times a message's own size in memory, and past some
-# 100 MB PostgreSQL takes it for no statement at all: it would be tried for ever.
-MAX_MESSAGE_BYTES = 4 << 20
 
 # What an insertion comes in by; its surface is the one that there is.
 _DOOR = "http:jex"
@@ -65,7 +62,7 @@ class Ingest:
         self._ledger = ledger
         self._reading = reading
         self._doors = doors
-        self._observer = observer
+        self.observer = observer
 
     def read(self, arrivals: Sequence[Arrival]) -> list[Message]:
         """Read messages, which touches nothing but their text; raises nothing."""
@@ -85,16 +82,37 @@ class Ingest:
         if not batch:
             return []
         try:
-            return self._store(batch[0].arrival.origin, [message.content for message in batch])
+            return self._store(batch)
         except Unavailable:
             raise
         except Invalid as error:
-            self._observer.batch_failed(REFUSED)
+            self.observer.batch_failed(REFUSED)
             log.warning("batch_refused", reason=str(error), messages=len(batch))
         except Exception as error:
-            self._observer.batch_failed(FAILED)
+            self.observer.batch_failed(FAILED)
             log.error("batch_failed", messages=len(batch), exc_info=error)
-        return [self._store_alone(*message) for message in batch]
+        return [self._store_alone(message) for message in batch]
+
+    def take(self, arrival: Arrival, only_job: str | None = None) -> tuple[Event, Applied]:
+        """Read and store one message whose sender waits for the answer.
+
+        ``only_job`` is the key of the one job that the sender's credential is good for.
+
+        Raises Malformed and Invalid for one that is not as it should be, which is kept nowhere;
+        Conflict where the state of its job does not allow it, and then it stands in the rejects;
+        Forbidden, StoreUnavailable.
+        """
+        event: Any = arrival
+        for step in self._doors.steps(arrival.origin):
+            event = step(event)
+        if only_job is not None and event.job.key != only_job:
+            raise Forbidden
+        (applied,) = self._ledger.apply([event])
+        self._keep_refused([(Message(arrival, event), applied)])
+        self.observer.stored(arrival.origin, [event], [applied.outcome])
+        if applied.refusal is not None:
+            raise applied.refusal
+        return event, applied
 
     def insert_job(
         self,
@@ -120,7 +138,7 @@ class Ingest:
         repeats = applied.outcome is Outcome.DUPLICATE and not applied.job_is_sealed
         if idempotency_key is not None and repeats:
             self._refuse_other_content(event, applied)
-        self._observer.stored(_DOOR, [event], [applied.outcome])
+        self.observer.stored(_DOOR, [event], [applied.outcome])
         changed = applied.outcome is Outcome.ACCEPTED
         log.info("job_inserted", job=applied.job_id, changed=changed, seq=applied.seq)
         return Insertion(applied.job_id, applied.job_is_new, changed)
@@ -133,23 +151,50 @@ class Ingest:
                 remedy="Send a new key with a new insertion.",
             )
 
-    def _store(self, origin: str, read: Sequence[Event | Reject]) -> list[Outcome]:
+    def _store(self, batch: Sequence[Message]) -> list[Outcome]:
+        read = [message.content for message in batch]
         events = [one for one in read if isinstance(one, Event)]
         rejects = [one for one in read if isinstance(one, Reject)]
-        applied = iter(self._ledger.apply(events, rejects))
+        applied = self._ledger.apply(events, rejects)
+        if any(one.refusal is not None for one in applied):
+            asked = [message for message in batch if isinstance(message.content, Event)]
+            self._keep_refused(list(zip(asked, applied, strict=True)))
+        answers = iter(applied)
         outcomes = [
-            next(applied).outcome if isinstance(one, Event) else Outcome.REJECTED for one in read
+            next(answers).outcome if isinstance(one, Event) else Outcome.REJECTED for one in read
         ]
-        self._observer.stored(origin, read, outcomes)
+        self.observer.stored(batch[0].arrival.origin, read, outcomes)
         return outcomes
 
-    def _store_alone(self, arrival: Arrival, one: Event | Reject) -> Outcome:
+    def _keep_refused(self, applied: Sequence[tuple[Message, Applied]]) -> None:
+        """Keep what was well-formed, and proven, and is not allowed as things stand.
+
+        In a transaction of its own, for rejects are always locked before jobs. Who is killed in
+        between has not acknowledged, or answered, and the same comes again.
+        """
+        rejects = [
+            _reject(
+                # The event's own text has no secrets any more.
+                arrival._replace(body=event.raw, credential=one.credential),
+                one.refusal,
+            )
+            for (arrival, event), one in applied
+            if isinstance(one.refusal, Conflict)
+        ]
+        if rejects:
+            self._ledger.apply([], rejects)
+        for (arrival, _), one in applied:
+            if isinstance(one.refusal, Forbidden):
+                log.warning("message_forbidden", origin=arrival.origin, detail=str(one.refusal))
+
+    def _store_alone(self, message: Message) -> Outcome:
         try:
-            return self._store(arrival.origin, [one])[0]
+            return self._store([message])[0]
         except Unavailable:
             raise
         except Exception as error:  # noqa: BLE001 - ``failed`` logs what is no refusal
-            return self._store(arrival.origin, [failed(arrival, error)])[0]
+            arrival = message.arrival
+            return self._store([Message(arrival, failed(arrival, error))])[0]
 
 
 def read_all(doors: Doors, arrivals: Sequence[Arrival]) -> list[Event | Reject]:
@@ -162,15 +207,15 @@ def read_all(doors: Doors, arrivals: Sequence[Arrival]) -> list[Event | Reject]:
 
 
 def _read_alike(doors: Doors, origin: str, arrivals: Sequence[Arrival]) -> list[Event | Reject]:
-    """Read what came by the same door, step by step."""
+    """Read what came by the same door, step by step, each till it is an event."""
     try:
-        steps = (_of_possible_size, *doors.steps(origin))
+        steps = doors.steps(origin)
     except UnknownDoor as error:
         return [_reject(arrival, _unreadable(arrival, error)) for arrival in arrivals]
     read: list[Any] = list(arrivals)
     for step in steps:
         for index, one in enumerate(read):
-            if type(one) is not Reject:
+            if type(one) is not Reject and type(one) is not Event:
                 try:
                     read[index] = step(one)
                 except Unacceptable as error:
@@ -187,19 +232,13 @@ def _unreadable(arrival: Arrival, error: Exception) -> Unacceptable:
 
 def failed(arrival: Arrival, error: Exception) -> Reject:
     """Give the reject of an arrival that could be read, but not stored even alone."""
-    if isinstance(error, Invalid):
+    if isinstance(error, Invalid | Conflict):
         return _reject(arrival, error)
+    if isinstance(error, Forbidden):
+        return _reject(arrival, Unacceptable(str(error), reason=Reason.STATE))
     # A fault of ours costs one message its place, not every message its turn.
     log.error("message_failed", origin=arrival.origin, exc_info=error)
     return _reject(arrival, Unacceptable(f"The ledger failed on it: {error!r}."))
-
-
-def _of_possible_size(arrival: Arrival) -> Arrival:
-    size = len(arrival.body)
-    if size > MAX_MESSAGE_BYTES:
-        fault = Fault("", f"a message of at most {MAX_MESSAGE_BYTES} bytes", str(size))
-        raise Malformed("The message is too long.", [fault], reason=Reason.TOO_LARGE)
-    return arrival
 
 
 def _reject(arrival: Arrival, error: Unacceptable) -> Reject:
@@ -212,4 +251,6 @@ def _reject(arrival: Arrival, error: Unacceptable) -> Reject:
         faults=[str(fault) for fault in faults[:5]],
         size=len(arrival.body),
     )
+    if error.kept is not None:
+        arrival = arrival._replace(body=error.kept)
     return Reject(arrival, faults, error.reason)

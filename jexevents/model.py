@@ -22,6 +22,7 @@ class Kind(str, Enum):
     __hash__ = str.__hash__  # Enum's own is Python code, and this one is asked for every event
 
     CONDOR = "condor"
+    PIPELINE = "pipeline"
 
 
 # The names of events that are the ledger's own; all other names are a producer's. An insertion
@@ -66,6 +67,7 @@ class Reason(str, Enum):
     SEVERAL_EVENTS = "several-events"
     UNREADABLE_EVENT = "unreadable-event"
     REFUSED_BY_DATABASE = "refused-by-database"
+    STATE = "state"
     INTERNAL = "internal"
 
 
@@ -74,11 +76,32 @@ UNREADABLE_HEADERS = "x-jexevents-unreadable"
 
 
 class Outcome(str, Enum):
-    """What became of one message."""
+    """What became of one message.
+
+    ``forbidden`` is what its sender may not say: it is counted, and kept nowhere.
+    """
 
     ACCEPTED = "accepted"
     DUPLICATE = "duplicate"
     REJECTED = "rejected"
+    FORBIDDEN = "forbidden"
+
+
+class Proof(str, Enum):
+    """As who somebody may speak of a job: by the job's own token, or as an administrator."""
+
+    JOB_TOKEN = "job token"
+    ADMINISTRATOR = "administrator"
+
+
+class Secret(NamedTuple):
+    """The SHA-256 of the token that came with an event, not looked at yet.
+
+    If the sender has the role ``admin`` besides, a token of the job makes an administrator.
+    """
+
+    sha256: bytes
+    of_admin: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +167,11 @@ class Event(NamedTuple):
     sender gave none; ``occurred_alt`` the other instant that the same clock reading can mean
     in the hour that daylight saving repeats. ``checksum`` is the identity (32 bytes) by the
     rule of the event's format. ``unless_latest`` asks the store to take the event for a
-    repetition if the job's latest event of that name says the same.
+    repetition if the job's latest event of that name (for a PipelineJob, its latest event that
+    was no callback) says the same.
+
+    ``everywhere`` says that the identity is one over the source, whatever the job. ``proof`` is
+    where a job's events need one: the secret that came with it, until it is known for what it is.
     """
 
     kind: Kind
@@ -160,6 +187,8 @@ class Event(NamedTuple):
     occurred_alt: datetime | None = None
     position: Position | None = None
     unless_latest: bool = False
+    everywhere: bool = False
+    proof: Secret | Proof | None = None
 
 
 @dataclass(frozen=True, slots=True)

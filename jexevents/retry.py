@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 
-from jexevents.errors import Unavailable
+from jexevents.errors import JexError, Unavailable
 from jexevents.ingest import failed, read_all
 from jexevents.model import Arrival, Event, Outcome, Reject
 from jexevents.sources.doors import Doors
@@ -98,7 +98,7 @@ class Retry:
     def _store(self, step: _Step, tally: Tally) -> None:
         """Store what could be read: all at once, or where that fails one by one."""
         try:
-            self._apply(step.events, tally)
+            self._note_refused(step, self._apply(step.events, tally))
         except Unavailable:
             raise
         except Exception:  # noqa: BLE001 - whose fault it is, each alone will tell
@@ -107,14 +107,21 @@ class Retry:
 
     def _store_alone(self, number: int, event: Event, step: _Step, tally: Tally) -> None:
         try:
-            self._apply({number: event}, tally)
+            self._note_refused(step, self._apply({number: event}, tally))
         except Unavailable:
             raise
         except Exception as error:  # noqa: BLE001 - as when it came: the ledger's fault or its own
             step.refused[number] = failed(step.arrivals[number], error)
 
-    def _apply(self, events: dict[int, Event], tally: Tally) -> None:
-        """Store events, and take their rejects off the list; forget those that are off it."""
+    def _note_refused(self, step: _Step, refused: dict[int, JexError]) -> None:
+        for number, refusal in refused.items():
+            step.refused[number] = failed(step.arrivals[number], refusal)
+
+    def _apply(self, events: dict[int, Event], tally: Tally) -> dict[int, JexError]:
+        """Store events, and take their rejects off the list; forget those that are off it.
+
+        Gives why the ledger does not let some in; they stay on the list.
+        """
         while events:
             try:
                 applied = self._ledger.apply(list(events.values()), retried=list(events))
@@ -123,10 +130,16 @@ class Retry:
                 for number in gone.ids:
                     del events[number]
             else:
+                refused = {
+                    number: one.refusal
+                    for number, one in zip(events, applied, strict=True)
+                    if one.refusal is not None
+                }
                 stored = sum(one.outcome is Outcome.ACCEPTED for one in applied)
                 tally.stored += stored
-                tally.known += len(applied) - stored
-                return
+                tally.known += len(applied) - stored - len(refused)
+                return refused
+        return {}
 
 
 def _arrival(row: Row) -> Arrival:

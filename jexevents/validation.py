@@ -30,6 +30,7 @@ from jexevents.model import Fault
 MAX_FAULTS = 50
 
 _PACKAGE = "jexevents.schemas"
+_ENDINGS = (".json", ".jsonschema")
 _MAX_CONDOR_NUMBER = 2**31 - 1
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _CONDOR_ID = re.compile(r"([0-9]{1,10})(?:\.([0-9]{1,10}))?")
@@ -69,15 +70,21 @@ FORMATS: Mapping[str, tuple[Callable[[str], bool], str]] = {
 
 
 class Schemas:
-    """The bundled schemas by name; compiled at first use, safe to share between threads."""
+    """The bundled schemas by name; compiled at first use, safe to share between threads.
+
+    A schema's name is the last word of its ``$id``. That is also the name of its file, save where
+    a seed has another name for that; ``files`` gives the name by that of the file.
+    """
 
     def __init__(self, texts: Mapping[str, str] | None = None) -> None:
-        self._texts = dict(texts) if texts is not None else _bundled()
+        bundled = _bundled() if texts is None else {f"{name}.json": texts[name] for name in texts}
+        self.files = {file: _name(file, text) for file, text in bundled.items()}
+        self._texts = {name: bundled[file] for file, name in self.files.items()}
         self._deciders: dict[str, Callable[[object], object]] = {}
         self._lock = Lock()
 
     def names(self) -> tuple[str, ...]:
-        """Give the names, sorted: the file names without ``.json``."""
+        """Give the names, sorted."""
         return tuple(sorted(self._texts))
 
     def text(self, name: str) -> str:
@@ -223,10 +230,15 @@ def _got(error: jsonschema.ValidationError, path: list[str | int]) -> str:
 
 def _bundled() -> dict[str, str]:
     return {
-        entry.name.removesuffix(".json"): entry.read_text(encoding="utf-8")
+        entry.name: entry.read_text(encoding="utf-8")
         for entry in _folder().iterdir()
-        if entry.name.endswith(".json")
+        if entry.name.endswith(_ENDINGS)
     }
+
+
+def _name(file: str, text: str) -> str:
+    found = json.loads(text).get("$id", "").rpartition(":")[2]
+    return found or file.removesuffix(_ENDINGS[0])
 
 
 def _folder() -> resources.abc.Traversable:

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from pathlib import Path
 
 from jexevents.broker.session import Intake
 from jexevents.broker.topology import Topology
 from jexevents.config import Config
 from jexevents.ingest import Ingest
-from jexevents.model import Kind, Role
+from jexevents.model import Arrival, Event, Kind, Role
 from jexevents.observers import NOBODY, IngestObserver
+from jexevents.pipelines import Pipelines
 from jexevents.retry import Retry
 from jexevents.sidecar.compose import Access
+from jexevents.sidecar.pipelinejobs import PipelineSurface
+from jexevents.sidecar.throttle import Throttle
 from jexevents.sources.condor.message import is_identity
 from jexevents.sources.condor.message import reader as condor_reader
 from jexevents.sources.doors import Doors
+from jexevents.sources.pipelinejobs import message as pipelinejobs
+from jexevents.sources.pipelinejobs.words import PIPELINE_DOOR
 from jexevents.store.database import Database
 from jexevents.store.ledger import Ledger
+from jexevents.store.pipeline_jobs import PipelineJobs
 from jexevents.store.reading import Reading
 from jexevents.store.reject_list import RejectList
 
@@ -79,18 +86,46 @@ def retry(config: Config, database: Database) -> Retry:
     return Retry(RejectList(database), _ledger(config, database), doors(config))
 
 
+def pipeline_surface(
+    config: Config, database: Database, observer: IngestObserver, throttle: Throttle
+) -> PipelineSurface:
+    """Give the surface of PipelineJobs."""
+    ledger = _ledger(config, database)
+    way_in = Ingest(ledger, Reading(database), doors(config), observer)
+    return PipelineSurface(
+        Pipelines(way_in, PipelineJobs(database, ledger)),
+        throttle,
+        actor=config.pipeline_actor,
+        public_url=config.public_url or "",
+        max_body_bytes=config.pipeline_max_body_bytes,
+        now=lambda: datetime.now(timezone.utc),
+    )
+
+
 def doors(config: Config) -> Doors:
     """Give the readers of what comes in, by the door that it comes in by."""
-    return Doors({"amqp": condor_reader(config.log_zone)})
+
+    def pipeline_or_other(arrival: Arrival) -> Event | Arrival:
+        is_one = pipelinejobs.is_one(arrival, config.pipeline_max_body_bytes)
+        return pipelinejobs.read(arrival) if is_one else arrival
+
+    return Doors(
+        {
+            "amqp": (pipeline_or_other, *condor_reader(config.log_zone)),
+            PIPELINE_DOOR: pipelinejobs.read,
+        }
+    )
 
 
 def _ledger(config: Config, database: Database) -> Ledger:
     return Ledger(database, reject_max_bytes=config.reject_max_bytes)
 
 
-def recognise(_kind: Kind | None, checksum: bytes, source: str, raw: bytes) -> bool:
+def recognise(kind: Kind | None, name: str, checksum: bytes, source: str, raw: bytes) -> bool:
     """Whether a checksum is the identity that an event's format gives it."""
-    # There is one format so far whose identity can be made again; also of an event of no job.
+    if kind is Kind.PIPELINE:
+        return pipelinejobs.is_identity(name, checksum, raw)
+    # Of condor jobs, or of no job.
     return is_identity(checksum, source, raw)
 
 

@@ -9,18 +9,24 @@ from dataclasses import dataclass
 from datetime import datetime, timezone, tzinfo
 from typing import Any
 
+from jexevents import wiring
+from jexevents.config import from_mapping
 from jexevents.ingest import Ingest
-from jexevents.model import Arrival, Outcome
+from jexevents.model import Arrival, Outcome, Role
+from jexevents.observers import NOBODY
+from jexevents.sidecar import schemas
 from jexevents.sidecar.app import App, build_app
 from jexevents.sidecar.auth import Gate
 from jexevents.sidecar.jex import Jex
 from jexevents.sidecar.ledger import LedgerSurface
+from jexevents.sidecar.nonces import NonceSurface
+from jexevents.sidecar.throttle import Throttle
 from jexevents.sidecar.tokens import Tokens
-from jexevents.sources.condor.message import reader
-from jexevents.sources.doors import Doors
 from jexevents.store.database import Database
-from jexevents.store.ledger import Ledger
+from jexevents.store.nonces import Nonces
 from jexevents.store.reading import Reading
+from jexevents.store.tokens import Tokens as StoredTokens
+from jexevents.validation import SCHEMAS
 from tests.integration.web import Answer, call
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
@@ -36,14 +42,19 @@ class TestLedger:
     ingest: Ingest
     reading: Reading
     app: App
+    tokens: StoredTokens
 
     def send(self, *bodies: bytes, at: datetime = NOON, source: str = "") -> list[Outcome]:
         """Hand over messages as one batch."""
         return self.ingest.handle([Arrival(body, at, "amqp:test", source) for body in bodies])
 
-    def get(self, path: str, query: str = "") -> Any:
+    def token(self, *roles: Role, **more: Any) -> str:
+        """Make a token."""
+        return self.tokens.make("test", roles, **more).secret
+
+    def get(self, path: str, query: str = "", **fields: str) -> Any:
         """GET a path, which must be answered 200, and give its JSON."""
-        answer = call(self.app, "GET", path, query=query)
+        answer = call(self.app, "GET", path, query=query, **fields)
         assert answer.status == 200, answer.body
         return answer.json()
 
@@ -73,19 +84,30 @@ class TestLedger:
             return cursor.fetchone()[0]
 
 
+def now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
 @contextmanager
 def open_ledger(uri: str, zone: tzinfo = timezone.utc) -> Iterator[TestLedger]:
     """Put a ledger together over a database that has the schema."""
     database = Database(uri)
     reading = Reading(database)
-    ingest = Ingest(Ledger(database), reading, Doors({"amqp": reader(zone)}))
+    config = from_mapping({"LogTimeZone": str(zone), "PublicURL": "https://jex.example.org"})
+    ingest, throttle = wiring.ingest(config, database), Throttle()
     routes = [
-        *Jex(ingest, reading, "", lambda: datetime.now(timezone.utc)).routes(),
+        *Jex(ingest, reading, "", now).routes(),
         *LedgerSurface(reading).routes(),
+        *wiring.pipeline_surface(config, database, NOBODY, throttle).routes(),
+        *NonceSurface(Nonces(database), now).routes(),
+        *schemas.routes(SCHEMAS),
     ]
-    app = build_app(routes, Gate(Tokens(list)), check_answers=True)
+    stored = StoredTokens(database)
+    tokens = Tokens(stored.in_force, cache_seconds=0, ask_again_seconds=0)
+    gate = Gate(tokens, use_nonce=Nonces(database).use, throttle=throttle)
+    app = build_app(routes, gate, check_answers=True)
     try:
-        yield TestLedger(database, ingest, reading, app)
+        yield TestLedger(database, ingest, reading, app, stored)
     finally:
         database.close()
 

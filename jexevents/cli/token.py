@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from rich.console import Console
@@ -21,6 +21,8 @@ from jexevents.model import Role
 from jexevents.rfc3339 import format_utc
 from jexevents.store import migrate
 from jexevents.store.tokens import Tokens
+
+_LONGEST_SHORT = timedelta(hours=24)
 
 
 def add_to(commands: Any) -> list[argparse.ArgumentParser]:
@@ -37,6 +39,12 @@ def add_to(commands: Any) -> list[argparse.ArgumentParser]:
     )
     make.add_argument("--name", default="", help="whom or what it is for")
     make.add_argument("--ttl", type=duration, help="how long it works, like 90m, 12h or 30d")
+    make.add_argument(
+        "--short",
+        action="store_true",
+        help="16 hexadecimal digits, to fit into the token of a PipelineJob's event; "
+        "needs a --ttl of 24 hours at most",
+    )
     make.set_defaults(run=_make)
     listed = actions.add_parser("list", help="list the tokens, without their secrets")
     listed.add_argument("--json", action="store_true", help="print JSON")
@@ -48,9 +56,13 @@ def add_to(commands: Any) -> list[argparse.ArgumentParser]:
 
 
 def _make(options: argparse.Namespace, config: Config) -> Exit:
+    if options.short and (options.ttl is None or options.ttl > _LONGEST_SHORT):
+        print("jexevents: a short token can be guessed; give --ttl 24h or less.", file=sys.stderr)
+        return Exit.USAGE
     expires_at = datetime.now(timezone.utc) + options.ttl if options.ttl else None
     with _tokens(config) as tokens:
-        new = tokens.make(options.name, sorted(set(map(Role, options.role))), expires_at)
+        roles = sorted(set(map(Role, options.role)))
+        new = tokens.make(options.name, roles, expires_at, short=options.short)
     # The token alone on the standard output, so that a script can take it.
     print(f"Token {new.id} is shown this once; only its hash is kept:", file=sys.stderr)
     print(new.secret)

@@ -298,6 +298,24 @@ _HTTP = (
     ),
 )
 
+_PIPELINES = (
+    Option(
+        "PipelineActor",
+        types.NODE_NAME,
+        "pipelinejobs",
+        "The actor whose messages are those about PipelineJobs: the `<actorId>` of "
+        "`POST /actors/v2/<actorId>/messages`.",
+        example="R5gyRAkZyGEDY",
+    ),
+    Option(
+        "PipelineMaxBodyBytes",
+        types.whole(1024, 64 * MIB, "bytes"),
+        8 * MIB,
+        "Bytes of a message about a PipelineJob, at most; Agave's callbacks carry all inputs of "
+        "their job.",
+    ),
+)
+
 _PROCESS = (
     Option(
         "NodeName",
@@ -347,6 +365,7 @@ _GROUPS = {
     "The database": _DATABASE,
     "Taking events in": _INTAKE,
     "HTTP": _HTTP,
+    "PipelineJobs": _PIPELINES,
     "The process": _PROCESS,
     "Older keys": _OLDER,
 }

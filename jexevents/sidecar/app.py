@@ -21,6 +21,7 @@ from jexevents.sidecar import problems
 from jexevents.sidecar.auth import ANONYMOUS, Attempt, Gate
 from jexevents.sidecar.problems import Problem
 from jexevents.sidecar.requests import (
+    NONCE,
     Headers,
     Request,
     content_length,
@@ -165,8 +166,11 @@ class App:
     ) -> Request:
         exchange: Exchange = environ[_EXCHANGE]
         headers = Headers(environ)
-        attempt = Attempt(exchange.method, environ.get("REMOTE_ADDR", ""), headers)
-        caller = self._gate.admit(route.role, attempt, any_host=route.any_host)
+        query = environ.get("QUERY_STRING", "")
+        # A nonce stands in the query, so that is read before anybody knows who asks.
+        nonce = read_query(query, route.query).get(NONCE) if route.nonces else None
+        attempt = Attempt(exchange.method, environ.get("REMOTE_ADDR", ""), headers, nonce)
+        caller = self._gate.admit(route.role, attempt, any_host=route.any_host, nonces=route.nonces)
         exchange.caller = caller.name
         limit = route.max_body_bytes or self._max_body_bytes
         if (content_length(environ) or 0) > limit:
@@ -179,7 +183,7 @@ class App:
             method=exchange.method,
             path=environ["PATH_INFO"],
             parameters=parameters,
-            query=read_query(environ.get("QUERY_STRING", ""), route.query),
+            query=read_query(query, route.query),
             headers=headers,
             caller=caller,
             stream=_body_stream(environ),

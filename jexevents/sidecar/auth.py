@@ -5,7 +5,9 @@
 3. A public route (no role) lets everybody in, and does not look at tokens.
 4. A bearer token decides alone: unknown, expired or malformed is 401, without the role 403; a
    token that is unknown while the database cannot be asked is 503.
-5. Without a token ``read`` and ``write`` are open as far as ``AnonymousRoles`` says, and, while
+5. Where a route takes nonces, one in the query does as a token does with the route's role; who
+   has neither is 401, on this machine too. Who guesses is 429 for a while.
+6. Without a token ``read`` and ``write`` are open as far as ``AnonymousRoles`` says, and, while
    the database holds no token at all, to callers on this machine. ``run`` and ``admin`` never.
 """
 
@@ -22,7 +24,9 @@ from jexevents.model import Credential, Role
 from jexevents.sidecar.clients import Client, KnownHosts, Network, client_of
 from jexevents.sidecar.problems import Problem, forbidden, unauthorized
 from jexevents.sidecar.routes import SAFE_METHODS
+from jexevents.sidecar.throttle import Throttle
 from jexevents.sidecar.tokens import Tokens
+from jexevents.store.nonces import Use
 
 ANONYMOUS = "anonymous"
 OPENABLE = frozenset({Role.READ, Role.WRITE})
@@ -33,21 +37,29 @@ _MAKE_TOKEN = "Tokens are made by `jexevents token`; send one as Authorization: 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What decides on admission: ``peer`` is the socket's address, header names lower-case."""
+    """What decides on admission: ``peer`` is the socket's address, header names lower-case.
+
+    ``nonce`` is the one in the query, where the route takes any.
+    """
 
     method: str
     peer: str
     headers: Mapping[str, str]
+    nonce: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls: the credential's name and id, or ``anonymous`` and None."""
+    """Who calls: the credential's name and id, or ``anonymous`` and None.
+
+    ``job`` is the key of the only job that the credential is good for, None for all.
+    """
 
     name: str
     roles: frozenset[Role]
     address: str
     credential_id: str | None = None
+    job: str | None = None
 
     def has(self, role: Role) -> bool:
         """Tell whether the caller has a role; ``admin`` includes the others."""
@@ -66,6 +78,8 @@ class Gate:
     anonymous_roles: frozenset[Role] = frozenset()
     trusted_proxies: Sequence[Network] = ()
     hosts: KnownHosts = field(default_factory=KnownHosts)
+    use_nonce: Callable[[str], Use | None] = lambda _secret: None
+    throttle: Throttle = field(default_factory=lambda: Throttle())
     now: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
     _refusals: Counter = field(default_factory=lambda: Counter(), init=False)
 
@@ -77,14 +91,49 @@ class Gate:
         """How many requests were answered 401 so far."""
         return self._refusals.value
 
-    def admit(self, role: Role | None, attempt: Attempt, *, any_host: bool = False) -> Caller:
-        """Give the caller, who has ``role``. Raises Problem (401, 403), Unavailable (503)."""
+    def admit(
+        self,
+        role: Role | None,
+        attempt: Attempt,
+        *,
+        any_host: bool = False,
+        nonces: bool = False,
+    ) -> Caller:
+        """Give the caller, who has ``role``.
+
+        Raises Problem (401, 403, with ``nonces`` 429), Unavailable (503).
+        """
         try:
+            if nonces:
+                return self._admit_known(role, attempt)
             return self._admit(role, attempt, any_host)
         except Problem as problem:
             if problem.status == 401:
                 self._refusals.add()
             raise
+
+    def _admit_known(self, role: Role, attempt: Attempt) -> Caller:
+        self._refuse_foreign_origin(attempt)
+        client = client_of(attempt.peer, attempt.headers, self.trusted_proxies)
+        self.throttle.check(client.address)
+        try:
+            return self._by_token_or_nonce(role, attempt, client)
+        except Problem as problem:
+            if problem.status == 401:
+                self.throttle.failed(client.address)
+            raise
+
+    def _by_token_or_nonce(self, role: Role, attempt: Attempt, client: Client) -> Caller:
+        authorization = attempt.headers.get("authorization")
+        if authorization is not None:
+            return self._by_token(role, authorization, client)
+        if not attempt.nonce:
+            raise unauthorized(f"This needs a token or a nonce (x-nonce=). {_MAKE_TOKEN}")
+        use = self.use_nonce(attempt.nonce)
+        if use is None:
+            raise unauthorized("The nonce is not known, or is used up.", "invalid_token")
+        name = f"nonce {use.nonce_id}"
+        return Caller(name, frozenset({role}), client.address, use.nonce_id, use.job)
 
     def _admit(self, role: Role | None, attempt: Attempt, any_host: bool) -> Caller:
         self._refuse_foreign_origin(attempt)

@@ -15,7 +15,9 @@ from jexevents.sidecar.clients import KnownHosts, networks
 from jexevents.sidecar.routes import Route
 from jexevents.sidecar.server import Server
 from jexevents.sidecar.slots import SPARE_THREADS
+from jexevents.sidecar.throttle import Throttle
 from jexevents.sidecar.tokens import Tokens
+from jexevents.store.nonces import Use
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ def sidecar(
     access: Access,
     load_tokens: Callable[[], Sequence[Credential]],
     observer: RequestObserver = NOBODY,
+    use_nonce: Callable[[str], Use | None] = lambda _secret: None,
+    throttle: Throttle | None = None,
 ) -> Sidecar:
     """Put the routes of all surfaces behind one gate and one server, not started yet.
 
@@ -65,6 +69,8 @@ def sidecar(
         anonymous_roles=access.anonymous_roles,
         trusted_proxies=networks(access.trusted_proxies),
         hosts=KnownHosts(bound_names(binding), access.allowed_hosts, access.public_url),
+        use_nonce=use_nonce,
+        throttle=throttle or Throttle(),
     )
     app = build_app(
         routes,

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from jexevents.errors import Invalid
 from jexevents.ingest import Ingest, Insertion
-from jexevents.model import Fault, Role
+from jexevents.model import Role
 from jexevents.sidecar.problems import Problem, not_found
 from jexevents.sidecar.records import condor_record, last_event
 from jexevents.sidecar.requests import Request
@@ -18,8 +16,6 @@ from jexevents.sidecar.responses import Response
 from jexevents.sidecar.routes import Route
 from jexevents.store.reading import Reading
 from jexevents.validation import is_uuid
-
-_IDEMPOTENCY_KEY = re.compile("[\x21-\x7e]{1,255}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +77,7 @@ class Jex:
             received_at=self.now(),
             raw=body,
             source=self.source,
-            idempotency_key=_idempotency_key(request),
+            idempotency_key=request.idempotency_key(),
         )
         record = condor_record(self.reading.condor_job(done.job_id))
         return Response(
@@ -131,15 +127,3 @@ def _uuid(request: Request) -> str:
 
 def _unknown(what: str, asked: str) -> Problem:
     return not_found(f"The ledger knows no {what} {asked[:80]!r}.")
-
-
-def _idempotency_key(request: Request) -> str | None:
-    key = request.headers.get("Idempotency-Key")
-    if key is None:
-        return None
-    if not _IDEMPOTENCY_KEY.fullmatch(key):
-        raise Invalid(
-            "The Idempotency-Key cannot be used.",
-            [Fault("Idempotency-Key", "1 to 255 visible ASCII characters", repr(key)[:80])],
-        )
-    return key

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
-from jexevents.errors import Conflict, Invalid, JexError, Malformed, Unacceptable, Unavailable
+from jexevents.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    JexError,
+    Malformed,
+    Unacceptable,
+    Unavailable,
+)
 from jexevents.model import Fault
 
 CONTENT_TYPE = "application/problem+json"
@@ -54,6 +62,7 @@ _STATUSES: tuple[tuple[type[JexError], int], ...] = (
     (Conflict, 409),
     (Invalid, 422),
     (Unacceptable, 422),
+    (Forbidden, 403),
 )
 
 
@@ -65,7 +74,7 @@ def problem_of(error: JexError) -> Problem | None:
         return unavailable(str(error))
     for kind, status in _STATUSES:
         if isinstance(error, kind):
-            return Problem(status, str(error), error.faults)
+            return Problem(status, str(error), getattr(error, "faults", ()))
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
+from uuid import UUID
 
 from jexevents.rfc3339 import format_at, format_utc
 
@@ -113,6 +114,56 @@ def ledger_reject(row: Row) -> dict[str, Any]:
     reject["body"] = bytes(row["body"]).decode("utf-8", "replace")
     reject["sha256"] = bytes(row["sha256"]).hex()
     return reject
+
+
+def pipeline_job(row: Row) -> dict[str, Any]:
+    """Give a PipelineJob as its surface shows it (schema pipelinejob), without its history."""
+    job = {
+        "uuid": row["key"],
+        "id": row["id"],
+        "pipeline_uuid": row["pipeline_uuid"],
+        "archive_path": row["archive_path"],
+        "data": row["data"],
+        "state": row["state"],
+        "phase": row["phase"],
+        "last_event": row["last_event"],
+        "reason": row["reason"],
+        "created": _plain(row["submitted_at"]),
+        "started": _plain(row["started_at"]),
+        "finished": _plain(row["finished_at"]),
+        "updated": _plain(row["updated_at"]),
+        "sealed": row["sealed"],
+        "hidden": row["hidden_at"] is not None,
+    }
+    given = {name: row[name] for name in _IF_GIVEN if row[name] is not None}
+    return job | given
+
+
+_IF_GIVEN = ("archive_system", "session", "agent", "task")
+
+
+def pipeline_step(told: Any) -> dict[str, Any]:
+    """Give a step of a PipelineJob's history (schema pipelinejob_history).
+
+    An implied step has the time of the event that implies it, and no event of its own.
+    """
+    step, row = told.step, told.row
+    digest = bytearray(bytes(row["checksum"])[:16])
+    # An id made of a hash (RFC 9562, version 8), the same whenever it is asked for.
+    digest[6], digest[8] = digest[6] & 0x0F | 0x80, digest[8] & 0x3F | 0x80
+    return {
+        "uuid": None if step.implied else str(UUID(bytes=bytes(digest))),
+        "name": step.name,
+        "date": _plain(row["occurred_at"]),
+        "data": {} if step.implied else row["data"],
+        "before": step.before,
+        "state": step.after,
+        "moved": step.moved,
+        "implied": step.implied,
+        "source": row["source"],
+        "status": row["name"].partition(".")[2] or None,
+        "received": _plain(row["received_at"]),
+    }
 
 
 def _sent(row: Row, what: str) -> str | None:

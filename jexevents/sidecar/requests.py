@@ -19,12 +19,14 @@ from jexevents.sidecar.routes import Route
 from jexevents.validation import Schemas
 
 MAX_QUERY_PARAMETERS = 100
+NONCE = "x-nonce"
 
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 _JSON_TYPE = re.compile(r"application/(?:[\w.+-]+\+)?json|text/json", re.IGNORECASE)
 _JSON_START = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*[\[{]")
 _DIGITS = re.compile("[0-9]{1,19}")
+_IDEMPOTENCY_KEY = re.compile("[\x21-\x7e]{1,255}")
 _READ_BYTES = 65536
 
 
@@ -100,6 +102,16 @@ class Request:
         if faults:
             raise Invalid(f"The body is no {self.route.request}: {faults[0]}.", faults)
         return value
+
+    def idempotency_key(self) -> str | None:
+        """Give the key by which the caller says that it sends the same again. Raises Invalid."""
+        key = self.headers.get("Idempotency-Key")
+        if key is None or _IDEMPOTENCY_KEY.fullmatch(key):
+            return key
+        raise Invalid(
+            "The Idempotency-Key cannot be used.",
+            [Fault("Idempotency-Key", "1 to 255 visible ASCII characters", repr(key)[:80])],
+        )
 
     def _claims_json(self) -> bool:
         claimed = self.headers.get("Content-Type", "").partition(";")[0].strip()

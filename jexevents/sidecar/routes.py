@@ -31,9 +31,11 @@ class Route:
     of its own. ``request`` and ``answer`` name bundled schemas. ``statuses`` are those of the
     handler; ``all_statuses`` adds the general ones. ``query`` are the names of the query
     parameters it takes, each at most once; None takes any. ``max_body_bytes`` replaces the
-    app's bound. ``streams`` marks long answers, which are limited in number. ``any_host`` takes
-    requests without credentials under unknown host names too. ``asks_database`` is false where
-    the handler does not: such a request is served while all slots are held by others that do.
+    app's bound. ``nonces`` lets a nonce in the query (``x-nonce``) stand for a token with the
+    role, and asks everybody for the one or the other, on this machine too. ``streams`` marks
+    long answers, which are limited in number. ``any_host`` takes requests without credentials
+    under unknown host names too. ``asks_database`` is false where the handler does not: such a
+    request is served while all slots are held by others that do.
     ``error_members`` gives further members for its problem answers, for seeds with error fields
     of their own.
     """
@@ -48,6 +50,7 @@ class Route:
     statuses: tuple[int, ...] = (200,)
     query: tuple[str, ...] | None = ()
     max_body_bytes: int | None = None
+    nonces: bool = False
     streams: bool = False
     asks_database: bool = True
     any_host: bool = False
@@ -75,6 +78,8 @@ def all_statuses(route: Route) -> tuple[int, ...]:
     general = {400, 413, 500} | (set() if route.any_host else {403})
     if route.role is not None:
         general |= {401, 403, 503}
+    if route.nonces:
+        general |= {429}
     if not route.safe:
         general |= {403, 415}
     if route.request is not None:

@@ -10,13 +10,18 @@ from jexevents.store.database import Connection
 from jexevents.store.queries import QUERIES
 
 # Who may run the command line has the database's own password: there is no token to name.
-_COMMAND_LINE = "command line"
+COMMAND_LINE = "command line"
 
 
-def note(connection: Connection, action: str, detail: Mapping[str, Any]) -> int:
-    """Note an action of the command line; give the number of the note."""
+def note(
+    connection: Connection,
+    action: str,
+    detail: Mapping[str, Any],
+    credential: str = COMMAND_LINE,
+) -> int:
+    """Note an action of somebody whose credential has this name; give the number of the note."""
     return QUERIES.audit.insert_audit(
-        connection, credential=_COMMAND_LINE, action=action, detail=json.dumps(detail)
+        connection, credential=credential, action=action, detail=json.dumps(detail)
     )
 
 

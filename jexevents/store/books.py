@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from jexevents.model import Event, JobKey, Kind
 from jexevents.store.condor import CondorBook
 from jexevents.store.database import Connection
+from jexevents.store.pipeline import PipelineBook
 from jexevents.store.rows import StoredEvent
 
 Columns = Mapping[str, Any]
@@ -19,8 +20,13 @@ class Book(Protocol):
     A state is the lifecycle's own value; it has the attributes of rows.JOB_FACTS and ``tail``.
     """
 
-    # The names of the events that the fold takes into account, the sealed one among them.
-    telling: Sequence[str]
+    # The names of the events that the fold takes into account, the sealed one among them; None
+    # if these cannot be told by their names.
+    telling: Sequence[str] | None
+    # The names of the events that make a job which is not there; None if all of them do.
+    makes: frozenset[str] | None
+    # Whether ``admit`` is asked for each event of a known job.
+    guards: bool
 
     def fold(self, events: Iterable[Event | StoredEvent]) -> Any:
         """Make a job's state from all its events, or from its sealed one."""
@@ -30,6 +36,12 @@ class Book(Protocol):
 
     def advance(self, state: Any, events: Sequence[Event]) -> bool:
         """Fold more events into ``state``; False if the job must be folded anew."""
+
+    def admit(self, state: Any, event: Event) -> Event | None:
+        """Give an event of a job in that state as it is let in, None if it says nothing new.
+
+        Raises Conflict or Forbidden.
+        """
 
     def read(
         self, connection: Connection, rows: Mapping[str, Sequence[Any]]
@@ -55,4 +67,4 @@ class Book(Protocol):
         """Give the data of the sealed event that can stand for these events from now on."""
 
 
-BOOKS: Mapping[Kind, Book] = {Kind.CONDOR: CondorBook()}
+BOOKS: Mapping[Kind, Book] = {Kind.CONDOR: CondorBook(), Kind.PIPELINE: PipelineBook()}

@@ -47,6 +47,8 @@ class CondorBook:
     """Jobs of HTCondor: folded by lifecycle.condor, their own facts in condor_jobs."""
 
     telling = (*condor.TELLING, SEALED)
+    makes = None
+    guards = False
 
     def fold(self, events: Iterable[Event | StoredEvent]) -> condor.CondorState:
         """Make a job's state from all its events."""
@@ -59,6 +61,10 @@ class CondorBook:
     def advance(self, state: condor.CondorState, events: Sequence[Event]) -> bool:
         """Fold more events into ``state``; False if the job must be folded anew."""
         return condor.advance(state, events)
+
+    def admit(self, _state: condor.CondorState, event: Event) -> Event:
+        """Let it in: what a log says has happened."""
+        return event
 
     def read(
         self, connection: Connection, rows: Mapping[str, Sequence[Any]]

@@ -27,6 +27,22 @@ join events e on e.checksum = known.checksum
     and coalesce(e.job_id, '00000000-0000-0000-0000-000000000000'::uuid)
         = coalesce(known.job_id, '00000000-0000-0000-0000-000000000000'::uuid);
 
+-- name: claim_identities
+-- Take identities that are one over their source for events that are stored next; gives those that
+-- nobody had. In one order, so that two writers never wait for each other crosswise.
+insert into event_identities (source, checksum, seq)
+select source, checksum, seq
+from unnest(:sources::text[], :checksums::bytea[], :seqs::bigint[]) as new (source, checksum, seq)
+order by source, checksum
+on conflict do nothing
+returning seq;
+
+-- name: identified
+-- The events that have these identities.
+select i.source, i.checksum, i.seq
+from unnest(:sources::text[], :checksums::bytea[]) as asked (source, checksum)
+join event_identities i on i.source = asked.source and i.checksum = asked.checksum;
+
 -- name: add_positions
 -- Note where events stand in a log; gives the numbers of those for which that was news.
 insert into event_positions as known (seq, log, "offset")
@@ -48,7 +64,7 @@ left join lateral (
     select log, "offset" from event_positions where seq = e.seq order by log collate "C" limit 1
 ) p on true
 where coalesce(e.job_id, '00000000-0000-0000-0000-000000000000'::uuid) = any(:ids::uuid[])
-    and e.name = any(:names::text[]);
+    and (:names::text[] is null or e.name = any(:names::text[]));
 
 -- name: latest_of_name
 -- The data of the latest event of that name, for each of these jobs.

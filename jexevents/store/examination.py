@@ -15,9 +15,9 @@ from jexevents.store.books import BOOKS, Columns
 from jexevents.store.database import Connection
 from jexevents.store.rows import JOB_COLUMNS, StoredEvent, job_values, stored_event
 
-# Whether a checksum is the identity of an event with this source and raw text; the kind is None
-# for an event of no job.
-Recognise = Callable[[Kind | None, bytes, str, bytes], bool]
+# Whether a checksum (the third) is the identity of an event with this name, source and raw text;
+# the kind is None for an event of no job.
+Recognise = Callable[[Kind | None, str, bytes, str, bytes], bool]
 
 _JOBS = tuple(f"jobs.{name}" for name in JOB_COLUMNS)
 UNRECOGNISED = "that of the text and the source"
@@ -143,7 +143,7 @@ def is_right(
 
     That of an insertion is its key or a random number.
     """
-    return name == INSERTED or recognise(kind, checksum, source, bytes(raw))
+    return name == INSERTED or recognise(kind, name, checksum, source, bytes(raw))
 
 
 def examine(job: StoredJob, story: Story) -> Examined:

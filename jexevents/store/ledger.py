@@ -8,15 +8,21 @@ what deadlocks, by Database.run.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from jexevents.model import Event, Reject
-from jexevents.store.batch import Applied, Batch
+from jexevents.model import Event, Outcome, Reject
+from jexevents.store.batch import Batch
 from jexevents.store.database import Connection, Database
-from jexevents.store.rejects import insert_rejects, take_rejects
+from jexevents.store.offers import Applied
+from jexevents.store.proofs import prove
+from jexevents.store.rejects import hold_rejects, insert_rejects, take_rejects
 from jexevents.store.trust import Trust
 
 __all__ = ["Applied", "Ledger"]
+
+
+def _nothing(_connection: Connection, _applied: Sequence[Applied]) -> None:
+    """Do nothing."""
 
 
 class Ledger:
@@ -32,10 +38,13 @@ class Ledger:
         events: Sequence[Event],
         rejects: Sequence[Reject] = (),
         retried: Sequence[int] = (),
+        also: Callable[[Connection, Sequence[Applied]], object] = _nothing,
     ) -> list[Applied]:
         """Store events and rejects in one transaction; give one Applied for each event.
 
-        ``retried`` are the numbers of rejects that leave the list in the same transaction.
+        ``retried`` are the numbers of rejects that these events were, in the same order: they
+        leave the list in the same transaction, save those whose events are refused again.
+        ``also`` is done in the transaction, too, with what became of the events.
 
         Raises StoreUnavailable where a later try may succeed, Invalid where PostgreSQL
         refuses what one of them holds, RejectsGone where one of ``retried`` has left the list
@@ -46,10 +55,20 @@ class Ledger:
         def work(connection: Connection) -> list[Applied]:
             nonlocal tries
             tries += 1
-            take_rejects(connection, retried)
+            hold_rejects(connection, retried)
             insert_rejects(connection, rejects, self._reject_max_bytes)
             looks = tries > 1 or self._trust.looks
-            return Batch(connection, events, looks=looks).apply() if events else []
+            applied = _apply(connection, events, looks) if events else []
+            take_rejects(
+                connection,
+                [
+                    number
+                    for number, one in zip(retried, applied, strict=False)
+                    if one.refusal is None
+                ],
+            )
+            also(connection, applied)
+            return applied
 
         applied = self._database.run(work)
         if tries > 1:
@@ -57,3 +76,15 @@ class Ledger:
         else:
             self._trust.kept()
         return applied
+
+
+def _apply(connection: Connection, events: Sequence[Event], looks: bool) -> list[Applied]:
+    proven = prove(connection, events)
+    if proven is events:
+        return Batch(connection, events, looks=looks).apply()
+    admitted = [one for one in proven if isinstance(one, Event)]
+    applied = iter(Batch(connection, admitted, looks=looks).apply())
+    return [
+        next(applied) if isinstance(one, Event) else Applied(Outcome.FORBIDDEN, None, refusal=one)
+        for one in proven
+    ]

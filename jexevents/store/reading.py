@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from jexevents.model import Kind
 from jexevents.store.database import Database
 from jexevents.store.queries import QUERIES
 
@@ -34,6 +35,12 @@ class Reading:
     def condor_job(self, job_id: str) -> Row | None:
         """A condor job with all its facts, or None where it is of another kind or unknown."""
         return self._one(QUERIES.condor_jobs.condor_record, id=job_id)
+
+    def details(self, row: Row) -> Row | None:
+        """What only jobs of its kind have, for a row of ``job``."""
+        if row["kind"] == Kind.PIPELINE.value:
+            return self._one(QUERIES.pipeline_jobs.pipeline_job, key=row["key"])
+        return self.condor_job(row["id"])
 
     def job_of_invocation(self, invocation_id: str) -> str | None:
         """The id of the job that an invocation id stands for: of several, the last submitted."""

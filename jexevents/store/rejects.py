@@ -64,14 +64,17 @@ def insert_rejects(connection: Connection, rejects: Sequence[Reject], max_bytes:
     QUERIES.rejects.insert_rejects(connection, **columns)
 
 
-def take_rejects(connection: Connection, ids: Sequence[int]) -> None:
-    """Take rejects off the list. Raises RejectsGone unless all of them stand on it."""
-    if not ids:
-        return
-    missing = set(ids) - _lock(connection, ids)
+def hold_rejects(connection: Connection, ids: Sequence[int]) -> None:
+    """Keep others from rejects till the end. Raises RejectsGone unless all stand on the list."""
+    missing = set(ids) - (_lock(connection, ids) if ids else set())
     if missing:
         raise RejectsGone(missing)
-    QUERIES.rejects.delete_rejects(connection, ids=list(ids))
+
+
+def take_rejects(connection: Connection, ids: Sequence[int]) -> None:
+    """Take rejects that are held off the list."""
+    if ids:
+        QUERIES.rejects.delete_rejects(connection, ids=list(ids))
 
 
 def drop_rejects(connection: Connection, ids: Sequence[int]) -> int:

@@ -15,6 +15,7 @@ from jexevents.store.database import Database
 from jexevents.store.queries import QUERIES
 
 _SECRET_BYTES = 32
+_SHORT_BYTES = 8
 _PREFIX = "jex_"
 
 
@@ -31,6 +32,10 @@ def hashed(secret: str) -> bytes:
     return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest()
 
 
+def _long_secret() -> str:
+    return _PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
+
+
 class Tokens:
     """The tokens of one ledger. Every method raises StoreUnavailable while it is away."""
 
@@ -38,10 +43,19 @@ class Tokens:
         self._database = database
 
     def make(
-        self, name: str, roles: Iterable[Role], expires_at: datetime | None = None
+        self,
+        name: str,
+        roles: Iterable[Role],
+        expires_at: datetime | None = None,
+        *,
+        short: bool = False,
     ) -> NewToken:
-        """Make a token with these roles; ``expires_at`` is aware, None for one without end."""
-        new = NewToken(secrets.token_hex(4), _PREFIX + secrets.token_urlsafe(_SECRET_BYTES))
+        """Make a token with these roles; ``expires_at`` is aware, None for one without end.
+
+        A ``short`` one has 16 hexadecimal digits, to fit where PipelineJobs have theirs.
+        """
+        secret = secrets.token_hex(_SHORT_BYTES) if short else _long_secret()
+        new = NewToken(secrets.token_hex(4), secret)
         with self._database.transaction() as connection:
             QUERIES.tokens.insert_token(
                 connection,

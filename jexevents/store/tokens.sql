@@ -20,3 +20,10 @@ values (:id, :name, :sha256, :roles, :expires_at);
 -- name: revoke_token!
 -- End a token; nothing happens to one that has ended.
 update tokens set revoked_at = now() where id = :id and revoked_at is null;
+
+-- name: administrators
+-- Those of these hashes that are of tokens in force with the role admin.
+select sha256
+from tokens
+where sha256 = any(:sha256s::bytea[]) and 'admin' = any(roles) and revoked_at is null
+    and (expires_at is null or expires_at > now());

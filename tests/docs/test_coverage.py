@@ -13,11 +13,13 @@ import pytest
 
 from jexevents.config.options import OPTIONS
 from jexevents.exits import Exit
-from jexevents.lifecycle import condor
+from jexevents.lifecycle import condor, pipeline
 from jexevents.model import INSERTED, Phase, Reason, Role
-from jexevents.sidecar import health, metrics
+from jexevents.sidecar import diagram, health, metrics, schemas
 from jexevents.sidecar.jex import Jex
 from jexevents.sidecar.ledger import LedgerSurface
+from jexevents.sidecar.nonces import NonceSurface
+from jexevents.sidecar.pipelinejobs import PipelineSurface
 from jexevents.sidecar.routes import Route, all_statuses
 from jexevents.sources.condor.events import EVENT_TYPES, FIRST_EXECUTE_POINT, event_type
 from jexevents.store.rows import StoredEvent
@@ -36,6 +38,9 @@ ROUTES = [
     *health.routes(NOTHING),
     *Jex(NOTHING, NOTHING, "", NOTHING).routes(),
     *LedgerSurface(NOTHING).routes(),
+    *PipelineSurface(NOTHING, NOTHING, "", "", 1, NOTHING).routes(),
+    *NonceSurface(NOTHING, NOTHING).routes(),
+    *schemas.routes(NOTHING),
     *metrics.routes(NOTHING),
 ]
 
@@ -98,10 +103,17 @@ def test_statuses_of_errors() -> None:
 
 
 def test_every_route_is_shown_by_an_example() -> None:
-    calls = re.findall(r"localhost:8080(/[^\s'?]+)", README)
-    shown = {re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "<uuid>", path) for path in calls}
-    shown = {re.sub(r"/\d+$", "/<id>", path) for path in shown}
-    assert shown == {route.path for route in ROUTES}
+    calls = set(re.findall(r"localhost:8080(/[^\s'\"?]+)", README))
+    shown = {route.path: _like(route.path, calls) for route in ROUTES}
+    assert all(shown.values()), [path for path, found in shown.items() if not found]
+    assert calls == set().union(*shown.values())
+
+
+def _like(path: str, calls: set[str]) -> set[str]:
+    """Give the calls of a route, not those that are some other route to the letter."""
+    literal = {route.path for route in ROUTES} - {path}
+    pattern = re.sub(r"<\w+>", "[^/]+", path)
+    return {call for call in calls - literal if re.fullmatch(pattern, call)}
 
 
 @pytest.mark.parametrize("name", SCHEMAS.names())
@@ -232,3 +244,34 @@ def test_the_status_table_of_the_readme() -> None:
 def test_a_normal_end_is_completed() -> None:
     ended = status_after("JOB_TERMINATED", TerminatedNormally=True, ReturnValue=0)
     assert ended == ("Completed", False, True)
+
+
+PIPELINES = (ROOT / "docs/pipelinejobs.md").read_text("utf-8")
+
+
+def test_edges_of_pipelinejobs() -> None:
+    told = {
+        row[0].strip("`"): row[1:]
+        for row in rows(section(PIPELINES, "The state machine"))
+        if row[0].strip("`") in pipeline.EDGES
+    }
+    assert set(told) == set(pipeline.EDGES)
+    for name, (sources, target) in told.items():
+        found = pipeline.STATES if sources == "every state" else sources.split(", ")
+        edges = {source: source if target == "the same" else target for source in found}
+        assert edges == pipeline.EDGES[name]
+
+
+def test_statuses_of_agave_and_tapis() -> None:
+    told = {
+        status: row[1].strip("`")
+        for row in rows(section(PIPELINES, "Statuses of Agave and Tapis"))
+        for status in row[0].split(", ")
+    }
+    assert told.pop("any other") == pipeline.UNKNOWN_STATUS
+    assert told.pop("Status") == "Event"
+    assert told == pipeline.STATUSES
+
+
+def test_the_picture_of_the_state_machine_is_the_one_that_is_served() -> None:
+    assert (ROOT / "docs/pipelinejobs.svg").read_text("utf-8") == diagram.draw()

@@ -105,4 +105,5 @@ def test_every_message_is_an_event_a_duplicate_or_a_reject(vhost: str, ledger: T
         throw()
         assert thrower.sent >= MESSAGES
         seen = Counter(outcome for _, outcome in pipeline.handled)
-        assert min(seen[outcome] for outcome in Outcome) > 250, seen
+        asked = set(Outcome) - {Outcome.FORBIDDEN}
+        assert min(seen[outcome] for outcome in asked) > 250, seen

@@ -10,9 +10,9 @@ from contextlib import closing
 import pytest
 
 from jexevents.errors import StoreUnavailable
-from jexevents.ingest import MAX_MESSAGE_BYTES
 from jexevents.lifecycle import condor
 from jexevents.model import Outcome
+from jexevents.sources.condor.message import MAX_BYTES
 from jexevents.store.database import Database
 from tests.ledger import TestLedger, executing, message, submitted, text
 from tests.support import administer, database_uri
@@ -38,11 +38,11 @@ def test_a_log_name_may_be_longer_than_what_an_index_takes(ledger: TestLedger) -
 
 
 def test_a_message_past_the_bound_is_rejected_unread(ledger: TestLedger) -> None:
-    event = text(8, "x" * MAX_MESSAGE_BYTES, second=1).encode()
+    event = text(8, "x" * MAX_BYTES, second=1).encode()
     assert ledger.send(message(submitted()), event, message(executing(second=2))) == AMID
     (reject,) = ledger.reading.rejects(limit=10)
     assert (reject["size"], reject["cut"]) == (len(event), True)
-    assert str(MAX_MESSAGE_BYTES) in reject["reasons"][0]["expected"]
+    assert str(MAX_BYTES) in reject["reasons"][0]["expected"]
 
 
 def test_what_the_fold_fails_on_is_rejected_alone(

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jexevents.validation import Schemas, UnknownSchema, explain
+from tests.unit.schema_examples import PIPELINE_EXAMPLES
 
 SCHEMAS = Schemas()
 
@@ -87,6 +88,7 @@ GOOD = {
     "readiness": {
         "status": "unready", "checks": {"database": {"ok": False, "detail": "x", "seconds": 1.5}}
     },
+    **PIPELINE_EXAMPLES,
 }  # fmt: skip
 
 ODD_VALUES = st.sampled_from([

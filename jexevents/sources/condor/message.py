@@ -36,6 +36,10 @@ from jexevents.sources.condor.times import resolve
 from jexevents.sources.doors import Steps
 from jexevents.validation import SCHEMAS
 
+# Reading and storing takes up to thirty times a message's own size in memory, and past some
+# 100 MB PostgreSQL takes it for no statement at all: it would be tried for ever.
+MAX_BYTES = 4 << 20
+
 _CONDOR = Kind.CONDOR
 _OCCURRENCES = 1000
 _SCHEMA = "condor_message"
@@ -74,7 +78,9 @@ def read(arrival: Arrival, zone: tzinfo) -> Event:
 def reader(zone: tzinfo) -> Steps:
     """Give ``read`` in steps (see sources.doors)."""
 
-    def check_properties(arrival: Arrival) -> Arrival:
+    def check_company(arrival: Arrival) -> Arrival:
+        if len(arrival.body) > MAX_BYTES:
+            raise _too_long(len(arrival.body))
         if not _is_usual(arrival.properties):
             beside = list(_faults_of_properties(arrival.properties))
             if beside:
@@ -84,7 +90,12 @@ def reader(zone: tzinfo) -> Steps:
     def finish(draft: _Draft) -> Event:
         return _event(draft, zone)
 
-    return (check_properties, _opened, _parsed, _identified, finish)
+    return (check_company, _opened, _parsed, _identified, finish)
+
+
+def _too_long(size: int) -> Malformed:
+    fault = Fault("", f"a message of at most {MAX_BYTES} bytes", str(size))
+    return Malformed("The message is too long.", [fault], reason=Reason.TOO_LARGE)
 
 
 def _opened(arrival: Arrival) -> _Draft:

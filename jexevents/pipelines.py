@@ -1,0 +1,136 @@
+"""PipelineJobs between their surface and the ledger: messages taken, jobs created and deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from jexevents.errors import Conflict, Forbidden, Invalid
+from jexevents.faults import shown
+from jexevents.ingest import Ingest
+from jexevents.lifecycle import pipeline
+from jexevents.logs import get_logger
+from jexevents.model import Arrival, Fault, Outcome
+from jexevents.sources.pipelinejobs.events import creation
+from jexevents.sources.pipelinejobs.secret import hashed
+from jexevents.sources.pipelinejobs.words import IDEMPOTENCY_KEY, OF_ADMIN, PIPELINE_DOOR, QUERY
+from jexevents.store.pipeline_jobs import Creation, PipelineJobs, Row, Told
+from jexevents.validation import SCHEMAS
+
+log = get_logger("pipelines")
+
+_DELETION = "pipelinejob_deletion"
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who sends: the credential's name, whether it is an administrator's, and the one job that it
+    is good for (its UUID), None for all.
+    """
+
+    credential: str
+    is_admin: bool = False
+    only_job: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of a message: the job's UUID, the event's name, and whether it was new."""
+
+    job_uuid: str
+    name: str
+    is_new: bool
+
+
+class Pipelines:
+    """Every method raises StoreUnavailable while PostgreSQL does not answer."""
+
+    def __init__(self, ingest: Ingest, jobs: PipelineJobs) -> None:
+        self._ingest = ingest
+        self._jobs = jobs
+
+    def take(
+        self,
+        body: bytes,
+        query: Mapping[str, str],
+        sender: Sender,
+        *,
+        received_at: datetime,
+        idempotency_key: str | None = None,
+    ) -> Taken:
+        """Take a message about a job; ``query`` is what stood in its URL.
+
+        Raises Malformed, Invalid, Conflict, Forbidden; see Ingest.take.
+        """
+        properties: dict[str, Any] = {QUERY: dict(query)}
+        if idempotency_key is not None:
+            properties[IDEMPOTENCY_KEY] = idempotency_key
+        if sender.is_admin:
+            properties[OF_ADMIN] = True
+        arrival = Arrival(body, received_at, PIPELINE_DOOR, properties=properties)
+        event, applied = self._ingest.take(arrival, sender.only_job)
+        if applied.job_is_sealed and not pipeline.is_callback(event.name):
+            raise Conflict("The job's story was pruned long after its end; nothing can change it.")
+        return Taken(event.job.key, event.name, applied.outcome is Outcome.ACCEPTED)
+
+    def create(
+        self,
+        document: Mapping[str, Any],
+        sender: Sender,
+        *,
+        received_at: datetime,
+        raw: bytes,
+        new_token: bool = False,
+    ) -> tuple[str, Creation]:
+        """Create a job of a document that the schema ``pipelinejob_creation`` accepted.
+
+        Gives its UUID, and what that did: see PipelineJobs.create.
+        """
+        job_uuid, event = creation(document, received_at=received_at, raw=raw)
+        made = self._jobs.create(event, new_token=new_token, credential=sender.credential)
+        outcome = Outcome.ACCEPTED if made.job_is_new else Outcome.DUPLICATE
+        self._ingest.observer.stored(PIPELINE_DOOR, [event], [outcome])
+        log.info("pipelinejob_created", job=made.job_id, uuid=job_uuid, new=made.job_is_new)
+        return job_uuid, made
+
+    def delete(self, document: Mapping[str, Any], sender: Sender) -> str:
+        """Hide the job that a document names, or remove it by force; give its UUID.
+
+        Raises Invalid for a document that the schema does not accept, Forbidden where the sender
+        is no administrator, and has no administrator's token in the document, or there is no
+        such job.
+        """
+        faults = SCHEMAS.check(_DELETION, document)
+        if faults:
+            raise Invalid(f"This is no {_DELETION}: {faults[0]}.", faults)
+        token = document.get("token")
+        if not sender.is_admin and not (token and self._jobs.is_administrator(hashed(token))):
+            raise Forbidden("Only an administrator can delete a job.")
+        job_uuid = document["uuid"].lower()
+        row = self._jobs.get(job_uuid)
+        if row is None or sender.only_job not in (None, job_uuid):
+            raise Forbidden
+        if document.get("force"):
+            self._jobs.remove(row["id"], job_uuid, sender.credential)
+        else:
+            self._jobs.hide(row["id"], sender.credential)
+        log.info("pipelinejob_deleted", job=row["id"], uuid=job_uuid, force=document.get("force"))
+        return job_uuid
+
+    def get(self, job_uuid: str) -> Row | None:
+        """One job, or None; hidden ones too (``hidden_at``)."""
+        return self._jobs.get(job_uuid.lower())
+
+    def find(self, **choice: Any) -> list[Row]:
+        """A page of jobs; see PipelineJobs.find. Raises Invalid for a state that there is not."""
+        state = choice.get("state")
+        if state is not None and state not in pipeline.STATES:
+            fault = Fault("state", f"one of {', '.join(pipeline.STATES)}", shown(state))
+            raise Invalid("There is no such state.", [fault])
+        return self._jobs.find(**choice)
+
+    def history(self, job_id: str) -> list[Told]:
+        """What a job has been through; see PipelineJobs.history."""
+        return self._jobs.history(job_id)

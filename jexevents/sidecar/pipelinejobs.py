@@ -1,0 +1,259 @@
+"""PipelineJobs: their messages, their creation, what became of them (seed pipelinejobs-manager)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from jexevents import strictjson
+from jexevents.errors import Forbidden, Unacceptable
+from jexevents.model import Role
+from jexevents.pipelines import Pipelines, Sender
+from jexevents.sidecar import diagram
+from jexevents.sidecar.paging import PAGE, filter_of, limit_of, page, uuid_or_none
+from jexevents.sidecar.problems import forbidden, malformed, not_found
+from jexevents.sidecar.records import pipeline_job, pipeline_step
+from jexevents.sidecar.requests import NONCE, Request
+from jexevents.sidecar.responses import Response
+from jexevents.sidecar.routes import Route
+from jexevents.sidecar.throttle import Throttle
+from jexevents.store.pipeline_jobs import FILTERS, Creation, Row
+from jexevents.validation import is_uuid
+
+_SVG = "image/svg+xml"
+_SWITCHES = {"true": True, "1": True, "false": False, "0": False}
+# Agave puts the status into the URL where this stands.
+_STATUS_MACRO = "${JOB_STATUS}"
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineSurface:
+    """The surface; ``actor`` is the id under which messages come, ``public_url`` where callers
+    reach us, empty to go by the request.
+    """
+
+    pipelines: Pipelines
+    throttle: Throttle
+    actor: str
+    public_url: str
+    max_body_bytes: int
+    now: Callable[[], datetime]
+
+    def routes(self) -> list[Route]:
+        """Give the table of the surface."""
+        return [
+            Route(
+                method="POST",
+                path="/actors/v2/<actor_id>/messages",
+                role=Role.WRITE,
+                nonces=True,
+                handler=self.message,
+                answer="pipelinejob_message",
+                statuses=(200, 403, 404, 409, 422),
+                query=None,
+                max_body_bytes=self.max_body_bytes,
+                summary="Take an event of a PipelineJob, or a callback of Agave or Tapis.",
+            ),
+            Route(
+                method="POST",
+                path="/pipelinejobs",
+                role=Role.WRITE,
+                handler=self.create,
+                request="pipelinejob_creation",
+                answer="pipelinejob_created",
+                statuses=(200, 201, 403, 422),
+                query=("new_token",),
+                summary="Create a PipelineJob, or find the one that there is.",
+            ),
+            Route(
+                method="GET",
+                path="/pipelinejobs",
+                role=Role.READ,
+                handler=self.jobs,
+                answer="pipelinejobs",
+                statuses=(200, 403, 422),
+                query=(*FILTERS, "hidden", *PAGE),
+                summary="PipelineJobs, the newest of the ledger first.",
+            ),
+            Route(
+                method="GET",
+                path="/pipelinejobs/diagram.svg",
+                role=Role.READ,
+                handler=self.machine,
+                asks_database=False,
+                summary="The state machine of all PipelineJobs, as a picture.",
+            ),
+            Route(
+                method="GET",
+                path="/pipelinejobs/<uuid>",
+                role=Role.READ,
+                handler=self.job,
+                answer="pipelinejob",
+                statuses=(200, 404),
+                summary="One PipelineJob, with its history.",
+            ),
+            Route(
+                method="DELETE",
+                path="/pipelinejobs/<uuid>",
+                role=Role.ADMIN,
+                handler=self.delete,
+                statuses=(204, 404),
+                query=("force",),
+                summary="Hide a PipelineJob, or with force=true remove it and all its events.",
+            ),
+            Route(
+                method="GET",
+                path="/pipelinejobs/<uuid>/history",
+                role=Role.READ,
+                handler=self.history,
+                answer="pipelinejob_history",
+                statuses=(200, 404),
+                summary="What a PipelineJob has been through, implied steps included.",
+            ),
+            Route(
+                method="GET",
+                path="/pipelinejobs/<uuid>/diagram.svg",
+                role=Role.READ,
+                handler=self.way,
+                statuses=(200, 404),
+                summary="The state machine with the way of one PipelineJob through it.",
+            ),
+        ]
+
+    # --- what changes a job
+
+    def message(self, request: Request) -> dict[str, Any]:
+        """Take a message; answer with the job as it stands then."""
+        asked = request.parameters["actor_id"]
+        if asked != self.actor:
+            raise not_found(f"There is no actor {asked[:80]!r} here.")
+        address = request.caller.address
+        self.throttle.check(address)
+        try:
+            return self._taken(request)
+        except Forbidden:
+            self.throttle.failed(address)
+            raise
+
+    def _taken(self, request: Request) -> dict[str, Any]:
+        body, sender = request.body(), _sender(request)
+        deletion = _deletion(body)
+        if deletion is not None:
+            job_uuid = self.pipelines.delete(deletion, sender)
+            return {"result": "deleted", "event": "delete", "uuid": job_uuid}
+        query = {name: value for name, value in request.query.items() if name != NONCE}
+        taken = self.pipelines.take(
+            body,
+            query,
+            sender,
+            received_at=self.now(),
+            idempotency_key=request.idempotency_key(),
+        )
+        row = self.pipelines.get(taken.job_uuid)
+        result = "accepted" if taken.is_new else "duplicate"
+        told = {"result": result, "event": taken.name, "uuid": taken.job_uuid}
+        return told if row is None else {**pipeline_job(row), **told}
+
+    def create(self, request: Request) -> Response:
+        """Create a job: 201 for one that is new, 200 for one that exists."""
+        new_token = _switch(request, "new_token")
+        if new_token and not request.caller.has(Role.ADMIN):
+            raise forbidden("A second token for a job needs the role admin.")
+        body = request.body()
+        job_uuid, made = self.pipelines.create(
+            request.json(body),
+            _sender(request),
+            received_at=self.now(),
+            raw=body,
+            new_token=new_token,
+        )
+        row = self.pipelines.get(job_uuid)
+        answer = pipeline_job(row) | {"result": "created" if made.job_is_new else "exists"}
+        if made.token is not None:
+            answer |= {"token": made.token, "callback": self._callback(request, job_uuid, made)}
+        status = 201 if made.job_is_new else 200
+        return Response(status, answer, {"Location": f"/pipelinejobs/{job_uuid}"})
+
+    def _callback(self, request: Request, job_uuid: str, made: Creation) -> str:
+        """Give the URL that Agave is to be handed for its callbacks about this job."""
+        base = self.public_url.rstrip("/") or f"http://{request.headers.get('Host', '')}"
+        parameters = {"uuid": job_uuid, "token": made.token, NONCE: made.nonce}
+        query = "&".join(f"{name}={quote(value)}" for name, value in parameters.items())
+        return f"{base}/actors/v2/{self.actor}/messages?{query}&status={_STATUS_MACRO}"
+
+    def delete(self, request: Request) -> None:
+        """Hide a job, or remove it."""
+        row = self._known(request, hidden=True)
+        document = {"uuid": row["key"], "action": "delete", "force": _switch(request, "force")}
+        self.pipelines.delete(document, _sender(request))
+
+    # --- what became of jobs
+
+    def jobs(self, request: Request) -> Mapping[str, Any]:
+        """Give a page of jobs."""
+        hidden = _switch(request, "hidden")
+        if hidden and not request.caller.has(Role.ADMIN):
+            raise forbidden("To see hidden jobs needs the role admin.")
+        filters = {name: filter_of(request, name) for name in FILTERS}
+        limit, before = limit_of(request), uuid_or_none(request, "before")
+        rows = self.pipelines.find(limit=limit + 1, before=before, hidden=hidden, **filters)
+        return page(request, rows, limit, "id", pipeline_job)
+
+    def job(self, request: Request) -> dict[str, Any]:
+        """Give one job with its history."""
+        row = self._known(request)
+        steps = self.pipelines.history(row["id"])
+        return pipeline_job(row) | {"history": [pipeline_step(told) for told in steps]}
+
+    def history(self, request: Request) -> dict[str, Any]:
+        """Give a job's history alone."""
+        row = self._known(request)
+        steps = self.pipelines.history(row["id"])
+        return {"uuid": row["key"], "items": [pipeline_step(told) for told in steps], "next": None}
+
+    def machine(self, _request: Request) -> Response:
+        """Draw the state machine."""
+        return Response(200, diagram.draw(), content_type=_SVG)
+
+    def way(self, request: Request) -> Response:
+        """Draw the state machine with a job's way through it."""
+        row = self._known(request)
+        steps = [told.step for told in self.pipelines.history(row["id"])]
+        return Response(200, diagram.draw(steps, row["state"]), content_type=_SVG)
+
+    def _known(self, request: Request, *, hidden: bool = False) -> Row:
+        """Give the job that the path names; a hidden one only to administrators."""
+        asked = request.parameters["uuid"]
+        row = self.pipelines.get(asked) if is_uuid(asked) else None
+        if row is not None and row["hidden_at"] is not None:
+            row = row if hidden or request.caller.has(Role.ADMIN) else None
+        if row is None:
+            raise not_found(f"The ledger knows no PipelineJob {asked[:80]!r}.")
+        return row
+
+
+def _sender(request: Request) -> Sender:
+    caller = request.caller
+    return Sender(caller.name, caller.has(Role.ADMIN), caller.job)
+
+
+def _deletion(body: bytes) -> dict[str, Any] | None:
+    """Give the document of a deletion, None for any other message."""
+    if b'"action"' not in body:
+        return None
+    try:
+        document = strictjson.loads(body)
+    except Unacceptable:
+        return None
+    names = document.keys() if isinstance(document, dict) else ()
+    return document if "action" in names and "name" not in names else None
+
+
+def _switch(request: Request, name: str) -> bool:
+    text = request.query.get(name, "false").lower()
+    if text not in _SWITCHES:
+        raise malformed(f"{name} is no switch.", name, "true or false", text[:80])
+    return _SWITCHES[text]

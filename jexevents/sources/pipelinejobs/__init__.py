@@ -1,0 +1,1 @@
+"""Messages about PipelineJobs: events by JSON or URL, callbacks of Agave and Tapis; pure."""

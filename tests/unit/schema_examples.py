@@ -1,0 +1,60 @@
+"""A good example of each schema about PipelineJobs, nonces and schemas."""
+
+from __future__ import annotations
+
+UUID = "1073f4ff-c2b9-5190-bd9a-e6a406d9796a"
+TOKEN = "0dc73dc3ff39b49a"
+NOON = "2026-01-02T12:00:00Z"
+_JOB = {
+    "uuid": UUID, "id": UUID, "pipeline_uuid": UUID, "archive_path": "/a", "archive_system": "s",
+    "data": {"a": 1}, "session": "s", "agent": "a", "task": "t", "state": "CREATED",
+    "phase": "QUEUED", "last_event": "create", "reason": None, "created": NOON, "started": None,
+    "finished": None, "updated": NOON, "sealed": False, "hidden": False,
+}  # fmt: skip
+_STEP = {
+    "uuid": UUID, "name": "run", "date": NOON, "data": {}, "before": "CREATED", "state": "RUNNING",
+    "moved": True, "implied": False, "source": "agave", "status": "RUNNING", "received": NOON,
+}  # fmt: skip
+_NONCE = {
+    "id": "a", "note": "n", "job": None, "uses": 0, "max_uses": 3, "created_at": NOON,
+    "expires_at": None, "revoked_at": None,
+}  # fmt: skip
+
+PIPELINE_EXAMPLES = {
+    "pipelinejob_manager_event": {"uuid": UUID, "name": "run", "data": {"a": 1}, "token": TOKEN},
+    "pipelinejob_creation": {
+        "pipeline_uuid": UUID, "archive_path": "/a", "data": {"a": 1}, "session": "s",
+        "archive_system": None, "agent": "a", "task": "t",
+    },
+    "pipelinejob_deletion": {"uuid": UUID, "action": "delete", "force": True, "token": TOKEN},
+    "agave_job_callback": {
+        "id": "1-007", "name": "n", "owner": "o", "appId": "a", "executionSystem": "e",
+        "archivePath": "/a", "archiveSystem": "s", "status": "FINISHED", "created": NOON,
+        "lastUpdated": NOON, "submitTime": None, "startTime": NOON, "endTime": NOON,
+        "inputs": {"a": [1]}, "parameters": {}, "_links": {},
+    },
+    "tapis_job_notification": {
+        "event": {
+            "type": "jobs.JOB_NEW_STATUS.FINISHED", "source": "s", "subject": "j", "data": "{}",
+            "seriesId": "s", "seriesSeqCount": 3, "timestamp": NOON, "uuid": UUID,
+        },
+        "eventUuid": UUID, "seriesId": None, "seriesSeqCount": None, "timestamp": None,
+        "tenant": "t", "created": NOON,
+    },
+    "pipelinejob": {**_JOB, "history": [_STEP]},
+    "pipelinejobs": {"items": [_JOB], "next": None},
+    "pipelinejob_history": {"uuid": UUID, "items": [_STEP], "next": None},
+    "pipelinejob_created": {
+        **_JOB, "result": "created", "token": TOKEN, "callback": "http://localhost/actors"
+    },
+    "pipelinejob_message": {**_JOB, "result": "accepted", "event": "run"},
+    "nonce_order": {"uses": 3, "ttl_seconds": 60, "note": "n"},
+    "nonce_made": {"id": "a", "nonce": "n", "note": "", "max_uses": None, "expires_at": NOON},
+    "nonces": {"items": [_NONCE], "next": None},
+    "schemas": {
+        "items": [
+            {"name": "n", "file": "n.json", "title": "t", "description": "d", "href": "/schemas/n"}
+        ],
+        "next": None,
+    },
+}  # fmt: skip
