@@ -140,7 +140,7 @@ class Ingest:
             self._refuse_other_content(event, applied)
         self.observer.stored(_DOOR, [event], [applied.outcome])
         changed = applied.outcome is Outcome.ACCEPTED
-        log.info("job_inserted", job=applied.job_id, changed=changed, seq=applied.seq)
+        log.debug("job_inserted", job=applied.job_id, changed=changed, seq=applied.seq)
         return Insertion(applied.job_id, applied.job_is_new, changed)
 
     def _refuse_other_content(self, event: Event, applied: Applied) -> None:

@@ -85,13 +85,19 @@ class _LibraryHandler(logging.Handler):
         self._writer.write(render(None, record.levelname.lower(), fields))
 
 
+class _Threshold:
+    """The level that was configured last."""
+
+    level = logging.DEBUG
+
+
 def configure(level: str, stream: TextIO | None = None) -> None:
     """Send all logs from ``level`` (debug ... critical) up to ``stream``, or standard output.
 
     Can be called again; loggers that exist follow. Libraries' logs have WARNING at least.
     """
     writer = LineWriter(sys.stdout if stream is None else stream)
-    threshold = logging.getLevelName(level.upper())
+    threshold = _Threshold.level = logging.getLevelName(level.upper())
     structlog.configure(
         processors=[structlog.contextvars.merge_contextvars, render],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
@@ -104,6 +110,11 @@ def configure(level: str, stream: TextIO | None = None) -> None:
     root.addHandler(_LibraryHandler(writer))
     root.setLevel(max(threshold, logging.WARNING))
     logging.captureWarnings(True)
+
+
+def shows(level: str) -> bool:
+    """Whether lines of this level are written; saves the making of those that are not."""
+    return logging.getLevelName(level.upper()) >= _Threshold.level
 
 
 def get_logger(component: str) -> Any:

@@ -8,6 +8,7 @@ CI                    if set, a missing service is a failure and not a skip
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 from collections.abc import Iterator
@@ -15,10 +16,25 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+import structlog
 
 from jexevents.errors import JexError
 from tests.ledger import TestLedger, open_ledger
 from tests.support import ROOT, administer, database_uri, fill_template, missing, unique
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were() -> Iterator[None]:
+    """Undo what a test configured of the logs.
+
+    What they were sent to is closed by then, and its descriptor may be a socket of somebody else's.
+    """
+    yield
+    if structlog.is_configured():
+        structlog.reset_defaults()
+        root = logging.getLogger()
+        for handler in [one for one in root.handlers if type(one).__module__ == "jexevents.logs"]:
+            root.removeHandler(handler)
 
 
 @pytest.fixture(scope="session")

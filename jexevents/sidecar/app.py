@@ -15,7 +15,7 @@ from typing import Any
 import bottle
 
 from jexevents.errors import JexError
-from jexevents.logs import get_logger
+from jexevents.logs import get_logger, shows
 from jexevents.observers import NOBODY, RequestObserver
 from jexevents.sidecar import problems
 from jexevents.sidecar.auth import ANONYMOUS, Attempt, Gate
@@ -201,6 +201,8 @@ class App:
     def _record(self, exchange: Exchange) -> None:
         seconds = self._clock() - exchange.began
         self._observer.answered(exchange.method, exchange.route, exchange.status, seconds)
+        if exchange.status < 400 and not shows("debug"):
+            return
         record = log.warning if exchange.status >= 500 else log.info
         record = record if exchange.status >= 400 else log.debug
         record(

@@ -125,3 +125,28 @@ def test_fault_of_a_uri_does_not_tell_its_password(tmp_path):
         assert done.code == 78, (key, uri, done)
         assert key in done.err
         assert PASSWORD not in done.out + done.err
+
+
+def test_short_tokens_of_administrators(tmp_path, servers):
+    config = write_config(tmp_path, servers)
+    made = run("token", "make", "--role", "admin", "--ttl", "1h", "--short", "--config", config)
+    assert re.fullmatch("[0-9a-f]{16}\n", made.out)
+    for bad in ([], ["--ttl", "25h"]):
+        done = run("token", "make", "--role", "admin", "--short", *bad, "--config", config)
+        assert done.code == 64
+        assert "--ttl 24h" in done.err
+
+
+def test_nonces_are_made_listed_and_revoked(tmp_path, servers):
+    config = write_config(tmp_path, servers)
+    made = run("nonce", "make", "--uses", "3", "--ttl", "1h", "--note", "x", "--config", config)
+    secret = made.out.strip()
+    assert len(secret) >= 20
+    (row,) = json.loads(run("nonce", "list", "--json", "--config", config).out)
+    assert (row["note"], row["uses"], row["max_uses"]) == ("x", 0, 3)
+    table = run("nonce", "list", "--config", config).out
+    assert row["id"] in table
+    assert secret not in table
+    assert run("nonce", "revoke", row["id"], "--config", config).code == 0
+    assert run("nonce", "revoke", row["id"], "--config", config).code == 64
+    assert run("nonce", "make", "--uses", "0", "--config", config).code == 64

@@ -14,14 +14,19 @@ from xml.dom import minidom
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pika import BasicProperties
 
 from jexevents import wiring
+from jexevents.config import from_mapping
 from jexevents.lifecycle.pipeline import STATUSES
 from jexevents.model import Arrival, Outcome, Role
+from jexevents.retry import Tally
 from jexevents.store.prune import Prune
+from jexevents.store.reject_list import Choice
 from jexevents.store.verify import Scope, Verification
 from tests.integration.web import Answer, bearer, call
-from tests.ledger import NOON, TestLedger
+from tests.ledger import NOON, TestLedger, message, submitted
+from tests.pipeline import Sent, running
 from tests.unit.test_pipeline_messages import AGAVE, TAPIS
 
 MESSAGES = "/actors/v2/pipelinejobs/messages"
@@ -452,6 +457,58 @@ def test_the_three_mechanisms_over_a_queue(jobs: Jobs) -> None:
     assert deliver(jobs, {**event, "token": "f" * 16}) is Outcome.FORBIDDEN
     assert deliver(jobs, {**event, "name": "nosuch"}) is Outcome.REJECTED
     assert_verified(jobs.ledger)
+
+
+def test_they_come_through_a_real_broker_beside_those_of_condor(jobs: Jobs, vhost: str) -> None:
+    event = {"uuid": jobs.uuid, "token": jobs.token, "name": "run"}
+    headers = {**jobs.url, "status": "FINISHED"}
+    sent = [
+        message(submitted()),
+        json.dumps(event).encode(),
+        Sent(json.dumps({**AGAVE, **at(900)}).encode(), BasicProperties(headers=headers)),
+        Sent(b"", BasicProperties(headers={**jobs.url, "event": "index"}, message_id="1")),
+        Sent(b"", BasicProperties(headers={**jobs.url, "event": "index"}, message_id="1")),
+        Sent(json.dumps(event).encode(), BasicProperties(type="pipelinejob_manager_event")),
+    ]
+    with running(vhost, jobs.ledger) as pipeline:
+        outcomes = [pipeline.send(one)[0][1] for one in sent]
+    accepted = [Outcome.ACCEPTED] * 4
+    assert outcomes == [*accepted, Outcome.DUPLICATE, Outcome.REJECTED]
+    assert jobs.state == "INDEXING"
+    assert jobs.ledger.job("222")["state"] == "Submitted"
+    (reject,) = jobs.rejects()
+    assert jobs.token not in json.dumps(reject["properties"]) + bytes(reject["body"]).decode()
+
+
+@pytest.mark.parametrize("over", ["http", "amqp"])
+def test_a_retry_has_the_right_of_who_sent_it(jobs: Jobs, over: str) -> None:
+    if over == "http":
+        assert jobs.send("index").status == 409
+    else:
+        event = {"uuid": jobs.uuid, "token": jobs.token, "name": "index"}
+        assert deliver(jobs, event) is Outcome.REJECTED
+    assert retry(jobs) == Tally(refused=1)
+    (reject,) = jobs.rejects()
+    assert (reject["reason"], reject["credential"]) == ("state", "job token")
+    jobs.send("run")
+    jobs.send("finish")
+    assert retry(jobs) == Tally(stored=1)
+    assert jobs.state == "INDEXING"
+    assert jobs.rejects() == []
+
+
+def test_a_retry_of_a_job_that_is_gone_stays(jobs: Jobs) -> None:
+    jobs.send("index")
+    path = f"/pipelinejobs/{jobs.uuid}"
+    assert jobs.call("DELETE", path, query="force=true", who=jobs.admin).status == 204
+    assert retry(jobs) == Tally(refused=1)
+    assert len(jobs.rejects()) == 1
+
+
+def retry(jobs: Jobs) -> Tally:
+    config = from_mapping({"LogTimeZone": "UTC"})
+    *_, tally = wiring.retry(config, jobs.ledger.database).run(Choice(), 1000)
+    return tally
 
 
 def test_no_reject_has_the_token(jobs: Jobs) -> None:

@@ -41,13 +41,13 @@ MAX_BYTES = 8 << 20
 
 def is_one(arrival: Arrival, max_bytes: int = MAX_BYTES) -> bool:
     """Tell whether a message off a queue is about a PipelineJob, and not from a log monitor."""
-    if len(arrival.body) > max_bytes:
+    body = arrival.body
+    if body.startswith(_BEGINS_CONDOR) or len(body) > max_bytes:
         return False
     named = arrival.properties.get("type") or _header(arrival, "type")
     if named in FORMATS:
         return True
-    body = arrival.body
-    if body.startswith(_BEGINS_CONDOR) or body[:1] not in (b"{", b" ", b"\n", b"\r", b"\t", b""):
+    if body[:1] not in (b"{", b" ", b"\n", b"\r", b"\t", b""):
         return False
     if _header(arrival, "uuid") and _header(arrival, "token"):
         return True
