@@ -25,11 +25,12 @@ alter table events validate constraint events_before;
 
 -- 2. The swap. Writers wait for a moment.
 begin;
-lock table jobs, events, event_positions in access exclusive mode;
+lock table jobs, events, event_positions, event_identities in access exclusive mode;
 
 -- No unique index can hold over all partitions unless it has the partition key, and `seq` alone has
 -- not. So no foreign key can refer to it; the trigger below does what that one did.
 alter table event_positions drop constraint event_positions_seq_fkey;
+alter table event_identities drop constraint event_identities_seq_fkey;
 
 alter table events rename to events_first;
 alter table events_first rename constraint events_pkey to events_first_pkey;
@@ -46,17 +47,18 @@ from events_first;
 alter table events attach partition events_first for values from (minvalue) to (uuid_at(:'until'));
 alter table events_first drop constraint events_before;
 
-create function forget_positions() returns trigger
+create function forget_events() returns trigger
     language plpgsql set search_path from current
     as $$
 begin
     delete from event_positions where seq in (select seq from gone);
+    delete from event_identities where seq in (select seq from gone);
     return null;
 end
 $$;
-create trigger events_forget_positions after delete on events
+create trigger events_forget after delete on events
     referencing old table as gone
-    for each statement execute function forget_positions();
+    for each statement execute function forget_events();
 
 -- Each partition has the unique indexes that the one table had. All events of a job are in one
 -- partition, so an event is stored once in all of them if it is in that one.

@@ -102,7 +102,7 @@ def test_postgresql_away_at_start(start, vhost, own_postgres):
     server, uri = own_postgres
     kill_postgres(server)
     daemon = start(AMQPURI=vhost, DBURI=uri)
-    daemon.wait_logged("consuming")
+    daemon.wait_logged("store_away")
     assert_says_away(daemon)
     publish(vhost, [message(submission(1))])
     server.start()

@@ -16,6 +16,7 @@ from jexevents.model import Outcome
 from jexevents.store.prune import Prune
 from jexevents.store.queries import QUERIES
 from tests.acceptance.support import Daemon, message, publish, rows, run, submission
+from tests.integration.test_pipelines import Jobs
 from tests.ledger import TestLedger, executing, open_ledger, submitted, terminated
 from tests.ledger import message as body
 from tests.support import ROOT, wait_until
@@ -126,6 +127,18 @@ def test_an_event_is_stored_once_and_sealed_with_its_job(
     assert partitioned.send(*messages) == [Outcome.DUPLICATE] * 60
 
 
+def test_pipelinejobs_and_the_identities_of_their_callbacks(partitioned: TestLedger) -> None:
+    jobs = Jobs(partitioned)
+    assert [jobs.agave("RUNNING", 1).json()["result"] for _ in range(2)] == [
+        "accepted",
+        "duplicate",
+    ]
+    assert partitioned.count("event_identities") == 1
+    path = f"/pipelinejobs/{jobs.uuid}"
+    assert jobs.call("DELETE", path, query="force=true", who=jobs.admin).status == 204
+    assert [partitioned.count(table) for table in ("events", "event_identities")] == [0, 0]
+
+
 def test_a_look_for_events_needs_their_jobs_partition_only(
     partitioned: TestLedger, database: str
 ) -> None:
@@ -133,7 +146,7 @@ def test_a_look_for_events_needs_their_jobs_partition_only(
     ((job, checksum),) = rows(database, "select job_id, checksum from jex.events limit 1")
     with partitioned.database.transaction() as connection, connection.cursor() as cursor:
         asked = {"job_ids": f"{{{job}}}", "checksums": f'{{"\\\\x{bytes(checksum).hex()}"}}'}
-        for name, values in (("find_seqs", asked), ("story", {"ids": f"{{{job}}}"})):
+        for name, values in (("find_seqs", asked), ("story", {"ids": f"{{{job}}}", "names": None})):
             statement = getattr(QUERIES.events, name).sql
             cursor.execute(f"explain (analyze, costs off) {statement}", values)
             plan = [line for (line,) in cursor.fetchall()]

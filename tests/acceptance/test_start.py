@@ -8,14 +8,19 @@ from tests.acceptance.support import (
     run,
     submission,
 )
+from tests.support import wait_until
 
 
 def test_published_event_is_found_over_http(start, servers):
     daemon = start(**servers).wait_ready()
     publish(servers["AMQPURI"], map(message, [submission(60), invocation_ad(60, INVOCATION)]))
     job = daemon.wait_job("60")
-    events = daemon.get(f"/ledger/jobs/{job['id']}/events").json()["items"]
-    assert {event["name"] for event in events} == {"SUBMIT", "JOB_AD_INFORMATION"}
+
+    def names() -> set[str]:
+        events = daemon.get(f"/ledger/jobs/{job['id']}/events").json()["items"]
+        return {event["name"] for event in events}
+
+    wait_until(lambda: names() == {"SUBMIT", "JOB_AD_INFORMATION"}, 10, "both events")
     assert daemon.get(f"/last-events/{INVOCATION}").json()["state"]["status"] == "Submitted"
 
 
