@@ -26,7 +26,7 @@ run: $(VENV)/.installed ## Provide the servers, start the daemon, publish a samp
 
 .PHONY: test
 test: $(VENV)/.installed ## Run all tests, against real servers
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
 
 .PHONY: bench
 bench: $(VENV)/.installed ## Measure all rates, write docs/performance.md (about an hour)
