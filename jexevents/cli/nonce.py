@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from datetime import datetime, timezone
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
-from jexevents import wiring
+from jexevents.cli.credentials import Row, end_of, opened, show, show_secret
 from jexevents.cli.durations import duration
 from jexevents.config import Config
 from jexevents.exits import Exit
-from jexevents.rfc3339 import format_utc
-from jexevents.store import migrate
 from jexevents.store.nonces import Nonces
 
 _MOST_USES = 10**9
@@ -49,50 +40,29 @@ def _uses(text: str) -> int:
 
 
 def _make(options: argparse.Namespace, config: Config) -> Exit:
-    expires_at = datetime.now(timezone.utc) + options.ttl if options.ttl else None
-    with _nonces(config) as nonces:
-        new = nonces.make(note=options.note, max_uses=options.uses, expires_at=expires_at)
-    # The nonce alone on the standard output, so that a script can take it.
-    print(f"Nonce {new.id} is shown this once; only its hash is kept:", file=sys.stderr)
-    print(new.secret)
+    with opened(config, Nonces) as nonces:
+        new = nonces.make(note=options.note, max_uses=options.uses, expires_at=end_of(options.ttl))
+    show_secret(f"Nonce {new.id}", new.secret)
     return Exit.OK
 
 
 def _list(options: argparse.Namespace, config: Config) -> Exit:
-    with _nonces(config) as nonces:
-        rows = [{name: _plain(value) for name, value in row.items()} for row in nonces.all()]
-    if options.json:
-        print(json.dumps(rows, indent=2))
-    else:
-        _print_table(rows)
+    with opened(config, Nonces) as nonces:
+        heads = ("id", "note", "job", "uses", "of", "made", "expires", "revoked")
+        show(nonces.all(), heads, _cells, as_json=options.json)
     return Exit.OK
 
 
+def _cells(row: Row) -> list[str]:
+    counts = (str(row["uses"]), "any" if row["max_uses"] is None else str(row["max_uses"]))
+    dates = (row["created_at"], row["expires_at"] or "never", row["revoked_at"] or "")
+    return [row["id"], row["note"], row["job"] or "every", *counts, *dates]
+
+
 def _revoke(options: argparse.Namespace, config: Config) -> Exit:
-    with _nonces(config) as nonces:
+    with opened(config, Nonces) as nonces:
         if nonces.revoke(options.id):
             print(f"Nonce {options.id} is revoked.")
             return Exit.OK
     print(f"jexevents: there is no nonce {options.id} that is in force.", file=sys.stderr)
     return Exit.USAGE
-
-
-@contextmanager
-def _nonces(config: Config) -> Iterator[Nonces]:
-    """Give the nonces of the configured database, its schema checked first."""
-    with wiring.database(config) as database:
-        migrate.check(database)
-        yield Nonces(database)
-
-
-def _plain(value: Any) -> Any:
-    return format_utc(value) if isinstance(value, datetime) else value
-
-
-def _print_table(rows: list[Mapping[str, Any]]) -> None:
-    table = Table("id", "note", "job", "uses", "of", "made", "expires", "revoked")
-    for row in rows:
-        counts = (str(row["uses"]), "any" if row["max_uses"] is None else str(row["max_uses"]))
-        dates = (row["created_at"], row["expires_at"] or "never", row["revoked_at"] or "")
-        table.add_row(row["id"], row["note"], row["job"] or "every", *counts, *dates)
-    Console(soft_wrap=True).print(table)

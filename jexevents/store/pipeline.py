@@ -16,19 +16,7 @@ from jexevents.store.queries import QUERIES
 from jexevents.store.rows import JOB_FACTS, StoredEvent, tail_of
 
 # The columns of pipeline_jobs that a folded state gives, in the order of pipeline_facts.
-_FACTS = (
-    "pipeline_uuid",
-    "archive_path",
-    "archive_system",
-    "session",
-    "agent",
-    "task",
-    "data",
-    "last_event",
-    "updated_at",
-    "after_error",
-    "sent",
-)
+_FACTS = (*pipeline.CREATION, "last_event", "updated_at", "after_error", "sent")
 _DATA = _FACTS.index("data")
 # What stands of a job in pipeline_jobs alone, in the order of pipeline_rows.
 _KEPT = ("pipeline_jobs", *(f"pipeline_jobs.{name}" for name in _FACTS))
