@@ -5,10 +5,10 @@
 them differently:
 
 - **Events of the event doors** are named by the edge, ``run`` or ``index``. Whether the state
-  allows one is decided when it comes in, under the job's lock, and what was allowed stands: in
-  the fold it leads where its edge leads. It gets an instant behind all that the job knew by then
-  (``instant``), so the fold has these events in the order in which they were allowed, and a
-  callback that turns out to be older moves nothing.
+  allows one is decided when it comes in, under the job's lock. It gets an instant behind all
+  that the job knew by then (``instant``), so the fold has these events in the order in which
+  they were let in. One that closes the job or opens it again stands then, whatever callback
+  turns out to be older; any other is history if older callbacks leave no edge for it.
 - **Callbacks** are named by who sent them and the status, ``agave.FINISHED``. They come late,
   twice and out of order, and are never refused: ordered by their own time (``order``), each does
   what its status means if the state there allows it, and is history if not.
@@ -23,7 +23,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple, Protocol
 
 from jexevents.lifecycle.order import Key, Tail, extend, ordered
@@ -104,6 +104,8 @@ _PHASES = {
 }
 # Only what administrators do, and retiring, leads on from here.
 _CLOSED = frozenset((FAILED, REJECTED, FINALIZED, RETIRED))
+# What closes a job or opens it again stands once it was let in.
+_STANDING = frozenset(("fail", "reject", "finalize", "retire", "reset", "ready"))
 
 _RESOURCE = (
     "CREATED",
@@ -142,6 +144,9 @@ _UNKNOWN_RANK = _RANKS["HEARTBEAT"]
 AGAVE, TAPIS = "agave", "tapis"
 
 _STEP = timedelta(microseconds=1)
+_EXACT = 2**53  # behind it a double does not hold every integer
+# A job's story begins with its creation, whatever the clocks of others say.
+_BEGIN = datetime.min.replace(tzinfo=timezone.utc)
 
 
 class PipelineEvent(Protocol):
@@ -237,8 +242,19 @@ def allowed(state: str) -> list[str]:
 
 def digest(name: str, data: Mapping[str, Any]) -> str:
     """Give what tells whether an event of an event door says the same as another."""
-    text = json.dumps([name, data], sort_keys=True)
+    text = json.dumps([name, _canonical(data)], sort_keys=True)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _canonical(value: Any) -> Any:
+    """Give a JSON value with its numbers as they are after jsonb had them: 1e3 is 1000 there."""
+    if isinstance(value, float) or (type(value) is int and abs(value) >= _EXACT):
+        number = float(value)
+        whole = number.is_integer() and abs(number) < _EXACT
+        return int(number) if whole else repr(number)
+    if isinstance(value, Mapping):
+        return {name: _canonical(item) for name, item in value.items()}
+    return [_canonical(item) for item in value] if isinstance(value, list) else value
 
 
 def instant(state: PipelineState, now: datetime) -> datetime:
@@ -286,7 +302,8 @@ def _placed(events: Iterable[PipelineEvent]) -> list[tuple[Key, PipelineEvent]]:
 def _key(event: PipelineEvent) -> Key:
     _, dot, status = event.name.partition(".")
     rank = _RANKS.get(status, _UNKNOWN_RANK) if dot else 0
-    return event.occurred_at, rank, event.checksum
+    at = _BEGIN if event.name == CREATE else event.occurred_at
+    return at, rank, event.checksum
 
 
 def _apply(state: PipelineState, place: Key, event: PipelineEvent) -> list[Step]:
@@ -296,8 +313,12 @@ def _apply(state: PipelineState, place: Key, event: PipelineEvent) -> list[Step]
     if is_callback(event.name):
         return _called_back(state, event)
     state.sent = digest(event.name, event.data)
-    # What was allowed when it came in stands, whatever has turned out to be before it.
-    return [_move(state, event, event.name, _TARGETS.get(event.name, state.state))]
+    after = EDGES[event.name].get(state.state)
+    if after is None and event.name in _STANDING:
+        after = _TARGETS[event.name]
+    if after is None:
+        return [Step(event.name, state.state, state.state, False, False, event)]
+    return [_move(state, event, event.name, after)]
 
 
 def _called_back(state: PipelineState, event: PipelineEvent) -> list[Step]:

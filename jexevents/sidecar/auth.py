@@ -115,11 +115,13 @@ class Gate:
     def _admit_known(self, role: Role, attempt: Attempt) -> Caller:
         self._refuse_foreign_origin(attempt)
         client = client_of(attempt.peer, attempt.headers, self.trusted_proxies)
-        self.throttle.check(client.address)
         try:
             return self._by_token_or_nonce(role, attempt, client)
         except Problem as problem:
-            if problem.status == 401:
+            # What is right is let in at once: nobody guesses one of 144 bits, and those who send
+            # nonces that were used up must not keep others of their address out.
+            if problem.status == 401 and (attempt.nonce or "authorization" in attempt.headers):
+                self.throttle.check(client.address)
                 self.throttle.failed(client.address)
             raise
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -130,24 +131,28 @@ class PipelineSurface:
         asked = request.parameters["actor_id"]
         if asked != self.actor:
             raise not_found(f"There is no actor {asked[:80]!r} here.")
-        address = request.caller.address
-        self.throttle.check(address)
+        body = request.body()
+        # By job: who fails at one job must not keep callbacks about others out.
+        slowed = f"{request.caller.address} {_uuid_of(request, body)}"
+        self.throttle.check(slowed)
         try:
-            return self._taken(request)
+            taken = self._taken(request, body)
         except Forbidden:
-            self.throttle.failed(address)
+            self.throttle.failed(slowed)
             raise
+        self.throttle.succeeded(slowed)
+        return taken
 
-    def _taken(self, request: Request) -> dict[str, Any]:
-        body, sender = request.body(), _sender(request)
-        deletion = _deletion(body)
+    def _taken(self, request: Request, body: bytes) -> dict[str, Any]:
+        sender = _sender(request)
+        by_url = {"event", "status"} & request.query.keys()
+        deletion = None if by_url else _deletion(body)
         if deletion is not None:
             job_uuid = self.pipelines.delete(deletion, sender)
             return {"result": "deleted", "event": "delete", "uuid": job_uuid}
-        query = {name: value for name, value in request.query.items() if name != NONCE}
         taken = self.pipelines.take(
             body,
-            query,
+            request.query,
             sender,
             received_at=self.now(),
             idempotency_key=request.idempotency_key(),
@@ -248,8 +253,19 @@ def _deletion(body: bytes) -> dict[str, Any] | None:
         document = strictjson.loads(body)
     except Unacceptable:
         return None
-    names = document.keys() if isinstance(document, dict) else ()
-    return document if "action" in names and "name" not in names else None
+    is_one = isinstance(document, dict) and document.get("action") == "delete"
+    return document if is_one and "name" not in document else None
+
+
+_UUID = re.compile(rb'"uuid"\s*:\s*"([0-9A-Fa-f-]{36})"')
+
+
+def _uuid_of(request: Request, body: bytes) -> str:
+    """Give the job that a message seems to be about: whose token is guessed, if one is."""
+    found = request.query.get("uuid")
+    if found is None and (match := _UUID.search(body)):
+        found = match[1].decode()
+    return (found or "")[:36].lower()
 
 
 def _switch(request: Request, name: str) -> bool:

@@ -28,7 +28,7 @@ class _Failures:
 
 
 class Throttle:
-    """Counts failures by caller; safe to share between threads.
+    """Counts failures by caller, or whatever else is slowed alone; safe to share between threads.
 
     The first ``FREE`` cost nothing; then the wait doubles from a second up to LONGEST_SECONDS. A
     caller that did not fail for FORGOTTEN_SECONDS begins anew. While it waits, what it sends is
@@ -47,6 +47,11 @@ class Throttle:
             left = 0.0 if failures is None else failures.until - self._clock()
         if left > 0:
             raise too_many("Too many failed attempts came from here.", math.ceil(left))
+
+    def succeeded(self, caller: str) -> None:
+        """Forget the failures of this caller."""
+        with self._lock:
+            self._callers.pop(caller, None)
 
     def failed(self, caller: str) -> None:
         """Note a failure."""

@@ -151,11 +151,12 @@ class Batch:
             for checksum, entry in job.entries.items()
             if entry.repeats is None
         ]
-        if not self._looks:
-            for _, _, entry in offered:
-                entry.fresh = True
-        elif offered:
-            self._look(offered)
+        # What a job guards must be known for a repetition before its state is asked.
+        unseen = [one for one in offered if self._looks or (one[0].book and one[0].book.guards)]
+        for _, _, entry in offered:
+            entry.fresh = True
+        if unseen:
+            self._look(unseen)
         if self._claims:
             self._claim([entry for _, _, entry in offered if entry.event.everywhere])
 

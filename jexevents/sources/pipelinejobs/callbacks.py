@@ -13,7 +13,7 @@ from jexevents.errors import Invalid, Unacceptable
 from jexevents.faults import shown
 from jexevents.lifecycle import pipeline
 from jexevents.model import Arrival, Event, Fault, Kind, Position
-from jexevents.sources.pipelinejobs.secret import masked, proof, without
+from jexevents.sources.pipelinejobs.secret import masked, proof, secrets_of, without
 from jexevents.sources.pipelinejobs.words import (
     AGAVE_CALLBACK,
     TAPIS_NOTIFICATION,
@@ -43,6 +43,7 @@ def read_agave(
     if faults:
         raise Invalid(f"This is no {AGAVE_CALLBACK}: {faults[0]}.", faults)
     status, token = status.upper(), parameters.get("token")
+    secret = secrets_of(arrival, token)
     data = {name: value for name, value in document.items() if name not in _NOT_KEPT}
     own = agave_identity(document, status)
     at, offset = _agave_time(document, arrival.received_at)
@@ -54,8 +55,8 @@ def read_agave(
         occurred_at=at,
         occurred_offset=offset,
         received_at=arrival.received_at,
-        data=without(data, token),
-        raw=masked(arrival.body, token),
+        data=without(data, secret),
+        raw=masked(arrival.body, secret),
         checksum=own or identity(pipeline.AGAVE, status, json.dumps(data, sort_keys=True)),
         everywhere=own is not None,
         proof=proof(arrival, token),
@@ -96,6 +97,7 @@ def read_tapis(
     if faults:
         raise Invalid(f"This is no {TAPIS_NOTIFICATION}: {faults[0]}.", faults)
     told, token = document["event"], parameters.get("token")
+    secret = secrets_of(arrival, token)
     inner = _inner(told.get("data"))
     status = _tapis_status(parameters, told, inner)
     sent = {**document, **told}
@@ -109,8 +111,8 @@ def read_tapis(
         occurred_at=at,
         occurred_offset=offset,
         received_at=arrival.received_at,
-        data=without({**told, "data": inner}, token),
-        raw=masked(arrival.body, token),
+        data=without({**told, "data": inner}, secret),
+        raw=masked(arrival.body, secret),
         checksum=identity(pipeline.TAPIS, own or json.dumps(document, sort_keys=True)),
         position=_series(sent),
         everywhere=own is not None,

@@ -12,7 +12,7 @@ from typing import Any
 from jexevents.errors import Invalid
 from jexevents.lifecycle import pipeline
 from jexevents.model import Arrival, Event, Kind, Proof
-from jexevents.sources.pipelinejobs.secret import masked, proof, without
+from jexevents.sources.pipelinejobs.secret import masked, proof, secrets_of, without
 from jexevents.sources.pipelinejobs.words import EVENT, IDEMPOTENCY_KEY, SOURCE, identity, job_key
 from jexevents.validation import SCHEMAS
 
@@ -37,7 +37,7 @@ def read_event(
     faults = SCHEMAS.check(EVENT, said if token is None else {**said, "token": token})
     if faults:
         raise Invalid(f"This is no {EVENT}: {faults[0]}.", faults)
-    key = _own_key(arrival)
+    key, secret = _own_key(arrival), secrets_of(arrival, token)
     return Event(
         kind=Kind.PIPELINE,
         job=job_key(said["uuid"]),
@@ -45,8 +45,8 @@ def read_event(
         name=said["name"],
         occurred_at=arrival.received_at,
         received_at=arrival.received_at,
-        data=without(said.get("data") or {}, token),
-        raw=masked(arrival.body, token),
+        data=without(said.get("data") or {}, secret),
+        raw=masked(arrival.body, secret),
         checksum=secrets.token_bytes(32) if key is None else identity("key", key),
         unless_latest=key is None,
         proof=proof(arrival, token),
@@ -71,6 +71,7 @@ def creation(
     The UUID is one of version 5 over pipeline, archive path and data: who creates the same
     job again finds the first.
     """
+    document = {**document, "pipeline_uuid": document["pipeline_uuid"].lower()}
     parts = [document[name] for name in ("pipeline_uuid", "archive_path", "data")]
     job_uuid = str(uuid.uuid5(_NAMESPACE, json.dumps(parts, sort_keys=True)))
     event = Event(

@@ -21,7 +21,7 @@ from jexevents.lifecycle import pipeline
 from jexevents.model import Arrival, Event, Fault, Reason
 from jexevents.sources.pipelinejobs.callbacks import agave_identity, read_agave, read_tapis
 from jexevents.sources.pipelinejobs.events import read_event
-from jexevents.sources.pipelinejobs.secret import redacted
+from jexevents.sources.pipelinejobs.secret import redacted, secrets_of
 from jexevents.sources.pipelinejobs.words import (
     AGAVE_CALLBACK,
     EVENT,
@@ -72,7 +72,8 @@ def read(arrival: Arrival) -> Event:
     try:
         return _read(arrival)
     except Unacceptable as error:
-        error.kept = redacted(arrival.body, _parameters(arrival).get("token"))
+        secret = secrets_of(arrival, _parameters(arrival).get("token"))
+        error.kept = redacted(arrival.body, secret)
         raise
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from jexevents.model import Arrival, Proof, Secret
 from jexevents.redaction import MASK, redact_text
-from jexevents.sources.pipelinejobs.words import OF_ADMIN
+from jexevents.sources.pipelinejobs.words import NONCE, OF_ADMIN, QUERY
 
 # Short tokens have 16 or 17 characters; those of `jexevents token` more.
 _SHORTEST_TOKEN, _LONGEST_SHORT_TOKEN = 16, 17
@@ -34,28 +35,38 @@ def hashed(token: str) -> bytes:
     return hashlib.sha256(plain.encode("utf-8", "surrogatepass")).digest()
 
 
-def masked(body: bytes, token: str | None) -> bytes:
-    """Give the body without the token, however it was written there."""
-    if not _is_secret(token):
-        return body
-    plain = token.encode("utf-8", "surrogatepass")
-    if plain not in body and b"\\" not in body:
-        return body
-    text = body.replace(plain, MASK.encode())
-    if b"\\" not in body and _is_json(text):
-        return text
-    return json.dumps(without(json.loads(body), token)).encode() if body.strip() else body
+def secrets_of(arrival: Arrival, token: str | None) -> re.Pattern[str] | None:
+    """Give what finds the secrets that came with a message, in either case; None if there are none.
+
+    Anything shorter than a token is none, and to look for it would spoil the text.
+    """
+    nonce = arrival.properties.get(QUERY, {}).get(NONCE)
+    found = [one for one in (token, nonce) if one is not None and len(one) >= _SHORTEST_TOKEN]
+    return re.compile("|".join(map(re.escape, found)), re.IGNORECASE) if found else None
 
 
-def redacted(body: bytes, token: str | None) -> bytes:
-    """Give a body of whatever form without the token, and without what it calls one."""
-    if _is_secret(token):
-        body = body.replace(token.encode("utf-8", "surrogatepass"), MASK.encode())
+def masked(body: bytes, secrets: re.Pattern[str] | None) -> bytes:
+    """Give the body, JSON or nothing, without the secrets, however they were written there."""
+    if secrets is None or not body.strip():
+        return body
+    text = body.decode()
+    if "\\" not in text:
+        plain = secrets.sub(MASK, text)
+        if plain == text or _is_json(plain):
+            return plain.encode()
+    return json.dumps(without(json.loads(text), secrets)).encode()
+
+
+def redacted(body: bytes, secrets: re.Pattern[str] | None = None) -> bytes:
+    """Give a body of whatever form without the secrets, and without what it calls a token."""
     text = body.decode("utf-8", "surrogateescape")
-    return redact_text(text).encode("utf-8", "surrogateescape") if "oken" in text else body
+    if secrets is not None:
+        text = secrets.sub(MASK, text)
+    text = redact_text(text) if "oken" in text else text
+    return text.encode("utf-8", "surrogateescape")
 
 
-def _is_json(text: bytes) -> bool:
+def _is_json(text: str) -> bool:
     try:
         json.loads(text)
     except ValueError:
@@ -63,19 +74,14 @@ def _is_json(text: bytes) -> bool:
     return True
 
 
-def without(value: Any, token: str | None) -> Any:
-    """Give a JSON value with ``***`` in the place of the token."""
-    if not _is_secret(token):
+def without(value: Any, secrets: re.Pattern[str] | None) -> Any:
+    """Give a JSON value with ``***`` in the place of the secrets."""
+    if secrets is None:
         return value
     if isinstance(value, str):
-        return value.replace(token, MASK)
+        return secrets.sub(MASK, value)
     if isinstance(value, list):
-        return [without(item, token) for item in value]
+        return [without(item, secrets) for item in value]
     if isinstance(value, Mapping):
-        return {name.replace(token, MASK): without(item, token) for name, item in value.items()}
+        return {secrets.sub(MASK, name): without(item, secrets) for name, item in value.items()}
     return value
-
-
-def _is_secret(token: str | None) -> bool:
-    """Whether it can be a token; to look for anything shorter would spoil the text."""
-    return token is not None and len(token) >= _SHORTEST_TOKEN
