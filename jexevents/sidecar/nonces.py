@@ -84,7 +84,7 @@ class NonceSurface:
     def revoke(self, request: Request) -> None:
         """End a nonce."""
         asked = request.parameters["id"]
-        if not self.nonces.revoke(asked):
+        if not self.nonces.revoke(asked, request.caller.name):
             raise not_found(f"There is no nonce {asked[:80]!r} that is in force.")
 
 

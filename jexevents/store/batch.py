@@ -183,22 +183,35 @@ class Batch:
         seqs = self._next_seqs(len(new))
         for entry, seq in zip(new, seqs, strict=True):
             entry.seq = seq
+        unclaimed = new
+        while unclaimed:
+            # Whose owner is gone before we see it, its job having been removed, is free again.
+            unclaimed = self._claim_what_is_free(unclaimed)
+
+    def _claim_what_is_free(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Take identities, or find whose they are; gives the entries for which neither went."""
         identities = {
-            "sources": array(entry.event.source for entry in new),
-            "checksums": array(entry.event.checksum for entry in new),
+            "sources": array(entry.event.source for entry in entries),
+            "checksums": array(entry.event.checksum for entry in entries),
         }
         claimed = QUERIES.events.claim_identities(
-            self._connection, **identities, seqs=array(entry.seq for entry in new)
+            self._connection, **identities, seqs=array(entry.seq for entry in entries)
         )
         ours = {seq for (seq,) in claimed}
         known = {
             (source, bytes(checksum)): seq
             for source, checksum, seq in QUERIES.events.identified(self._connection, **identities)
         }
-        for entry in new:
-            if entry.seq not in ours:
-                entry.fresh = False
-                entry.repeats = Entry(None, known[entry.event.source, entry.event.checksum])
+        left = []
+        for entry in entries:
+            if entry.seq in ours:
+                continue
+            owner = known.get((entry.event.source, entry.event.checksum))
+            if owner is None:
+                left.append(entry)
+                continue
+            entry.fresh, entry.repeats = False, Entry(None, owner)
+        return left
 
     def _next_seqs(self, count: int) -> Sequence[int]:
         return QUERIES.events.next_seqs(self._connection, count=count) if count else ()

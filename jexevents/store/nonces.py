@@ -88,12 +88,12 @@ class Nonces:
             row = QUERIES.nonces.use_nonce(connection, sha256=hashed(secret))
             return None if row is None else Use(*row)
 
-    def revoke(self, nonce_id: str) -> bool:
+    def revoke(self, nonce_id: str, credential: str = audit.COMMAND_LINE) -> bool:
         """End a nonce; False where there is none of that id that is still in force."""
         with self._database.transaction() as connection:
             ended = QUERIES.nonces.revoke_nonce(connection, id=nonce_id) > 0
             if ended:
-                audit.note(connection, "nonce.revoke", {"id": nonce_id})
+                audit.note(connection, "nonce.revoke", {"id": nonce_id}, credential)
             return ended
 
     def all(self) -> list[Mapping[str, Any]]:

@@ -21,3 +21,7 @@ order by n.created_at desc, n.id;
 -- name: revoke_nonce!
 -- End a nonce; nothing happens to one that has ended.
 update nonces set revoked_at = now() where id = :id and revoked_at is null;
+
+-- name: revoke_nonces_of!
+-- End the nonces of one job.
+update nonces set revoked_at = now() where job_id = :job_id and revoked_at is null;

@@ -53,7 +53,7 @@ class PipelineJobs:
         """Store the creation of a job, or find the job if it is there, and show it if hidden.
 
         A job that is new gets a token and a nonce of its own; one that is not, only with
-        ``new_token``: its old token is good for nothing then.
+        ``new_token``: its old token and its nonces are good for nothing then.
         """
         made: list[Creation] = []
 
@@ -73,6 +73,7 @@ class PipelineJobs:
             return Creation(job_id, job_is_new=False)
         token = secrets.token_hex(_TOKEN_BYTES)
         QUERIES.pipeline_jobs.give_token(connection, id=job_id, sha256=hashed(token))
+        QUERIES.nonces.revoke_nonces_of(connection, job_id=job_id)
         nonce = nonces.make(connection, note="callback", job_id=job_id)
         if not applied.job_is_new:
             audit.note(connection, "pipelinejob.new_token", {"job": job_id}, credential)

@@ -127,6 +127,9 @@ def test_a_second_token_is_for_administrators_and_ends_the_first(jobs: Jobs) -> 
     assert jobs.send("run").status == 403
     jobs.token = made.json()["token"]
     assert jobs.send("run").status == 200
+    for callback, status in [(jobs.callback, 401), (made.json()["callback"], 200)]:
+        query = dict(parse_qsl(urlsplit(callback).query)) | {"status": "FINISHED"}
+        assert jobs.call("POST", MESSAGES, {**AGAVE, **at(1)}, query, {}).status == status
 
 
 def test_the_callback_that_is_handed_out_works_as_it_is(jobs: Jobs) -> None:
@@ -306,6 +309,17 @@ def test_guessing_is_slowed(jobs: Jobs) -> None:
     slowed = jobs.send("run")
     assert slowed.status == 429
     assert int(slowed.headers["Retry-After"]) >= 1
+    other = jobs.create(archive_path="/products/2").json()
+    document = {"uuid": other["uuid"], "token": other["token"], "name": "run"}
+    assert jobs.call("POST", MESSAGES, document).status == 200
+
+
+def test_a_callback_with_a_wrong_token_takes_nothing_from_the_right_one(jobs: Jobs) -> None:
+    wrong = {**jobs.url, "token": "f" * 16, "status": "FINISHED"}
+    jobs.call("POST", MESSAGES, {**AGAVE, **at(1)}, wrong)
+    assert jobs.state == "CREATED"
+    assert jobs.agave("FINISHED", 1).json()["result"] == "accepted"
+    assert jobs.state == "FINISHED"
 
 
 def test_a_nonce_is_used_as_often_as_it_says(jobs: Jobs) -> None:
@@ -516,10 +530,12 @@ def test_no_reject_has_the_token(jobs: Jobs) -> None:
     deliver(jobs, event)
     deliver(jobs, {**event, "name": "nosuch"})
     deliver(jobs, {"a": []}, {**jobs.url, "event": "nosuch"})
+    deliver(jobs, {**event, "token": jobs.token.upper(), "note": jobs.token})
     rows = jobs.rejects()
-    assert len(rows) == 3
+    assert len(rows) == 4
     for row in rows:
-        assert jobs.token not in json.dumps(row["properties"]) + bytes(row["body"]).decode()
+        kept = json.dumps(row["properties"]) + bytes(row["body"]).decode()
+        assert jobs.token not in kept.lower()
 
 
 # --- looking up

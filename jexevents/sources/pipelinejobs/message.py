@@ -72,9 +72,19 @@ def read(arrival: Arrival) -> Event:
     try:
         return _read(arrival)
     except Unacceptable as error:
-        secret = secrets_of(arrival, _parameters(arrival).get("token"))
-        error.kept = redacted(arrival.body, secret)
+        tokens = _parameters(arrival).get("token"), _token_of(arrival.body)
+        error.kept = redacted(arrival.body, secrets_of(arrival, *tokens))
         raise
+
+
+def _token_of(body: bytes) -> str | None:
+    """Give the token in a body that is no message, if it can be told at all."""
+    try:
+        document = strictjson.loads(body, any_text=True)
+    except Unacceptable:
+        return None
+    token = document.get("token") if isinstance(document, dict) else None
+    return token if isinstance(token, str) else None
 
 
 def _read(arrival: Arrival) -> Event:

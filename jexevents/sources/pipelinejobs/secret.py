@@ -35,13 +35,13 @@ def hashed(token: str) -> bytes:
     return hashlib.sha256(plain.encode("utf-8", "surrogatepass")).digest()
 
 
-def secrets_of(arrival: Arrival, token: str | None) -> re.Pattern[str] | None:
+def secrets_of(arrival: Arrival, *tokens: str | None) -> re.Pattern[str] | None:
     """Give what finds the secrets that came with a message, in either case; None if there are none.
 
     Anything shorter than a token is none, and to look for it would spoil the text.
     """
     nonce = arrival.properties.get(QUERY, {}).get(NONCE)
-    found = [one for one in (token, nonce) if one is not None and len(one) >= _SHORTEST_TOKEN]
+    found = [one for one in (*tokens, nonce) if one is not None and len(one) >= _SHORTEST_TOKEN]
     return re.compile("|".join(map(re.escape, found)), re.IGNORECASE) if found else None
 
 
