@@ -105,19 +105,26 @@ class Pipelines:
         faults = SCHEMAS.check(_DELETION, document)
         if faults:
             raise Invalid(f"This is no {_DELETION}: {faults[0]}.", faults)
-        token = document.get("token")
-        if not sender.is_admin and not (token and self._jobs.is_administrator(hashed(token))):
+        administrator = self._administrator(document, sender)
+        if administrator is None:
             raise Forbidden("Only an administrator can delete a job.")
         job_uuid = document["uuid"].lower()
         row = self._jobs.get(job_uuid)
         if row is None or sender.only_job not in (None, job_uuid):
             raise Forbidden
         if document.get("force"):
-            self._jobs.remove(row["id"], job_uuid, sender.credential)
+            self._jobs.remove(row["id"], job_uuid, administrator)
         else:
-            self._jobs.hide(row["id"], sender.credential)
+            self._jobs.hide(row["id"], administrator)
         log.info("pipelinejob_deleted", job=row["id"], uuid=job_uuid, force=document.get("force"))
         return job_uuid
+
+    def _administrator(self, document: Mapping[str, Any], sender: Sender) -> str | None:
+        """Give the name of the credential by which this comes from an administrator, or None."""
+        if sender.is_admin:
+            return sender.credential
+        token = document.get("token")
+        return self._jobs.administrator(hashed(token)) if token else None
 
     def get(self, job_uuid: str) -> Row | None:
         """One job, or None; hidden ones too (``hidden_at``)."""

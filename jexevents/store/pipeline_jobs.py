@@ -68,7 +68,8 @@ class PipelineJobs:
         self, connection: Connection, applied: Applied, new_token: bool, credential: str
     ) -> Creation:
         job_id = applied.job_id
-        QUERIES.pipeline_jobs.show(connection, id=job_id)
+        if QUERIES.pipeline_jobs.show(connection, id=job_id) > 0:
+            audit.note(connection, "pipelinejob.show", {"job": job_id}, credential)
         if not (applied.job_is_new or new_token):
             return Creation(job_id, job_is_new=False)
         token = secrets.token_hex(_TOKEN_BYTES)
@@ -98,10 +99,11 @@ class PipelineJobs:
                 connection, limit=limit, before=before, hidden=hidden, **given
             )
 
-    def is_administrator(self, token_sha256: bytes) -> bool:
-        """Whether this is the hash of a token in force with the role admin."""
+    def administrator(self, token_sha256: bytes) -> str | None:
+        """The name of the token in force with the role admin that has this hash, or None."""
         with self._database.look() as connection:
-            return any(QUERIES.tokens.administrators(connection, sha256s=array([token_sha256])))
+            rows = QUERIES.tokens.administrators(connection, sha256s=array([token_sha256]))
+            return next((name for _, name in rows), None)
 
     def history(self, job_id: str) -> list[Told]:
         """What a job has been through, in the order of the fold, with the steps it implies."""

@@ -26,7 +26,7 @@ def prove(connection: Connection, events: Sequence[Event]) -> Sequence[Event | F
     tokens = {key: bytes(sha256) for key, sha256 in rows if sha256 is not None}
     secrets = array({event.proof.sha256 for event in asking})
     rows = QUERIES.tokens.administrators(connection, sha256s=secrets)
-    administrators = {bytes(sha256) for (sha256,) in rows}
+    administrators = {bytes(sha256) for sha256, _ in rows}
     return [
         _proven(event, tokens, administrators) if type(event.proof) is Secret else event
         for event in events

@@ -22,8 +22,8 @@ values (:id, :name, :sha256, :roles, :expires_at);
 update tokens set revoked_at = now() where id = :id and revoked_at is null;
 
 -- name: administrators
--- Those of these hashes that are of tokens in force with the role admin.
-select sha256
+-- Those of these hashes that are of tokens in force with the role admin, and the tokens' names.
+select sha256, name
 from tokens
 where sha256 = any(:sha256s::bytea[]) and 'admin' = any(roles) and revoked_at is null
     and (expires_at is null or expires_at > now());

@@ -609,6 +609,9 @@ def test_delete_hides_and_a_creation_shows_again(jobs: Jobs) -> None:
     assert jobs.call("GET", "/pipelinejobs", query="hidden=true").status == 403
     assert jobs.create().status == 200
     assert jobs.call("GET", path).status == 200
+    assert jobs.create().status == 200
+    actions = [action for _, action in audited(jobs) if action.startswith("pipelinejob")]
+    assert actions == ["pipelinejob.hide", "pipelinejob.show"]
 
 
 def test_delete_by_force_leaves_nothing(jobs: Jobs) -> None:
@@ -626,10 +629,17 @@ def test_delete_by_force_leaves_nothing(jobs: Jobs) -> None:
 def test_delete_by_a_message(jobs: Jobs) -> None:
     document = {"uuid": jobs.uuid, "action": "delete", "token": jobs.token}
     assert jobs.call("POST", MESSAGES, document).status == 403
-    document["token"] = jobs.ledger.token(Role.ADMIN, short=True)
+    document["token"] = jobs.ledger.tokens.make("root", [Role.ADMIN], short=True).secret
     answer = jobs.call("POST", MESSAGES, {**document, "force": True})
     assert (answer.status, answer.json()["result"]) == (200, "deleted")
     assert jobs.ledger.count("jobs") == 0
+    assert audited(jobs)[-1] == ("root", "pipelinejob.remove")
+
+
+def audited(jobs: Jobs) -> list[tuple[str, str]]:
+    with jobs.ledger.database.transaction() as connection, connection.cursor() as cursor:
+        cursor.execute("select credential, action from audit order by id")
+        return cursor.fetchall()
 
 
 # --- keeping it for years
