@@ -9,10 +9,8 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import Any, TypeVar
 
-from rich.console import Console
-from rich.table import Table
-
 from jexevents import wiring
+from jexevents.cli.tables import print_table
 from jexevents.config import Config
 from jexevents.rfc3339 import format_utc
 from jexevents.store import migrate
@@ -53,10 +51,7 @@ def show(
     if as_json:
         print(json.dumps(plain, indent=2))
         return
-    table = Table(*heads)
-    for row in plain:
-        table.add_row(*cells(row))
-    Console(soft_wrap=True).print(table)
+    print_table(heads, map(cells, plain))
 
 
 def _plain(value: Any) -> Any:

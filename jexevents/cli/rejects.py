@@ -12,15 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from jexevents import wiring
 from jexevents.cli import rejects_work
 from jexevents.cli.choosing import add_choice, add_filters, chosen, filtered, number
 from jexevents.cli.progress import Meter
-from jexevents.cli.readable import exported, facts, fault_line, lines, safe
+from jexevents.cli.readable import exported, facts, fault_line, lines
+from jexevents.cli.tables import print_table
 from jexevents.cli.words import counted
 from jexevents.config import Config
 from jexevents.exits import Exit
@@ -30,7 +27,6 @@ from jexevents.store.reading import Reading, Row
 from jexevents.store.reject_list import Count, RejectList
 
 _DEFAULT_LIMIT = 20
-_WIDTH = 200
 
 
 def add_to(commands: Any) -> list[argparse.ArgumentParser]:
@@ -154,36 +150,33 @@ def _print_counts(counts: Sequence[Count]) -> None:
     if not counts:
         print("No reject matches.")
         return
-    table = Table("reason", "rejects", "of them cut", "came")
-    for one in counts:
-        table.add_row(one.reason, str(one.rejects), str(one.cut), counted(one.times, "time"))
-    _print(table)
+    print_table(
+        ("reason", "rejects", "of them cut", "came"),
+        [
+            (one.reason, str(one.rejects), str(one.cut), counted(one.times, "time"))
+            for one in counts
+        ],
+    )
 
 
 def _print_table(rows: Sequence[Row]) -> None:
     if not rows:
         return
-    table = Table("id", "reason", "first came", "times", "tried", "origin", "bytes", "fault")
-    for row in rows:
-        tried = format_utc(row["tried_at"]) if row["tried_at"] else ""
-        cells = (
-            str(row["id"]),
-            row["reason"],
-            format_utc(row["received_at"]),
-            str(row["times"]),
-            tried,
-            safe(row["origin"]),
-            f"{row['size']}{' (cut)' if row['cut'] else ''}",
-            fault_line(row),
-        )
-        table.add_row(*map(Text, cells))
-    _print(table)
+    heads = ("id", "reason", "first came", "times", "tried", "origin", "bytes", "fault")
+    print_table(heads, map(_cells, rows))
 
 
-def _print(table: Table) -> None:
-    # A file or a pipe has no width that lines would have to be folded to.
-    width = None if sys.stdout.isatty() else _WIDTH
-    Console(soft_wrap=True, width=width).print(table)
+def _cells(row: Row) -> Sequence[str]:
+    return (
+        str(row["id"]),
+        row["reason"],
+        format_utc(row["received_at"]),
+        str(row["times"]),
+        format_utc(row["tried_at"]) if row["tried_at"] else "",
+        row["origin"],
+        f"{row['size']}{' (cut)' if row['cut'] else ''}",
+        fault_line(row),
+    )
 
 
 def _sum(counts: Sequence[Count]) -> int:

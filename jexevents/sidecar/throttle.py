@@ -46,7 +46,9 @@ class Throttle:
             failures = self._callers.get(caller)
             left = 0.0 if failures is None else failures.until - self._clock()
         if left > 0:
-            raise too_many("Too many failed attempts came from here.", math.ceil(left))
+            seconds = math.ceil(left)
+            detail = f"Too many failed attempts came from here. Try again in {seconds} s."
+            raise too_many(detail, seconds)
 
     def succeeded(self, caller: str) -> None:
         """Forget the failures of this caller."""

@@ -137,15 +137,20 @@ def test_short_tokens_of_administrators(tmp_path, servers):
         assert "--ttl 24h" in done.err
 
 
+# As long as notes are, and no markup of a terminal.
+NOTE = "[red]for the reactor of the nightly pipeline"
+
+
 def test_nonces_are_made_listed_and_revoked(tmp_path, servers):
     config = write_config(tmp_path, servers)
-    made = run("nonce", "make", "--uses", "3", "--ttl", "1h", "--note", "x", "--config", config)
+    made = run("nonce", "make", "--uses", "3", "--ttl", "1h", "--note", NOTE, "--config", config)
     secret = made.out.strip()
     assert len(secret) >= 20
     (row,) = json.loads(run("nonce", "list", "--json", "--config", config).out)
-    assert (row["note"], row["uses"], row["max_uses"]) == ("x", 0, 3)
+    assert (row["note"], row["uses"], row["max_uses"]) == (NOTE, 0, 3)
     table = run("nonce", "list", "--config", config).out
     assert row["id"] in table
+    assert NOTE in table
     assert secret not in table
     assert run("nonce", "revoke", row["id"], "--config", config).code == 0
     assert run("nonce", "revoke", row["id"], "--config", config).code == 64
