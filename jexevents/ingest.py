@@ -150,11 +150,7 @@ class Ingest:
 
     def _refuse_other_content(self, event: Event, applied: Applied) -> None:
         if self._reading.event_data(applied.seq) != event.data:
-            raise Conflict(
-                "This Idempotency-Key was used for an insertion with other content.",
-                [Fault("", "the content sent first with this key", "other content")],
-                remedy="Send a new key with a new insertion.",
-            )
+            raise other_content()
 
     def _store(self, batch: Sequence[Message]) -> list[Outcome]:
         read = [message.content for message in batch]
@@ -202,6 +198,15 @@ class Ingest:
             if isinstance(content, Event) and content.proof is not None:
                 arrival = arrival._replace(body=content.raw)  # which has no secrets any more
             return self._store([Message(arrival, failed(arrival, error))])[0]
+
+
+def other_content() -> Conflict:
+    """Give the fault of an Idempotency-Key that was used for something else."""
+    return Conflict(
+        "This Idempotency-Key was used with other content.",
+        [Fault("", "the content sent first with this key", "other content")],
+        remedy="Send a new key with a new content.",
+    )
 
 
 def read_all(doors: Doors, arrivals: Sequence[Arrival]) -> list[Event | Reject]:

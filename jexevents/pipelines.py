@@ -9,13 +9,14 @@ from typing import Any
 
 from jexevents.errors import Conflict, Forbidden, Invalid
 from jexevents.faults import shown
-from jexevents.ingest import Ingest
+from jexevents.ingest import Ingest, other_content
 from jexevents.lifecycle import pipeline
 from jexevents.logs import get_logger
-from jexevents.model import Arrival, Fault, Outcome
+from jexevents.model import Arrival, Event, Fault, Outcome
 from jexevents.sources.pipelinejobs.events import creation
 from jexevents.sources.pipelinejobs.secret import hashed
 from jexevents.sources.pipelinejobs.words import IDEMPOTENCY_KEY, OF_ADMIN, PIPELINE_DOOR, QUERY
+from jexevents.store.offers import Applied
 from jexevents.store.pipeline_jobs import Creation, PipelineJobs, Row, Told
 from jexevents.validation import SCHEMAS
 
@@ -62,7 +63,8 @@ class Pipelines:
     ) -> Taken:
         """Take a message about a job; ``query`` is what stood in its URL.
 
-        Raises Malformed, Invalid, Conflict, Forbidden; see Ingest.take.
+        Raises Malformed, Invalid, Conflict, Forbidden; see Ingest.take. Conflict also where the
+        Idempotency-Key was used for another event of the job.
         """
         properties: dict[str, Any] = {QUERY: dict(query)}
         if idempotency_key is not None:
@@ -73,7 +75,16 @@ class Pipelines:
         event, applied = self._ingest.take(arrival, sender.only_job)
         if applied.job_is_sealed and not pipeline.is_callback(event.name):
             raise Conflict("The job's story was pruned long after its end; nothing can change it.")
+        if idempotency_key is not None and applied.outcome is Outcome.DUPLICATE:
+            self._refuse_other_content(event, applied)
         return Taken(event.job.key, event.name, applied.outcome is Outcome.ACCEPTED)
+
+    def _refuse_other_content(self, event: Event, applied: Applied) -> None:
+        # Callbacks are told apart by what they say of themselves, whatever the key.
+        if pipeline.is_callback(event.name) or applied.job_is_sealed or applied.seq is None:
+            return
+        if self._jobs.said(applied.seq) not in (None, pipeline.digest(event.name, event.data)):
+            raise other_content()
 
     def create(
         self,

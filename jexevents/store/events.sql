@@ -97,9 +97,9 @@ select * from (
 where bytes_before < :max_bytes
 order by seq desc;
 
--- name: event_data$
+-- name: event_said^
 -- What one event says.
-select data from events where seq = :seq;
+select name, data from events where seq = :seq;
 
 -- name: latest_events
 -- A page of all events, those of no job included, the last stored first; bounded as above.

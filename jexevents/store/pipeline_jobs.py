@@ -105,6 +105,12 @@ class PipelineJobs:
             rows = QUERIES.tokens.administrators(connection, sha256s=array([token_sha256]))
             return next((name for _, name in rows), None)
 
+    def said(self, seq: int) -> str | None:
+        """The digest of what an event says (lifecycle.pipeline.digest); None if it is gone."""
+        with self._database.look() as connection:
+            row = QUERIES.events.event_said(connection, seq=seq)
+            return None if row is None else pipeline.digest(*row)
+
     def history(self, job_id: str) -> list[Told]:
         """What a job has been through, in the order of the fold, with the steps it implies."""
         with self._database.look() as connection:

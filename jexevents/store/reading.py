@@ -84,7 +84,8 @@ class Reading:
     def event_data(self, seq: int) -> Any:
         """What one event says, or None."""
         with self._database.look() as connection:
-            return QUERIES.events.event_data(connection, seq=seq)
+            row = QUERIES.events.event_said(connection, seq=seq)
+            return None if row is None else row[1]
 
     def rejects(self, *, limit: int, before: int | None = None, **filters: Any) -> list[Row]:
         """A page of rejects, the newest first, bounded by PAGE_BYTES.

@@ -220,13 +220,28 @@ def test_index_indexed_index_again(jobs: Jobs) -> None:
 
 def test_a_key_tells_a_repetition_from_a_new_event(jobs: Jobs) -> None:
     def send(name: str, key: str) -> str:
-        document = {"uuid": jobs.uuid, "token": jobs.token, "name": name}
-        fields = {**jobs.writer, "HTTP_IDEMPOTENCY_KEY": key}
-        return jobs.call("POST", MESSAGES, document, who=fields).json()["result"]
+        return jobs.send(name, keyed(jobs, key)).json()["result"]
 
     assert [send("run", "1"), send("update", "2"), send("update", "3")] == ["accepted"] * 3
     assert [send("run", "1"), send("update", "2")] == ["duplicate"] * 2
     assert len(jobs.job()["history"]) == 4
+
+
+def test_a_key_is_good_for_one_event(jobs: Jobs) -> None:
+    who = keyed(jobs, "1")
+    numbers = {"n": 1e30, "m": 1.0}
+    assert jobs.send("run", who, data=numbers).status == 200
+    assert jobs.send("run", who, data=numbers).json()["result"] == "duplicate"
+    for name, data in [("run", {}), ("update", numbers)]:
+        answer = jobs.send(name, who, data=data)
+        assert answer.status == 409
+        assert "Idempotency-Key" in answer.json()["detail"]
+    assert len(jobs.job()["history"]) == 2
+    assert jobs.rejects() == []
+
+
+def keyed(jobs: Jobs, key: str) -> dict[str, str]:
+    return {**jobs.writer, "HTTP_IDEMPOTENCY_KEY": key}
 
 
 def test_url_parameters_make_an_event_of_the_body(jobs: Jobs) -> None:
