@@ -41,6 +41,11 @@ _BENDS: Mapping[tuple[str, str], float] = {
     (pipeline.VALIDATING, pipeline.RETIRED): 20,
     (pipeline.FINISHED, pipeline.RETIRED): 14,
 }
+# Where nothing is said: of two edges that are opposite each is on its own side, and the way back to
+# RESET bows around the states below.
+_PAIRS = frozenset(pair for targets in EDGES.values() for pair in targets.items())
+_OPPOSITE_BEND = 22
+_RESET_BENDS: Mapping[str, float] = {pipeline.RETIRED: -30, pipeline.CREATED: 0, pipeline.FAILED: 0}
 _RESET_BEND = 60
 
 _STYLE = """
@@ -154,9 +159,11 @@ def _drawn(edge: _Edge) -> str:
 def _curve(edge: _Edge) -> tuple[tuple[float, float], ...]:
     """Give start, control point and end, the ends on the borders of the two boxes."""
     (x1, y1), (x2, y2) = _PLACES[edge.before], _PLACES[edge.after]
-    bend = _BENDS.get((edge.before, edge.after), 0)
     if edge.after == pipeline.RESET:
-        bend = _RESET_BEND
+        bend = _RESET_BENDS.get(edge.before, _RESET_BEND)
+    else:
+        usual = _OPPOSITE_BEND if (edge.after, edge.before) in _PAIRS else 0
+        bend = _BENDS.get((edge.before, edge.after), usual)
     length = math.hypot(x2 - x1, y2 - y1)
     bow = (
         (x1 + x2) / 2 - (y2 - y1) / length * bend * 2,
