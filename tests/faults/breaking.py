@@ -58,7 +58,7 @@ def failing(uri: str, what: str) -> Iterator[None]:
         script += _FAILING_COMMIT
     wait_until(lambda: _done(uri, script), 20, "the triggers")
     yield
-    wait_until(lambda: _done(uri, "drop schema if exists faults cascade"), 20, "their end")
+    wait_until(lambda: _done(uri, "drop schema if exists faults cascade"), 60, "their end")
 
 
 def failures(uri: str) -> int:
