@@ -99,7 +99,7 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
     throttle, nonces = Throttle(), Nonces(front)
     routes = [
         *_routes(config, front, metrics, presence, consumer),
-        *wiring.pipeline_surface(config, front, metrics, throttle).routes(),
+        *wiring.pipeline_surface(config, front, metrics, throttle, _now).routes(),
         *NonceSurface(nonces, _now).routes(),
         *schemas_surface.routes(SCHEMAS),
         *metrics_surface.routes(metrics.exposition),

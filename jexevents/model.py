@@ -74,6 +74,9 @@ class Reason(str, Enum):
 # Stands alone in the headers of an arrival whose own could not be read, with their first bytes.
 UNREADABLE_HEADERS = "x-jexevents-unreadable"
 
+# The parameter of a URL by which a nonce comes.
+NONCE = "x-nonce"
+
 
 class Outcome(str, Enum):
     """What became of one message.

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
+from typing import Any
 
 from jexevents.errors import Invalid, Malformed
 from jexevents.faults import shown
@@ -73,6 +74,11 @@ def parse(text: str) -> Timestamp:
 def format_utc(at: datetime) -> str:
     """Write an aware instant in UTC with ``Z``, with no more digits of a fraction than it needs."""
     return _written(_aware(at).astimezone(timezone.utc)) + "Z"
+
+
+def plain(value: Any) -> Any:
+    """Give a value as JSON has it where it is an instant, as ``format_utc``; others as they are."""
+    return format_utc(value) if isinstance(value, datetime) else value
 
 
 def format_at(at: datetime, offset: str) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import datetime
 from pathlib import Path
 
 from jexevents.broker.session import Intake
@@ -23,6 +23,7 @@ from jexevents.sources.condor.message import reader as condor_reader
 from jexevents.sources.doors import Doors
 from jexevents.sources.pipelinejobs import message as pipelinejobs
 from jexevents.sources.pipelinejobs.words import PIPELINE_DOOR
+from jexevents.store import migrate
 from jexevents.store.database import Database
 from jexevents.store.ledger import Ledger
 from jexevents.store.pipeline_jobs import PipelineJobs
@@ -52,6 +53,17 @@ def database(config: Config, name: str = "jexevents") -> Iterator[Database]:
         yield from _pool(config, server.start(), name)
 
 
+@contextmanager
+def ledger_database(config: Config) -> Iterator[Database]:
+    """Give the database, closed at the end, after a look whether its schema is ours.
+
+    Raises SchemaVersionError.
+    """
+    with database(config) as pool:
+        migrate.check(pool)
+        yield pool
+
+
 def _pool(config: Config, dsn: str, name: str) -> Iterator[Database]:
     pool = Database(
         dsn,
@@ -77,7 +89,10 @@ def front(config: Config, database: Database) -> Database:
 
 def ingest(config: Config, database: Database, observer: IngestObserver = NOBODY) -> Ingest:
     """Give the way into the ledger."""
-    ledger = _ledger(config, database)
+    return _ingest(config, database, _ledger(config, database), observer)
+
+
+def _ingest(config: Config, database: Database, ledger: Ledger, observer: IngestObserver) -> Ingest:
     return Ingest(ledger, Reading(database), doors(config), observer)
 
 
@@ -87,18 +102,22 @@ def retry(config: Config, database: Database) -> Retry:
 
 
 def pipeline_surface(
-    config: Config, database: Database, observer: IngestObserver, throttle: Throttle
+    config: Config,
+    database: Database,
+    observer: IngestObserver,
+    throttle: Throttle,
+    now: Callable[[], datetime],
 ) -> PipelineSurface:
     """Give the surface of PipelineJobs."""
     ledger = _ledger(config, database)
-    way_in = Ingest(ledger, Reading(database), doors(config), observer)
+    way_in = _ingest(config, database, ledger, observer)
     return PipelineSurface(
         Pipelines(way_in, PipelineJobs(database, ledger)),
         throttle,
         actor=config.pipeline_actor,
         public_url=config.public_url or "",
         max_body_bytes=config.pipeline_max_body_bytes,
-        now=lambda: datetime.now(timezone.utc),
+        now=now,
     )
 
 

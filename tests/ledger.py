@@ -98,7 +98,7 @@ def open_ledger(uri: str, zone: tzinfo = timezone.utc) -> Iterator[TestLedger]:
     routes = [
         *Jex(ingest, reading, "", now).routes(),
         *LedgerSurface(reading).routes(),
-        *wiring.pipeline_surface(config, database, NOBODY, throttle).routes(),
+        *wiring.pipeline_surface(config, database, NOBODY, throttle, now).routes(),
         *NonceSurface(Nonces(database), now).routes(),
         *schemas.routes(SCHEMAS),
     ]

@@ -23,6 +23,7 @@ from jexevents.tryout.private import free_port
 
 __all__ = [
     "ROOT",
+    "Clock",
     "administer",
     "assert_nothing_runs",
     "database_uri",
@@ -34,6 +35,17 @@ __all__ = [
     "unique",
     "wait_until",
 ]
+
+
+class Clock:
+    """A clock that goes on when a test says so; in seconds."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        """Give the time."""
+        return self.now
+
 
 ROOT = Path(__file__).resolve().parent.parent
 T = TypeVar("T")

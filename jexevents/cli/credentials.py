@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -12,20 +13,42 @@ from typing import Any, TypeVar
 from jexevents import wiring
 from jexevents.cli.tables import print_table
 from jexevents.config import Config
-from jexevents.rfc3339 import format_utc
-from jexevents.store import migrate
+from jexevents.exits import Exit
+from jexevents.rfc3339 import plain
 from jexevents.store.database import Database
 
 T = TypeVar("T")
 Row = Mapping[str, Any]
+Run = Callable[[argparse.Namespace, Config], Exit]
 
 
 @contextmanager
 def opened(config: Config, make: Callable[[Database], T]) -> Iterator[T]:
     """Give what ``make`` makes of the configured database, its schema checked first."""
-    with wiring.database(config) as database:
-        migrate.check(database)
+    with wiring.ledger_database(config) as database:
         yield make(database)
+
+
+def add_list_and_revoke(
+    actions: Any, what: str, listing: Run, revoke: Run
+) -> list[argparse.ArgumentParser]:
+    """Add the actions ``list`` and ``revoke`` of a command for ``what``; give their parsers."""
+    listed = actions.add_parser("list", help=f"list the {what}s, without their secrets")
+    listed.add_argument("--json", action="store_true", help="print JSON")
+    listed.set_defaults(run=listing)
+    revoked = actions.add_parser("revoke", help=f"end a {what}")
+    revoked.add_argument("id", help=f"the id that `{what} list` shows")
+    revoked.set_defaults(run=revoke)
+    return [listed, revoked]
+
+
+def tell_revoked(what: str, asked: str, *, done: bool, then: str = "") -> Exit:
+    """Say whether one was revoked, and what comes of it; give the exit code."""
+    if done:
+        print(f"{what.capitalize()} {asked} is revoked.{then}")
+        return Exit.OK
+    print(f"jexevents: there is no {what} {asked} that is in force.", file=sys.stderr)
+    return Exit.USAGE
 
 
 def end_of(ttl: timedelta | None) -> datetime | None:
@@ -47,12 +70,8 @@ def show(
     as_json: bool,
 ) -> None:
     """Print rows as JSON, or as a table of ``cells`` under ``heads``."""
-    plain = [{name: _plain(value) for name, value in row.items()} for row in rows]
+    shown = [{name: plain(value) for name, value in row.items()} for row in rows]
     if as_json:
-        print(json.dumps(plain, indent=2))
+        print(json.dumps(shown, indent=2))
         return
-    print_table(heads, map(cells, plain))
-
-
-def _plain(value: Any) -> Any:
-    return format_utc(value) if isinstance(value, datetime) else value
+    print_table(heads, map(cells, shown))

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import Any
 
-from jexevents.cli.credentials import Row, end_of, opened, show, show_secret
+from jexevents.cli.credentials import (
+    Row,
+    add_list_and_revoke,
+    end_of,
+    opened,
+    show,
+    show_secret,
+    tell_revoked,
+)
 from jexevents.cli.durations import duration
 from jexevents.config import Config
 from jexevents.exits import Exit
@@ -24,13 +31,7 @@ def add_to(commands: Any) -> list[argparse.ArgumentParser]:
     make.add_argument("--ttl", type=duration, help="how long it works, like 90m, 12h or 30d")
     make.add_argument("--note", default="", help="whom or what it is for")
     make.set_defaults(run=_make)
-    listed = actions.add_parser("list", help="list the nonces, without their secrets")
-    listed.add_argument("--json", action="store_true", help="print JSON")
-    listed.set_defaults(run=_list)
-    revoke = actions.add_parser("revoke", help="end a nonce")
-    revoke.add_argument("id", help="the id that `nonce list` shows")
-    revoke.set_defaults(run=_revoke)
-    return [make, listed, revoke]
+    return [make, *add_list_and_revoke(actions, "nonce", _list, _revoke)]
 
 
 def _uses(text: str) -> int:
@@ -61,8 +62,5 @@ def _cells(row: Row) -> list[str]:
 
 def _revoke(options: argparse.Namespace, config: Config) -> Exit:
     with opened(config, Nonces) as nonces:
-        if nonces.revoke(options.id):
-            print(f"Nonce {options.id} is revoked.")
-            return Exit.OK
-    print(f"jexevents: there is no nonce {options.id} that is in force.", file=sys.stderr)
-    return Exit.USAGE
+        done = nonces.revoke(options.id)
+    return tell_revoked("nonce", options.id, done=done)

@@ -14,7 +14,6 @@ from jexevents.cli.words import counted
 from jexevents.config import Config
 from jexevents.exits import Exit
 from jexevents.rfc3339 import format_utc
-from jexevents.store import migrate
 from jexevents.store.prune import JOBS, Prune
 
 _SHORTEST = timedelta(days=1)
@@ -47,8 +46,7 @@ def run(options: argparse.Namespace, config: Config) -> Exit:
         print("jexevents: less than a day needs --force.", file=sys.stderr)
         return Exit.USAGE
     before = datetime.now(timezone.utc) - options.older_than
-    with wiring.database(config) as database:
-        migrate.check(database)
+    with wiring.ledger_database(config) as database:
         prune = Prune(database, before, wiring.recognise)
         counts = prune.counts()
         print(f"Older than {format_utc(before)}: {_listed(counts)}.", flush=True)

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jexevents.rfc3339 import format_utc
+from jexevents.rfc3339 import plain
 
 Row = Mapping[str, Any]
 
@@ -41,9 +41,9 @@ def safe(text: str, kept: str = "") -> str:
 
 def facts(row: Row) -> dict[str, Any]:
     """Give what is known of a reject beside its body, as JSON values."""
-    plain = {name: _plain(row[name]) for name in _FACTS}
-    plain["sha256"] = bytes(row["sha256"]).hex()
-    return plain | {"reasons": row["reasons"], "properties": row["properties"]}
+    known = {name: plain(row[name]) for name in _FACTS}
+    known["sha256"] = bytes(row["sha256"]).hex()
+    return known | {"reasons": row["reasons"], "properties": row["properties"]}
 
 
 def exported(row: Row) -> dict[str, Any]:
@@ -110,10 +110,6 @@ def _dump(body: bytes) -> Iterator[str]:
         piece = body[start : start + _WIDTH]
         ascii_text = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in piece)
         yield f"  {start:06x}  {piece.hex(' '):<{3 * _WIDTH}} {ascii_text}"
-
-
-def _plain(value: Any) -> Any:
-    return format_utc(value) if hasattr(value, "isoformat") else value
 
 
 def _escape(character: str) -> str:

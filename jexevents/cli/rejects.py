@@ -22,7 +22,6 @@ from jexevents.cli.words import counted
 from jexevents.config import Config
 from jexevents.exits import Exit
 from jexevents.rfc3339 import format_utc
-from jexevents.store import migrate
 from jexevents.store.reading import Reading, Row
 from jexevents.store.reject_list import Count, RejectList
 
@@ -69,7 +68,7 @@ def _add_export(actions: Any) -> argparse.ArgumentParser:
 
 def _list(options: argparse.Namespace, config: Config) -> Exit:
     choice = filtered(options)
-    with _database(config) as database:
+    with wiring.ledger_database(config) as database:
         rejects = RejectList(database)
         counts = rejects.counts(choice)
         rows = rejects.newest(choice, options.limit)
@@ -82,7 +81,7 @@ def _list(options: argparse.Namespace, config: Config) -> Exit:
 
 
 def _show(options: argparse.Namespace, config: Config) -> Exit:
-    with _database(config) as database:
+    with wiring.ledger_database(config) as database:
         row = Reading(database).reject(options.id)
     if row is None:
         print(f"jexevents: there is no reject {options.id}.", file=sys.stderr)
@@ -96,7 +95,7 @@ def _export(options: argparse.Namespace, config: Config) -> Exit:
     choice = chosen(options)
     if choice is None:
         return rejects_work.refuse_choice()
-    with _database(config) as database:
+    with wiring.ledger_database(config) as database:
         rejects = RejectList(database)
         code = rejects_work.say_missing(rejects, choice)
         counts = rejects.counts(choice)
@@ -127,13 +126,6 @@ def _output(path: Path | None) -> Iterator[TextIO]:
                 Path(file.name).unlink(missing_ok=True)
     except OSError as error:
         raise rejects_work.CannotWrite(f"{path} cannot be written: {error.strerror}.") from error
-
-
-@contextmanager
-def _database(config: Config) -> Iterator[Any]:
-    with wiring.database(config) as database:
-        migrate.check(database)
-        yield database
 
 
 def _document(counts: Sequence[Count], rows: Sequence[Row]) -> dict[str, Any]:

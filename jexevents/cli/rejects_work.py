@@ -18,7 +18,6 @@ from jexevents.errors import JexError, Unavailable
 from jexevents.exits import Exit
 from jexevents.retry import Tally
 from jexevents.rfc3339 import format_utc
-from jexevents.store import migrate
 from jexevents.store.database import Database
 from jexevents.store.reject_list import Choice, Count, RejectList
 
@@ -92,8 +91,7 @@ def _on_chosen(
         if choice is None:
             return refuse_choice()
         logs.configure("error", sys.stderr)
-        with wiring.database(config) as database:
-            migrate.check(database)
+        with wiring.ledger_database(config) as database:
             rejects = RejectList(database)
             code = say_missing(rejects, choice)
             counts = rejects.counts(choice)

@@ -7,7 +7,15 @@ import sys
 from datetime import timedelta
 from typing import Any
 
-from jexevents.cli.credentials import Row, end_of, opened, show, show_secret
+from jexevents.cli.credentials import (
+    Row,
+    add_list_and_revoke,
+    end_of,
+    opened,
+    show,
+    show_secret,
+    tell_revoked,
+)
 from jexevents.cli.durations import duration
 from jexevents.config import Config
 from jexevents.exits import Exit
@@ -15,6 +23,7 @@ from jexevents.model import Role
 from jexevents.store.tokens import Tokens
 
 _LONGEST_SHORT = timedelta(hours=24)
+_FORGOTTEN = " A running daemon forgets it within seconds."
 
 
 def add_to(commands: Any) -> list[argparse.ArgumentParser]:
@@ -38,13 +47,7 @@ def add_to(commands: Any) -> list[argparse.ArgumentParser]:
         "needs a --ttl of 24 hours at most",
     )
     make.set_defaults(run=_make)
-    listed = actions.add_parser("list", help="list the tokens, without their secrets")
-    listed.add_argument("--json", action="store_true", help="print JSON")
-    listed.set_defaults(run=_list)
-    revoke = actions.add_parser("revoke", help="end a token")
-    revoke.add_argument("id", help="the id that `token list` shows")
-    revoke.set_defaults(run=_revoke)
-    return [make, listed, revoke]
+    return [make, *add_list_and_revoke(actions, "token", _list, _revoke)]
 
 
 def _make(options: argparse.Namespace, config: Config) -> Exit:
@@ -72,8 +75,5 @@ def _cells(row: Row) -> list[str]:
 
 def _revoke(options: argparse.Namespace, config: Config) -> Exit:
     with opened(config, Tokens) as tokens:
-        if tokens.revoke(options.id):
-            print(f"Token {options.id} is revoked. A running daemon forgets it within seconds.")
-            return Exit.OK
-    print(f"jexevents: there is no token {options.id} that is in force.", file=sys.stderr)
-    return Exit.USAGE
+        done = tokens.revoke(options.id)
+    return tell_revoked("token", options.id, done=done, then=_FORGOTTEN)

@@ -16,7 +16,6 @@ from jexevents.config import Config
 from jexevents.errors import Unacceptable
 from jexevents.exits import Exit
 from jexevents.model import Kind
-from jexevents.store import migrate
 from jexevents.store.examination import Difference
 from jexevents.store.verify import Scope, Verification
 
@@ -49,8 +48,7 @@ def run(options: argparse.Namespace, config: Config) -> Exit:
     kind = None if options.kind is None else Kind(options.kind)
     scope = Scope(kind, tuple(options.key), options.since, options.until)
     shown = as_json if options.json else as_line
-    with wiring.database(config) as database:
-        migrate.check(database)
+    with wiring.ledger_database(config) as database:
         verification = Verification(database, scope, wiring.recognise)
         return _verify(verification, shown)
 
@@ -84,9 +82,7 @@ def as_json(found: Difference) -> str:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return rfc3339.format_utc(value)
-    return value.hex() if isinstance(value, bytes) else value
+    return value.hex() if isinstance(value, bytes) else rfc3339.plain(value)
 
 
 def _one_line(text: str) -> str:

@@ -47,7 +47,7 @@ STATES = (
     RESET,
 )
 
-CREATE, DELETE = "create", "delete"
+CREATE = "create"
 
 
 def _all_to(target: str, *sources: str) -> dict[str, str]:
@@ -226,13 +226,19 @@ class Step(NamedTuple):
 
 def is_callback(name: str) -> bool:
     """Whether an event of this name is a callback, and not one of an event door."""
-    return "." in name
+    return status_of(name) is not None
+
+
+def status_of(name: str) -> str | None:
+    """Give the status that a callback of this name tells, None for an event of an event door."""
+    _, dot, status = name.partition(".")
+    return status if dot else None
 
 
 def edge_of(name: str) -> str:
     """Give the edge that an event of this name is about: its own, or that of the status."""
-    _, dot, status = name.partition(".")
-    return STATUSES.get(status, UNKNOWN_STATUS) if dot else name
+    status = status_of(name)
+    return name if status is None else STATUSES.get(status, UNKNOWN_STATUS)
 
 
 def allowed(state: str) -> list[str]:
@@ -300,8 +306,8 @@ def _placed(events: Iterable[PipelineEvent]) -> list[tuple[Key, PipelineEvent]]:
 
 
 def _key(event: PipelineEvent) -> Key:
-    _, dot, status = event.name.partition(".")
-    rank = _RANKS.get(status, _UNKNOWN_RANK) if dot else 0
+    status = status_of(event.name)
+    rank = 0 if status is None else _RANKS.get(status, _UNKNOWN_RANK)
     at = _BEGIN if event.name == CREATE else event.occurred_at
     return at, rank, event.checksum
 
@@ -372,6 +378,4 @@ def _reason(event: PipelineEvent) -> str | None:
         text = event.data.get(name)
         if isinstance(text, str) and text:
             return text
-    if edge_of(event.name) == "fail" and is_callback(event.name):
-        return event.name.partition(".")[2]
-    return None
+    return status_of(event.name) if edge_of(event.name) == "fail" else None

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
-from datetime import datetime
 from typing import Any, TypeVar
 
 from jexevents import rfc3339
@@ -52,9 +51,7 @@ def opened(kind_of_state: type[S], events: Iterable[E]) -> tuple[S, list[E]]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return rfc3339.format_utc(value)
-    return _plain_tail(value) if isinstance(value, Tail) else value
+    return _plain_tail(value) if isinstance(value, Tail) else rfc3339.plain(value)
 
 
 def _plain_tail(tail: Tail) -> dict[str, Any]:

@@ -16,12 +16,12 @@ import bottle
 
 from jexevents.errors import JexError
 from jexevents.logs import get_logger, shows
+from jexevents.model import NONCE
 from jexevents.observers import NOBODY, RequestObserver
 from jexevents.sidecar import problems
 from jexevents.sidecar.auth import ANONYMOUS, Attempt, Gate
 from jexevents.sidecar.problems import Problem
 from jexevents.sidecar.requests import (
-    NONCE,
     Headers,
     Request,
     content_length,

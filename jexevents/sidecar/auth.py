@@ -79,7 +79,7 @@ class Gate:
     trusted_proxies: Sequence[Network] = ()
     hosts: KnownHosts = field(default_factory=KnownHosts)
     use_nonce: Callable[[str], Use | None] = lambda _secret: None
-    throttle: Throttle = field(default_factory=lambda: Throttle())
+    throttle: Throttle = field(default_factory=Throttle)
     now: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
     _refusals: Counter = field(default_factory=lambda: Counter(), init=False)
 

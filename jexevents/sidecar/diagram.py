@@ -7,7 +7,7 @@ where it is stand in its state. Colours follow the reader's preference for light
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
@@ -120,10 +120,8 @@ def draw(steps: Sequence[Step] = (), state: str | None = None) -> str:
 
 def _edges(steps: Iterable[Step]) -> list[_Edge]:
     names: dict[tuple[str, str], list[str]] = {}
-    for name, targets in EDGES.items():
-        for before, after in targets.items():
-            if before != after and after != pipeline.RESET:
-                names.setdefault((before, after), []).append(name)
+    for name, before, after in _leading_on():
+        names.setdefault((before, after), []).append(name)
     numbers: dict[tuple[str, str], list[int]] = {}
     implied: dict[tuple[str, str], bool] = {}
     moves = [step for step in steps if step.moved and step.before != step.after]
@@ -136,6 +134,14 @@ def _edges(steps: Iterable[Step]) -> list[_Edge]:
         _Edge(*pair, tuple(told), tuple(numbers.get(pair, ())), implied.get(pair, False))
         for pair, told in names.items()
     ]
+
+
+def _leading_on() -> Iterator[tuple[str, str, str]]:
+    """Give event, state before and after of all edges to another state, save those to RESET."""
+    for name, targets in EDGES.items():
+        for before, after in targets.items():
+            if after not in (before, pipeline.RESET):
+                yield name, before, after
 
 
 def _drawn(edge: _Edge) -> str:
@@ -225,10 +231,7 @@ def _described(steps: Sequence[Step]) -> str:
     """Say in words what is drawn, for those who do not see it."""
     if not steps:
         return "; ".join(
-            f"{name} leads to {after} from {before}"
-            for name, targets in EDGES.items()
-            for before, after in targets.items()
-            if before != after and after != pipeline.RESET
+            f"{name} leads to {after} from {before}" for name, before, after in _leading_on()
         )
     return "; ".join(
         f"{step.name}{' (implied)' if step.implied else ''}: {step.before} to {step.after}"

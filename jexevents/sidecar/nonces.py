@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from jexevents.model import Role
-from jexevents.rfc3339 import format_utc
+from jexevents.rfc3339 import plain
 from jexevents.sidecar.problems import not_found
 from jexevents.sidecar.requests import Request
 from jexevents.sidecar.responses import Response
@@ -72,13 +72,13 @@ class NonceSurface:
             "nonce": new.secret,
             "note": order.get("note") or "",
             "max_uses": uses,
-            "expires_at": None if expires_at is None else format_utc(expires_at),
+            "expires_at": plain(expires_at),
         }
         return Response(201, made)
 
     def all(self, _request: Request) -> dict[str, Any]:
         """List the nonces."""
-        rows = [{name: _plain(value) for name, value in row.items()} for row in self.nonces.all()]
+        rows = [{name: plain(value) for name, value in row.items()} for row in self.nonces.all()]
         return {"items": rows, "next": None}
 
     def revoke(self, request: Request) -> None:
@@ -86,7 +86,3 @@ class NonceSurface:
         asked = request.parameters["id"]
         if not self.nonces.revoke(asked, request.caller.name):
             raise not_found(f"There is no nonce {asked[:80]!r} that is in force.")
-
-
-def _plain(value: Any) -> Any:
-    return format_utc(value) if isinstance(value, datetime) else value

@@ -11,13 +11,13 @@ from urllib.parse import quote
 
 from jexevents import strictjson
 from jexevents.errors import Forbidden, Unacceptable
-from jexevents.model import Role
+from jexevents.model import NONCE, Role
 from jexevents.pipelines import Pipelines, Sender
 from jexevents.sidecar import diagram
 from jexevents.sidecar.paging import PAGE, filter_of, limit_of, page, uuid_or_none
 from jexevents.sidecar.problems import forbidden, malformed, not_found
 from jexevents.sidecar.records import pipeline_job, pipeline_step
-from jexevents.sidecar.requests import NONCE, Request
+from jexevents.sidecar.requests import Request
 from jexevents.sidecar.responses import Response
 from jexevents.sidecar.routes import Route
 from jexevents.sidecar.throttle import Throttle
@@ -28,6 +28,7 @@ _SVG = "image/svg+xml"
 _SWITCHES = {"true": True, "1": True, "false": False, "0": False}
 # Agave puts the status into the URL where this stands.
 _STATUS_MACRO = "${JOB_STATUS}"
+_UUID = re.compile(rb'"uuid"\s*:\s*"([0-9A-Fa-f-]{36})"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,9 +256,6 @@ def _deletion(body: bytes) -> dict[str, Any] | None:
         return None
     is_one = isinstance(document, dict) and document.get("action") == "delete"
     return document if is_one and "name" not in document else None
-
-
-_UUID = re.compile(rb'"uuid"\s*:\s*"([0-9A-Fa-f-]{36})"')
 
 
 def _uuid_of(request: Request, body: bytes) -> str:

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
 
-from jexevents.rfc3339 import format_at, format_utc
+from jexevents.lifecycle.pipeline import status_of
+from jexevents.rfc3339 import format_at, plain
 
 Row = Mapping[str, Any]
 
@@ -79,9 +80,9 @@ def last_event(asked: str, row: Row) -> dict[str, Any]:
 
 def ledger_job(row: Row, details: Row | None = None) -> dict[str, Any]:
     """Give a job of any kind as the ledger's own surface shows it (schema ledger_job)."""
-    job = {name: _plain(value) for name, value in row.items()}
+    job = {name: plain(value) for name, value in row.items()}
     if details is not None:
-        known = {name: _plain(value) for name, value in details.items() if name not in row}
+        known = {name: plain(value) for name, value in details.items() if name not in row}
         job[row["kind"]] = known
     return job
 
@@ -96,10 +97,10 @@ def ledger_event(row: Row) -> dict[str, Any]:
         "name": row["name"],
         "job_id": row["job_id"],
         "source": row["source"],
-        "occurred_at": _plain(row["occurred_at"]),
+        "occurred_at": plain(row["occurred_at"]),
         "occurred_offset": row["occurred_offset"],
-        "occurred_alt": _plain(row["occurred_alt"]),
-        "received_at": _plain(row["received_at"]),
+        "occurred_alt": plain(row["occurred_alt"]),
+        "received_at": plain(row["received_at"]),
         "checksum": bytes(row["checksum"]).hex(),
         "log": row["log"],
         "offset": row["offset"],
@@ -110,7 +111,7 @@ def ledger_event(row: Row) -> dict[str, Any]:
 
 def ledger_reject(row: Row) -> dict[str, Any]:
     """Give a reject as the ledger's own surface shows it (schema ledger_reject)."""
-    reject = {name: _plain(row[name]) for name in _REJECT}
+    reject = {name: plain(row[name]) for name in _REJECT}
     reject["body"] = bytes(row["body"]).decode("utf-8", "replace")
     reject["sha256"] = bytes(row["sha256"]).hex()
     return reject
@@ -128,10 +129,10 @@ def pipeline_job(row: Row) -> dict[str, Any]:
         "phase": row["phase"],
         "last_event": row["last_event"],
         "reason": row["reason"],
-        "created": _plain(row["submitted_at"]),
-        "started": _plain(row["started_at"]),
-        "finished": _plain(row["finished_at"]),
-        "updated": _plain(row["updated_at"]),
+        "created": plain(row["submitted_at"]),
+        "started": plain(row["started_at"]),
+        "finished": plain(row["finished_at"]),
+        "updated": plain(row["updated_at"]),
         "sealed": row["sealed"],
         "hidden": row["hidden_at"] is not None,
     }
@@ -154,25 +155,21 @@ def pipeline_step(told: Any) -> dict[str, Any]:
     return {
         "uuid": None if step.implied else str(UUID(bytes=bytes(digest))),
         "name": step.name,
-        "date": _plain(row["occurred_at"]),
+        "date": plain(row["occurred_at"]),
         "data": {} if step.implied else row["data"],
         "before": step.before,
         "state": step.after,
         "moved": step.moved,
         "implied": step.implied,
         "source": row["source"],
-        "status": row["name"].partition(".")[2] or None,
-        "received": _plain(row["received_at"]),
+        "status": status_of(row["name"]),
+        "received": plain(row["received_at"]),
     }
 
 
 def _sent(row: Row, what: str) -> str | None:
     at = row[f"{what}_at"]
     return None if at is None else format_at(at, row[f"{what}_offset"] or "Z")
-
-
-def _plain(value: Any) -> Any:
-    return format_utc(value) if isinstance(value, datetime) else value
 
 
 def _milliseconds(at: datetime) -> int:

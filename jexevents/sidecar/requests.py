@@ -19,7 +19,6 @@ from jexevents.sidecar.routes import Route
 from jexevents.validation import Schemas
 
 MAX_QUERY_PARAMETERS = 100
-NONCE = "x-nonce"
 
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile("[\x00-\x1f\x7f]")

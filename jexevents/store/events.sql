@@ -55,8 +55,8 @@ on conflict (seq, md5(log)) do update set "offset" = excluded."offset"
 returning seq;
 
 -- name: story
--- All that the fold needs of the events of these jobs with these names. Where several logs hold an event, one
--- of them, always the same, says its position.
+-- All that the fold needs of the events of these jobs with these names. Where several logs hold an
+-- event, one of them, always the same, says its position.
 select e.job_id, e.name, e.occurred_at, e.occurred_offset, e.occurred_alt, e.checksum, e.data,
     p.log, p."offset"
 from events e

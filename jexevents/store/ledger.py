@@ -18,8 +18,6 @@ from jexevents.store.proofs import prove
 from jexevents.store.rejects import hold_rejects, insert_rejects, take_rejects
 from jexevents.store.trust import Trust
 
-__all__ = ["Applied", "Ledger"]
-
 
 def _nothing(_connection: Connection, _applied: Sequence[Applied]) -> None:
     """Do nothing."""

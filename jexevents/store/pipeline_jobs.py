@@ -119,16 +119,14 @@ class PipelineJobs:
         events = [stored_event([row[name] for name in _EVENT]) for row in rows]
         return [Told(step, by_checksum[step.event.checksum]) for step in pipeline.steps(events)]
 
-    def hide(self, job_id: str, credential: str) -> bool:
-        """Leave a job out of what is shown; False if it is already."""
+    def hide(self, job_id: str, credential: str) -> None:
+        """Leave a job out of what is shown."""
 
-        def work(connection: Connection) -> bool:
-            hidden = QUERIES.pipeline_jobs.hide(connection, id=job_id) > 0
-            if hidden:
+        def work(connection: Connection) -> None:
+            if QUERIES.pipeline_jobs.hide(connection, id=job_id) > 0:
                 audit.note(connection, "pipelinejob.hide", {"job": job_id}, credential)
-            return hidden
 
-        return self._database.run(work)
+        self._database.run(work)
 
     def remove(self, job_id: str, job_uuid: str, credential: str) -> None:
         """Remove a job with all its events; that this was done is kept in the audit."""

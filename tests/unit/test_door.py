@@ -6,13 +6,7 @@ import pytest
 
 from jexevents.errors import StoreUnavailable
 from jexevents.store.door import Door
-
-
-class Clock:
-    now = 100.0
-
-    def __call__(self):
-        return self.now
+from tests.support import Clock
 
 
 @pytest.fixture

@@ -6,13 +6,7 @@ import pytest
 
 from jexevents.sidecar.problems import Problem
 from jexevents.sidecar.throttle import CALLERS, FORGOTTEN_SECONDS, FREE, LONGEST_SECONDS, Throttle
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.support import Clock
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 from jexevents.errors import StoreUnavailable, Unavailable
 from jexevents.model import Credential, Role
 from jexevents.sidecar.tokens import Tokens
+from tests.support import Clock
 
 
 class Database:
@@ -28,13 +29,6 @@ class Database:
             Credential(name, name, sha256(name.encode()).digest(), frozenset({Role.READ}))
             for name in self.names
         ]
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

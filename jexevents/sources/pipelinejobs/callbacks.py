@@ -42,24 +42,47 @@ def read_agave(
         faults.append(Fault("status", "letters, digits and _, 64 at most", shown(status)))
     if faults:
         raise Invalid(f"This is no {AGAVE_CALLBACK}: {faults[0]}.", faults)
-    status, token = status.upper(), parameters.get("token")
-    secret = secrets_of(arrival, token)
+    status = status.upper()
     data = {name: value for name, value in document.items() if name not in _NOT_KEPT}
     own = agave_identity(document, status)
-    at, offset = _agave_time(document, arrival.received_at)
+    return _called_back(
+        arrival,
+        parameters,
+        sender=pipeline.AGAVE,
+        status=status,
+        time=_agave_time(document, arrival.received_at),
+        data=data,
+        checksum=own or identity(pipeline.AGAVE, status, json.dumps(data, sort_keys=True)),
+        everywhere=own is not None,
+    )
+
+
+def _called_back(
+    arrival: Arrival,
+    parameters: Mapping[str, str],
+    *,
+    sender: str,
+    status: str,
+    time: tuple[datetime, str | None],
+    data: Mapping[str, Any],
+    **more: Any,
+) -> Event:
+    """Make the event of a callback; ``time`` is its instant and offset, ``more`` further fields."""
+    token = parameters.get("token")
+    secret = secrets_of(arrival, token)
+    at, offset = time
     return Event(
         kind=Kind.PIPELINE,
         job=job_key(parameters["uuid"]),
-        source=pipeline.AGAVE,
-        name=f"{pipeline.AGAVE}.{status}",
+        source=sender,
+        name=f"{sender}.{status}",
         occurred_at=at,
         occurred_offset=offset,
         received_at=arrival.received_at,
         data=without(data, secret),
         raw=masked(arrival.body, secret),
-        checksum=own or identity(pipeline.AGAVE, status, json.dumps(data, sort_keys=True)),
-        everywhere=own is not None,
         proof=proof(arrival, token),
+        **more,
     )
 
 
@@ -96,27 +119,20 @@ def read_tapis(
     faults = [*_faults_of_url(parameters), *SCHEMAS.check(TAPIS_NOTIFICATION, document)]
     if faults:
         raise Invalid(f"This is no {TAPIS_NOTIFICATION}: {faults[0]}.", faults)
-    told, token = document["event"], parameters.get("token")
-    secret = secrets_of(arrival, token)
+    told = document["event"]
     inner = _inner(told.get("data"))
-    status = _tapis_status(parameters, told, inner)
     sent = {**document, **told}
-    at, offset = _time(sent.get("timestamp"), arrival.received_at) or (arrival.received_at, None)
     own = told.get("uuid") or document.get("eventUuid")
-    return Event(
-        kind=Kind.PIPELINE,
-        job=job_key(parameters["uuid"]),
-        source=pipeline.TAPIS,
-        name=f"{pipeline.TAPIS}.{status}",
-        occurred_at=at,
-        occurred_offset=offset,
-        received_at=arrival.received_at,
-        data=without({**told, "data": inner}, secret),
-        raw=masked(arrival.body, secret),
+    return _called_back(
+        arrival,
+        parameters,
+        sender=pipeline.TAPIS,
+        status=_tapis_status(parameters, told, inner),
+        time=_time(sent.get("timestamp"), arrival.received_at) or (arrival.received_at, None),
+        data={**told, "data": inner},
         checksum=identity(pipeline.TAPIS, own or json.dumps(document, sort_keys=True)),
         position=_series(sent),
         everywhere=own is not None,
-        proof=proof(arrival, token),
     )
 
 

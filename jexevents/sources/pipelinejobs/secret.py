@@ -8,9 +8,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from jexevents.model import Arrival, Proof, Secret
+from jexevents.model import NONCE, Arrival, Proof, Secret
 from jexevents.redaction import MASK, redact_text
-from jexevents.sources.pipelinejobs.words import NONCE, OF_ADMIN, QUERY
+from jexevents.sources.pipelinejobs.words import OF_ADMIN, QUERY
 
 # Short tokens have 16 or 17 characters; those of `jexevents token` more.
 _SHORTEST_TOKEN, _LONGEST_SHORT_TOKEN = 16, 17

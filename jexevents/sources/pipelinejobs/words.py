@@ -11,7 +11,6 @@ EVENT, AGAVE_CALLBACK = "pipelinejob_manager_event", "agave_job_callback"
 TAPIS_NOTIFICATION = "tapis_job_notification"
 FORMATS = (EVENT, AGAVE_CALLBACK, TAPIS_NOTIFICATION)
 PARAMETERS = ("uuid", "event", "status", "token")
-NONCE = "x-nonce"
 # In the properties of an arrival by HTTP: what stood in the URL, a request's own key, and whether
 # its caller has the role admin.
 QUERY, IDEMPOTENCY_KEY, OF_ADMIN = "query", "idempotency_key", "of_admin"
