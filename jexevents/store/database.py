@@ -147,7 +147,6 @@ class Database:
             cut = 0
             for lent in overdue:
                 if not lent.is_cut and _cut(lent):
-                    lent.is_cut = True
                     cut += 1
             self._cut_off += cut
             return cut
@@ -332,12 +331,15 @@ class Database:
 
 def _cut(lent: _Lent) -> bool:
     """Shut a socket down under whoever waits at it; whether it was still that socket."""
-    with suppress(OSError):
+    try:
         if os.fstat(lent.descriptor).st_ino == lent.inode:
             with socket.socket(fileno=os.dup(lent.descriptor)) as ours:
+                # Said first: who waits may wake and look for it before shutdown returns.
+                lent.is_cut = True
                 ours.shutdown(socket.SHUT_RDWR)
-                return True
-    return False
+    except OSError:
+        lent.is_cut = False
+    return lent.is_cut
 
 
 def _rolled_back(connection: Connection) -> bool:

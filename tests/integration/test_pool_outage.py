@@ -2,6 +2,8 @@
 
 import os
 import signal
+import socket
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 
@@ -54,6 +56,32 @@ def test_a_server_that_hangs_holds_nobody_for_ever(database):
         with pytest.raises(StoreTooSlow):
             asked.result(WAIT_SECONDS)
         use_all(pool)
+
+
+def test_who_wakes_before_the_cut_is_done_learns_of_it_too(database, monkeypatch):
+    now = 100.0
+    with (
+        closing(Database(database, statement_timeout_seconds=4, clock=lambda: now)) as pool,
+        hanging(pool) as asked,
+    ):
+        shutdown, forget = socket.socket.shutdown, pool._forget_lent
+        told = threading.Event()
+
+        def shut_down_and_linger(ours, how):
+            shutdown(ours, how)
+            assert told.wait(WAIT_SECONDS)
+
+        def note_and_forget(connection):
+            told.set()
+            forget(connection)
+
+        monkeypatch.setattr(socket.socket, "shutdown", shut_down_and_linger)
+        monkeypatch.setattr(pool, "_forget_lent", note_and_forget)
+        wait_until(lambda: pool._lent, WAIT_SECONDS, "the statement to begin")
+        now += 60
+        assert pool.cut_overdue() == 1
+        with pytest.raises(StoreTooSlow):
+            asked.result(WAIT_SECONDS)
 
 
 def test_a_conflict_outside_of_run_is_an_outage_for_its_caller(database):
