@@ -16,7 +16,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from jexevents.errors import Conflict, Forbidden, Invalid, Unacceptable, Unavailable
-from jexevents.logs import get_logger
+from jexevents.logs import get_logger, shows
 from jexevents.model import Arrival, Event, Fault, Outcome, Reason, Reject
 from jexevents.observers import FAILED, NOBODY, REFUSED, IngestObserver
 from jexevents.sources import jex
@@ -145,7 +145,8 @@ class Ingest:
             self._refuse_other_content(event, applied)
         self.observer.stored(_DOOR, [event], [applied.outcome])
         changed = applied.outcome is Outcome.ACCEPTED
-        log.debug("job_inserted", job=applied.job_id, changed=changed, seq=applied.seq)
+        if shows("debug"):
+            log.debug("job_inserted", job=applied.job_id, changed=changed, seq=applied.seq)
         return Insertion(applied.job_id, applied.job_is_new, changed)
 
     def _refuse_other_content(self, event: Event, applied: Applied) -> None:

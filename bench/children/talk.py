@@ -59,6 +59,11 @@ class Child:
         """Wait until it says that it begins; give the time that it says."""
         return self._line()["begun"]
 
+    def address(self) -> tuple[str, int]:
+        """Wait until it serves; give the address that it says."""
+        host, port = self._line()["address"]
+        return host, port
+
     def stop(self) -> None:
         """Tell one that runs until told so to end."""
         self._process.stdin.write("stop\n")

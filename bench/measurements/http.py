@@ -20,29 +20,49 @@ def measure(bench: Bench) -> Result:
     """Look known jobs up, then insert new ones, with nothing else going on."""
     bench.say("http")
     with bench.stage() as stage, stage.served() as (daemon, address, token):
-        clusters = range(FIRST_INSERTED, FIRST_INSERTED + JOBS)
-        invocations = list(jobs.insert(address, token, clusters).values())
-        common = {"address": address, "token": token, "connections": CONNECTIONS}
-        looking = {**common, "invocations": invocations}
-        seconds = bench.sizes.http_seconds
-        _asked(bench, daemon.pid, **looking, seconds=_WARM_SECONDS)
-        looks = _asked(bench, daemon.pid, **looking, seconds=seconds)
-        inserts = _asked(
-            bench, daemon.pid, **common, seconds=seconds, first_cluster=FIRST_INSERTED + JOBS
-        )
+        looks, inserts = _served(bench, daemon.pid, address, token)
+    bench.say("http: the plain server")
+    with bench.stage() as stage, Child("plain", database=stage.database) as plain:
+        plain_looks, plain_inserts = _served(bench, plain.pid, plain.address(), "none")
+        plain.stop()
+        plain.result()
     goals = [
         Goal("look-ups (GET /last-events), 8 connections", looks["rate"], "/s", 1600),
         Goal("insertions (POST /jobs), 8 connections", inserts["rate"], "/s", 1000),
         Goal("p99 of a look-up", looks["milliseconds"]["p99"], "ms"),
         Goal("p99 of an insertion", inserts["milliseconds"]["p99"], "ms"),
+        Goal("look-ups of the plain server", plain_looks["rate"], "/s"),
+        Goal("insertions of the plain server", plain_inserts["rate"], "/s"),
+        Goal("look-ups, as a part of that", looks["rate"] / plain_looks["rate"]),
+        Goal("insertions, as a part of that", inserts["rate"] / plain_inserts["rate"]),
     ]
-    strangers = max(looks["strangers"], inserts["strangers"])
-    return Result([], goals, {"look-ups": looks, "insertions": inserts}, strangers)
+    raw = {
+        "look-ups": looks,
+        "insertions": inserts,
+        "look-ups of the plain server": plain_looks,
+        "insertions of the plain server": plain_inserts,
+    }
+    return Result([], goals, raw, max(each["strangers"] for each in raw.values()))
 
 
-def _asked(bench: Bench, daemon: int, **task: Any) -> dict[str, Any]:
+def _served(
+    bench: Bench, server: int, address: tuple[str, int], token: str
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Ask a server; give what came of look-ups and of insertions."""
+    clusters = range(FIRST_INSERTED, FIRST_INSERTED + JOBS)
+    invocations = list(jobs.insert(address, token, clusters).values())
+    common = {"address": address, "token": token, "connections": CONNECTIONS}
+    looking = {**common, "invocations": invocations}
+    seconds = bench.sizes.http_seconds
+    _asked(bench, server, **looking, seconds=_WARM_SECONDS)
+    looks = _asked(bench, server, **looking, seconds=seconds)
+    inserts = _asked(bench, server, **common, seconds=seconds, first_cluster=FIRST_INSERTED + JOBS)
+    return looks, inserts
+
+
+def _asked(bench: Bench, server: int, **task: Any) -> dict[str, Any]:
     with Child("asking", **task) as child:
-        clocks = {**rounds.clocks(bench, [daemon]), "client": partial(cpu.of_process, child.pid)}
+        clocks = {**rounds.clocks(bench, [server]), "client": partial(cpu.of_process, child.pid)}
         meter = cpu.Meter(clocks)
         found = child.result()
         costs, strangers = meter.per_event(len(found["times"])), meter.strangers()

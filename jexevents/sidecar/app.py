@@ -6,13 +6,13 @@ bottle routes; everything that bottle would answer by itself (HTML pages, traces
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from threading import BoundedSemaphore
 from typing import Any
 
 import bottle
+import uuid_utils
 
 from jexevents.errors import JexError
 from jexevents.logs import get_logger, shows
@@ -50,7 +50,7 @@ class Exchange:
     """One request and its answer, for the log and for the fields that every answer has."""
 
     began: float
-    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    id: str = field(default_factory=lambda: uuid_utils.uuid4().hex)
     method: str = ""
     query: str = ""
     path: str = ""
@@ -120,9 +120,9 @@ class App:
     def _routed(self) -> bottle.Bottle:
         app = bottle.Bottle()
         app.config["catchall"] = False
-        app.config["autojson"] = False
         for route in self.routes:
-            app.route(route.path, route.method, callback=self._endpoint(route))
+            # Without bottle's plugins: what a handler gives is JSON, or says what it is.
+            app.route(route.path, route.method, callback=self._endpoint(route), skip=True)
         app.default_error_handler = _unrouted
         return app
 

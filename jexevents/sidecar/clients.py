@@ -18,16 +18,18 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 # A proxy adds at least one of these; a request that has one did not start at its peer.
-PROXY_HEADERS = (
-    "forwarded",
-    "via",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-real-ip",
-    "x-client-ip",
-    "true-client-ip",
-    "cf-connecting-ip",
+PROXY_HEADERS = frozenset(
+    (
+        "forwarded",
+        "via",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+        "x-real-ip",
+        "x-client-ip",
+        "true-client-ip",
+        "cf-connecting-ip",
+    )
 )
 _LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"})
 _WILDCARDS = frozenset({"", "*", "0.0.0.0", "::"})
@@ -74,7 +76,7 @@ def client_of(peer: str, headers: Mapping[str, str], trusted: Sequence[Network])
         return Client(UNKNOWN, False)
     if _within(address, trusted):
         return _forwarded(headers.get("x-forwarded-for", ""), trusted)
-    proxied = any(name in headers for name in PROXY_HEADERS)
+    proxied = not PROXY_HEADERS.isdisjoint(headers)
     return Client(str(address), address.is_loopback and not proxied)
 
 

@@ -42,11 +42,19 @@ class Headers(Mapping[str, str]):
     def __getitem__(self, name: str) -> str:
         return self._fields[name.lower()]
 
+    def __contains__(self, name: object) -> bool:
+        # As the Mapping would find out, without raising an error for each that is not there.
+        return isinstance(name, str) and name.lower() in self._fields
+
     def __iter__(self):
         return iter(self._fields)
 
     def __len__(self) -> int:
         return len(self._fields)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Give a field, or the default where it is not there."""
+        return self._fields.get(name.lower(), default)
 
 
 def _field_name(key: str) -> str:

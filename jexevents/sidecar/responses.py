@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 JSON = "application/json"
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+
 
 @dataclass(frozen=True, slots=True)
 class Response:
@@ -52,4 +54,4 @@ def payload(response: Response) -> bytes | Iterable[bytes]:
 
 def encode(value: object) -> bytes:
     """Write a JSON value in UTF-8, with a line feed at its end for those who read it by curl."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8") + b"\n"
+    return _ENCODER.encode(value).encode("utf-8") + b"\n"

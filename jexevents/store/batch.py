@@ -28,10 +28,20 @@ from jexevents.store.offers import (
     refused,
 )
 from jexevents.store.queries import QUERIES
-from jexevents.store.rows import StoredEvent, copy_events, job_columns, stored_event
+from jexevents.store.rows import (
+    StoredEvent,
+    copy_events,
+    insert_event,
+    job_columns,
+    stored_event,
+)
 
 # How many jobs are folded anew at a time: nobody knows how long their stories are.
 _STORIES_AT_ONCE = 50
+
+# An event that comes alone and is no longer is inserted; COPY takes the others, long ones in less
+# memory.
+_SHORT_BYTES = 1 << 16
 
 
 class Batch:
@@ -245,12 +255,19 @@ class Batch:
     def _store(self, fresh: Sequence[tuple[Job, Entry]]) -> None:
         if not fresh:
             return
+        job, entry = fresh[0]
+        if len(fresh) == 1 and entry.seq is None and len(entry.event.raw) <= _SHORT_BYTES:
+            entry.seq = insert_event(self._connection, job.id, entry.event)
+        else:
+            self._copy(fresh)
+        self._add_positions([entry for _, entry in fresh])
+
+    def _copy(self, fresh: Sequence[tuple[Job, Entry]]) -> None:
         unnumbered = [entry for _, entry in fresh if entry.seq is None]
         seqs = self._next_seqs(len(unnumbered))
         for entry, seq in zip(unnumbered, seqs, strict=True):
             entry.seq = seq
         copy_events(self._connection, [(e.seq, job.id, e.event) for job, e in fresh])
-        self._add_positions([entry for _, entry in fresh])
 
     def _fill_in_positions(self, jobs: Sequence[Job]) -> None:
         """Keep what copies of known events say of their places; if that is news, fold anew."""
@@ -300,7 +317,7 @@ class Batch:
             if not (job.must_refold or job.book.advance(job.state, job.telling))
         ]
         self._fold_anew(behind)
-        QUERIES.jobs.update_jobs(
+        QUERIES.jobs.update_jobs.later(
             self._connection, **job_columns((job.id, job.state) for job in touched)
         )
 

@@ -84,7 +84,7 @@ class CondorBook:
             if (facts := _facts(state)) != before
         ]
         if rows:
-            QUERIES.condor_jobs.save_condor_facts(
+            QUERIES.condor_jobs.save_condor_facts.later(
                 connection, **columns(("job_id", "cluster", "proc", *_FACTS), rows)
             )
 
@@ -93,7 +93,7 @@ class CondorBook:
         named = {(condor.invocation(event), job_id) for job_id, event in events}
         pairs = sorted(pair for pair in named if pair[0] is not None)
         if pairs:
-            QUERIES.condor_jobs.add_invocations(
+            QUERIES.condor_jobs.add_invocations.later(
                 connection, **columns(("invocation_ids", "job_ids"), pairs)
             )
 

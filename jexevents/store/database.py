@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -20,7 +20,7 @@ from jexevents.errors import ConfigError, Invalid, JexError, StoreTooSlow, Store
 from jexevents.model import Reason
 from jexevents.observers import PoolUse
 from jexevents.store.door import Door
-from jexevents.store.prepared import Session
+from jexevents.store.session import Session
 
 T = TypeVar("T")
 Connection = Session
@@ -159,13 +159,26 @@ class Database:
         lent = self._size - len(free)
         return PoolUse(self._size, lent, idle, self._waiting, self._waits, self._cut_off)
 
-    @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(self) -> AbstractContextManager[Connection]:
         """Lend a connection inside a transaction: committed at the end, rolled back on error."""
+        return self._lending(is_transaction=True)
+
+    def look(self) -> AbstractContextManager[Connection]:
+        """Lend a connection for statements that only read and need not agree with each other.
+
+        Each is a transaction of its own: asking once costs one exchange with the server and
+        not three.
+        """
+        return self._lending(is_transaction=False)
+
+    @contextmanager
+    def _lending(self, *, is_transaction: bool) -> Iterator[Connection]:
         connection = self._take()
         usable, lent = False, None
         try:
             lent = self._note_lent(connection, _PATIENCE * self._statement_timeout_seconds)
+            if is_transaction:
+                connection.begin()
             yield connection
             connection.commit()
             usable = True
@@ -189,21 +202,6 @@ class Database:
             self._give_back(connection, usable)
 
     @contextmanager
-    def look(self) -> Iterator[Connection]:
-        """Lend a connection for statements that only read and need not agree with each other.
-
-        Each is a transaction of its own: asking once costs one exchange with the server and
-        not three.
-        """
-        with self.transaction() as connection:
-            connection.autocommit = True
-            try:
-                yield connection
-            finally:
-                if not connection.closed:
-                    connection.autocommit = False
-
-    @contextmanager
     def watched(self, connection: Connection, seconds: float) -> Iterator[None]:
         """Have a connection of ``open`` cut off, too, if what is done takes longer."""
         self._note_lent(connection, seconds)
@@ -213,8 +211,7 @@ class Database:
             self._forget_lent(connection)
 
     def _note_lent(self, connection: Connection, seconds: float) -> _Lent:
-        descriptor = connection.fileno()
-        lent = _Lent(descriptor, os.fstat(descriptor).st_ino, self._clock() + seconds)
+        lent = _Lent(connection.descriptor, connection.inode, self._clock() + seconds)
         with self._lent_lock:
             self._lent[id(connection)] = lent
         return lent

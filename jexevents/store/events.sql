@@ -3,6 +3,15 @@
 copy events (seq, job_id, checksum, source, name, occurred_at, occurred_offset, occurred_alt,
     received_at, data, raw) from stdin;
 
+-- name: insert_event$
+-- Store one event, as copy_events does; gives its number.
+insert into events (job_id, checksum, source, name, occurred_at, occurred_offset, occurred_alt,
+    received_at, data, raw)
+values (:job_id::uuid, :checksum::bytea, :source::text, :name::text, :occurred_at::timestamptz,
+    :occurred_offset::text, :occurred_alt::timestamptz, :received_at::timestamptz, :data::jsonb,
+    :raw::bytea)
+returning seq;
+
 -- name: next_seqs$
 -- Take numbers for so many events, the lowest first.
 select array_agg(nextval(sequence))

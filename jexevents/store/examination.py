@@ -111,7 +111,8 @@ def stories(
     Read from the server as they are taken, so that one story is in memory at a time, without
     its raw texts.
     """
-    with connection.cursor("stories") as cursor:
+    # It ends before its transaction; psycopg2 takes only such as might not in autocommit mode.
+    with connection.cursor("stories", withhold=True) as cursor:
         cursor.itersize = _ROWS
         cursor.execute(query.sql, arguments)
         for job_id, rows in groupby(cursor, itemgetter(0)):

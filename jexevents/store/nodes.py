@@ -46,7 +46,6 @@ class NodeName:
     def _hold(self) -> bool:
         if self._connection is None:
             connection = self._database.open()
-            connection.autocommit = True
             if not self._lock(connection):
                 connection.close()
                 return False

@@ -79,7 +79,7 @@ class PipelineBook:
             if (facts := _facts(state)) != before
         ]
         if rows:
-            QUERIES.pipeline_jobs.save_pipeline_facts(
+            QUERIES.pipeline_jobs.save_pipeline_facts.later(
                 connection, **columns(("job_id", *_FACTS), rows)
             )
 

@@ -12,15 +12,9 @@ from typing import Any
 
 import psycopg2.extensions
 
+from jexevents.store.session import Session
+
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s")
-
-
-class Session(psycopg2.extensions.connection):
-    """A connection that knows what was prepared on it; that outlives its transactions."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.prepared: set[str] = set()
 
 
 class Prepared:
@@ -39,8 +33,15 @@ class Prepared:
 
     def execute(self, cursor: psycopg2.extensions.cursor, arguments: dict[str, Any]) -> None:
         """Run it; the cursor then has its rows."""
-        prepared = cursor.connection.prepared
-        if self._name not in prepared:
-            cursor.execute(self._prepare)
-            prepared.add(self._name)
+        self._provide(cursor.connection)
         cursor.execute(self._execute, arguments)
+
+    def later(self, cursor: psycopg2.extensions.cursor, arguments: dict[str, Any]) -> None:
+        """Have it run in front of the next statement."""
+        session: Session = cursor.connection
+        self._provide(session)
+        session.later(cursor.mogrify(self._execute, arguments))
+
+    def _provide(self, session: Session) -> None:
+        if not session.is_prepared(self._name):
+            session.prepare(self._name, self._prepare)

@@ -15,7 +15,8 @@ from typing import Any
 import aiosql
 from aiosql.types import SQLOperationType
 
-from jexevents.store.prepared import Prepared, Session
+from jexevents.store.prepared import Prepared
+from jexevents.store.session import Session
 
 FOLDER = Path(str(resources.files("jexevents.store")))
 
@@ -23,7 +24,14 @@ FOLDER = Path(str(resources.files("jexevents.store")))
 # asked for, such as the pages with filters that may be null.
 _HOT = {
     "jobs": ("lock_jobs", "insert_jobs", "update_jobs", "job_by_id", "state_of"),
-    "events": ("next_seqs", "find_seqs", "add_positions", "latest_of_name", "story"),
+    "events": (
+        "insert_event",
+        "next_seqs",
+        "find_seqs",
+        "add_positions",
+        "latest_of_name",
+        "story",
+    ),
     "condor_jobs": (
         "condor_facts",
         "save_condor_facts",
@@ -54,6 +62,14 @@ class Query:
         with connection.cursor() as cursor:
             self._prepared.execute(cursor, arguments)
             return self._give(cursor)
+
+    def later(self, connection: Session, **arguments: Any) -> None:
+        """Have it run in front of the transaction's next statement; nobody sees what it gives."""
+        with connection.cursor() as cursor:
+            if self._prepared is None:
+                connection.later(cursor.mogrify(self.sql, arguments))
+            else:
+                self._prepared.later(cursor, arguments)
 
     def mappings(self, connection: Session, **arguments: Any) -> list[dict[str, Any]]:
         """Run it, and give its rows as mappings from column to value."""

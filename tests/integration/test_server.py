@@ -32,6 +32,7 @@ from tests.integration.web import (
     read_all,
     routes,
 )
+from tests.support import wait_until
 
 BODY = json.dumps(JOB).encode()
 LOCAL = Binding(("127.0.0.1",), 0)
@@ -439,6 +440,59 @@ def test_stop_finishes_what_runs_and_accepts_nothing_new(serve):
         assert b'{"done": true}' in read_all(running)
     assert one.join(20)
     assert not one.failed
+
+
+@contextlib.contextmanager
+def asking(server: Server, connections: int):
+    """Ask on that many kept connections, each all the time; give how often each was answered."""
+    answered, ended = [0] * connections, threading.Event()
+
+    def ask(number: int) -> None:
+        wanted = request("GET /healthz HTTP/1.1", close=False)
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection(server.address, 10) as connection,
+        ):
+            while not ended.is_set():
+                connection.sendall(wanted)
+                if not connection.recv(65536):
+                    return
+                answered[number] += 1
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(connections)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield answered
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join(10)
+
+
+def test_who_asks_all_the_time_leaves_threads_to_others(serve):
+    one = serve(app(), threads=2)
+    with asking(one, 6) as answered:
+        wait_until(lambda: min(answered) > 50, 20, "answers on each connection")
+
+
+def test_who_asks_all_the_time_does_not_put_the_end_off(serve):
+    one = serve(app(), grace_seconds=60)
+    with asking(one, 3) as answered:
+        wait_until(lambda: min(answered) > 10, 20, "answers on each connection")
+        one.stop()
+        assert one.join(10)
+
+
+def test_a_thread_that_waits_for_the_next_request_does_not_wait_for_long(serve):
+    one = serve(app(), threads=1)
+    with socket.create_connection(one.address, 10) as kept:
+        kept.sendall(request("GET /healthz HTTP/1.1", close=False))
+        # The head and the body come as one.
+        assert kept.recv(65536).endswith(b"}\n")
+        assert parsed(exchange(one.address, request("GET /healthz HTTP/1.1"))).status == 200
+        kept.sendall(request("GET /healthz HTTP/1.1"))
+        assert read_all(kept).startswith(b"HTTP/1.1 200")
 
 
 def test_stop_is_bounded_where_something_does_not_finish(serve):
