@@ -114,16 +114,27 @@ class Channel(HTTPChannel):
 
     def _next_comes(self) -> bool:
         """Read what comes within a moment, if nobody else waits; whether it made a request."""
-        at_rest = self.connected and not (
+        connection = self.socket
+        at_rest = connection is not None and not (
             self.will_close or self.close_when_flushed or self.total_outbufs_len
         )
-        if not at_rest or self.server.is_busy():
-            return False
-        comes = select.poll()
-        comes.register(self.socket, select.POLLIN)
-        if comes.poll(KEEP_MILLISECONDS) and self.connected:
-            self.handle_read()
+        if at_rest and not self.server.is_busy() and (data := self._read_soon(connection)):
+            self.last_activity = time.time()
+            self.received(data)
         return self.server.keeping.again
+
+    def _read_soon(self, connection: socket.socket) -> bytes:
+        """Read, but close nothing where there is no more to come: only the loop may.
+
+        It may be about to look at this socket, and would take the next one that gets its number
+        for it.
+        """
+        comes = select.poll()
+        try:
+            comes.register(connection, select.POLLIN)
+            return connection.recv(self.adj.recv_bytes) if comes.poll(KEEP_MILLISECONDS) else b""
+        except (OSError, ValueError):
+            return b""
 
     def write_soon(self, data: Any) -> int:
         """Send bytes, or a buffer; gives how many."""
@@ -164,6 +175,10 @@ class Channel(HTTPChannel):
         """Ask for the body, unless the head alone was refused (waitress would ask all the same)."""
         if self.request.error is None:
             super().send_continue()
+
+    def send(self, data: bytes, do_close: bool = True) -> int:
+        """Send what can be sent now; a thread that keeps the connection leaves closing to the loop."""
+        return super().send(data, do_close and self.server.keeping.channel is not self)
 
     def readable(self) -> bool:
         """Read requests, and after a refusal what is still being sent."""

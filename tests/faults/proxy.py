@@ -151,7 +151,9 @@ def _hurry(connection: socket.socket) -> None:
 # --- PostgreSQL
 
 
-_WRITES = re.compile(rb"\b(insert\s+into|copy)\b", re.IGNORECASE)
+_WRITES = re.compile(rb"\b(insert\s+into|copy|execute\s+insert_event)\b", re.IGNORECASE)
+# Alone, or behind what is said along with it.
+_COMMITS = re.compile(rb"(?:\A|\n)commit\0\Z", re.IGNORECASE)
 
 
 class PostgresLink(Link):
@@ -177,10 +179,10 @@ class PostgresLink(Link):
             return frame
         if frame[:1] == b"Q" and _WRITES.search(frame):
             self._stores = True
-        elif frame[5:] == b"COMMIT\0":
+        if _COMMITS.search(frame[5:]):
             self._lose = self._stores and self.proxy.wants_loss()
             self._stores = False
-        elif frame[5:] == b"ROLLBACK\0":
+        elif frame[5:].lower() == b"rollback\0":
             self._stores = False
         return frame
 

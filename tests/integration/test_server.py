@@ -18,6 +18,7 @@ from jexevents.errors import ConfigError
 from jexevents.model import Role
 from jexevents.sidecar.app import build_app
 from jexevents.sidecar.bind import LOOPBACK, Binding
+from jexevents.sidecar.channel import Channel
 from jexevents.sidecar.responses import Response
 from jexevents.sidecar.routes import Route
 from jexevents.sidecar.server import Server
@@ -468,6 +469,26 @@ def asking(server: Server, connections: int):
         ended.set()
         for thread in threads:
             thread.join(10)
+
+
+def test_nobody_but_the_loop_closes_a_connection(serve, monkeypatch):
+    """Whoever else did, the loop might take the next with the same number for it."""
+    closing, close = set(), Channel.handle_close
+
+    def note_and_close(channel):
+        closing.add(threading.current_thread())
+        close(channel)
+
+    monkeypatch.setattr(Channel, "handle_close", note_and_close)
+    one = serve(app())
+    for _ in range(20):
+        with socket.create_connection(one.address, 10) as asking:
+            asking.sendall(request("GET /healthz HTTP/1.1", close=False))
+            assert asking.recv(65536).endswith(b"}\n")
+    wait_until(lambda: closing, 10, "a connection to be closed")
+    one.stop()
+    assert one.join(10)
+    assert {thread.name for thread in closing} == {one.name}
 
 
 def test_who_asks_all_the_time_leaves_threads_to_others(serve):
