@@ -90,21 +90,29 @@ class Outcome(str, Enum):
     FORBIDDEN = "forbidden"
 
 
-class Proof(str, Enum):
+class Right(str, Enum):
     """As who somebody may speak of a job: by the job's own token, or as an administrator."""
 
     JOB_TOKEN = "job token"
     ADMINISTRATOR = "administrator"
 
 
+class Proof(NamedTuple):
+    """A right that was shown, and the name of the administrator's credential, if it is one's."""
+
+    right: Right
+    credential: str | None = None
+
+
 class Secret(NamedTuple):
     """The SHA-256 of the token that came with an event, not looked at yet.
 
-    If the sender has the role ``admin`` besides, a token of the job makes an administrator.
+    If the sender has the role ``admin`` besides, by the credential ``of_admin``, a token of the job
+    makes an administrator.
     """
 
     sha256: bytes
-    of_admin: bool = False
+    of_admin: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

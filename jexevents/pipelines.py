@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from jexevents.errors import Conflict, Forbidden, Invalid
-from jexevents.faults import shown
+from jexevents.errors import Forbidden, Invalid
 from jexevents.ingest import Ingest, other_content
 from jexevents.lifecycle import pipeline
 from jexevents.logs import get_logger
-from jexevents.model import Arrival, Event, Fault, Outcome
+from jexevents.model import Arrival, Event, Outcome
 from jexevents.sources.pipelinejobs.events import creation
 from jexevents.sources.pipelinejobs.secret import hashed
 from jexevents.sources.pipelinejobs.words import IDEMPOTENCY_KEY, OF_ADMIN, PIPELINE_DOOR, QUERY
 from jexevents.store.offers import Applied
-from jexevents.store.pipeline_jobs import Creation, PipelineJobs, Row, Told
+from jexevents.store.pipeline_jobs import Creation, History, PipelineJobs, Row
 from jexevents.validation import SCHEMAS
 
 log = get_logger("pipelines")
@@ -70,11 +69,9 @@ class Pipelines:
         if idempotency_key is not None:
             properties[IDEMPOTENCY_KEY] = idempotency_key
         if sender.is_admin:
-            properties[OF_ADMIN] = True
+            properties[OF_ADMIN] = sender.credential
         arrival = Arrival(body, received_at, PIPELINE_DOOR, properties=properties)
         event, applied = self._ingest.take(arrival, sender.only_job)
-        if applied.job_is_sealed and not pipeline.is_callback(event.name):
-            raise Conflict("The job's story was pruned long after its end; nothing can change it.")
         if idempotency_key is not None and applied.outcome is Outcome.DUPLICATE:
             self._refuse_other_content(event, applied)
         return Taken(event.job.key, event.name, applied.outcome is Outcome.ACCEPTED)
@@ -142,13 +139,13 @@ class Pipelines:
         return self._jobs.get(job_uuid.lower())
 
     def find(self, **choice: Any) -> list[Row]:
-        """A page of jobs; see PipelineJobs.find. Raises Invalid for a state that there is not."""
-        state = choice.get("state")
-        if state is not None and state not in pipeline.STATES:
-            fault = Fault("state", f"one of {', '.join(pipeline.STATES)}", shown(state))
-            raise Invalid("There is no such state.", [fault])
+        """A page of jobs; see PipelineJobs.find."""
         return self._jobs.find(**choice)
 
-    def history(self, job_id: str) -> list[Told]:
-        """What a job has been through; see PipelineJobs.history."""
-        return self._jobs.history(job_id)
+    def steps(self, job_id: str) -> list[pipeline.Step]:
+        """What a job has been through, in outline; see PipelineJobs.steps."""
+        return self._jobs.steps(job_id)
+
+    def history(self, job_id: str, *, limit: int, after: int = 0) -> History:
+        """A page of what a job has been through; see PipelineJobs.history."""
+        return self._jobs.history(job_id, limit=limit, after=after)

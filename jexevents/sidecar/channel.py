@@ -177,7 +177,7 @@ class Channel(HTTPChannel):
             super().send_continue()
 
     def send(self, data: bytes, do_close: bool = True) -> int:
-        """Send what can be sent now; a thread that keeps the connection leaves closing to the loop."""
+        """Send what can be sent now; who keeps the connection leaves closing to the loop."""
         return super().send(data, do_close and self.server.keeping.channel is not self)
 
     def readable(self) -> bool:

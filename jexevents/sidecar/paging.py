@@ -80,8 +80,14 @@ def filter_of(request: Request, name: str) -> Any:
         return None
     if name in _TIMES:
         return _time(name, text)
-    if name in _CHOICES and text not in _CHOICES[name]:
-        raise malformed(f"There is no such {name}.", name, " or ".join(_CHOICES[name]), text[:80])
+    return choice_of(request, name, _CHOICES[name]) if name in _CHOICES else text
+
+
+def choice_of(request: Request, name: str, choices: Sequence[str]) -> str | None:
+    """Give the one of ``choices`` that the query asks for, None if none. Raises Problem (400)."""
+    text = request.query.get(name)
+    if text is not None and text not in choices:
+        raise malformed(f"There is no such {name}.", name, " or ".join(choices), text[:80])
     return text
 
 

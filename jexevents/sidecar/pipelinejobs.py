@@ -7,14 +7,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from jexevents import strictjson
 from jexevents.errors import Forbidden, Unacceptable
+from jexevents.lifecycle.pipeline import STATES
 from jexevents.model import NONCE, Role
 from jexevents.pipelines import Pipelines, Sender
 from jexevents.sidecar import diagram
-from jexevents.sidecar.paging import PAGE, filter_of, limit_of, page, uuid_or_none
+from jexevents.sidecar.paging import (
+    DEFAULT_LIMIT,
+    PAGE,
+    choice_of,
+    filter_of,
+    limit_of,
+    number_or_none,
+    page,
+    uuid_or_none,
+)
 from jexevents.sidecar.problems import forbidden, malformed, not_found
 from jexevents.sidecar.records import pipeline_job, pipeline_step
 from jexevents.sidecar.requests import Request
@@ -76,7 +86,7 @@ class PipelineSurface:
                 role=Role.READ,
                 handler=self.jobs,
                 answer="pipelinejobs",
-                statuses=(200, 403, 422),
+                statuses=(200, 403),
                 query=(*FILTERS, "hidden", *PAGE),
                 summary="PipelineJobs, the newest of the ledger first.",
             ),
@@ -112,6 +122,7 @@ class PipelineSurface:
                 role=Role.READ,
                 handler=self.history,
                 answer="pipelinejob_history",
+                query=("limit", "after"),
                 statuses=(200, 404),
                 summary="What a PipelineJob has been through, implied steps included.",
             ),
@@ -204,6 +215,7 @@ class PipelineSurface:
         if hidden and not request.caller.has(Role.ADMIN):
             raise forbidden("To see hidden jobs needs the role admin.")
         filters = {name: filter_of(request, name) for name in FILTERS}
+        filters["state"] = choice_of(request, "state", STATES)
         limit, before = limit_of(request), uuid_or_none(request, "before")
         rows = self.pipelines.find(limit=limit + 1, before=before, hidden=hidden, **filters)
         return page(request, rows, limit, "id", pipeline_job)
@@ -211,14 +223,26 @@ class PipelineSurface:
     def job(self, request: Request) -> dict[str, Any]:
         """Give one job with its history."""
         row = self._known(request)
-        steps = self.pipelines.history(row["id"])
-        return pipeline_job(row) | {"history": [pipeline_step(told) for told in steps]}
+        steps, following = self._history(row, DEFAULT_LIMIT)
+        return pipeline_job(row) | {"history": steps, "history_next": following}
 
     def history(self, request: Request) -> dict[str, Any]:
-        """Give a job's history alone."""
+        """Give a page of a job's history alone."""
         row = self._known(request)
-        steps = self.pipelines.history(row["id"])
-        return {"uuid": row["key"], "items": [pipeline_step(told) for told in steps], "next": None}
+        after = number_or_none(request, "after") or 0
+        steps, following = self._history(row, limit_of(request), after)
+        return {"uuid": row["key"], "items": steps, "next": following}
+
+    def _history(
+        self, row: Row, limit: int, after: int = 0
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        """Give steps, and the path at which those behind them are."""
+        page = self.pipelines.history(row["id"], limit=limit, after=after)
+        following = None
+        if page.next is not None:
+            query = urlencode({"limit": limit, "after": page.next})
+            following = f"/pipelinejobs/{row['key']}/history?{query}"
+        return [pipeline_step(told) for told in page.steps], following
 
     def machine(self, _request: Request) -> Response:
         """Draw the state machine."""
@@ -227,7 +251,7 @@ class PipelineSurface:
     def way(self, request: Request) -> Response:
         """Draw the state machine with a job's way through it."""
         row = self._known(request)
-        steps = [told.step for told in self.pipelines.history(row["id"])]
+        steps = self.pipelines.steps(row["id"])
         return Response(200, diagram.draw(steps, row["state"]), content_type=_SVG)
 
     def _known(self, request: Request, *, hidden: bool = False) -> Row:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from jexevents.errors import Conflict
 from jexevents.model import Event, JobKey, Kind
 from jexevents.store.condor import CondorBook
 from jexevents.store.database import Connection
@@ -62,6 +63,9 @@ class Book(Protocol):
 
     def due(self, key: str, state: Any, events: Sequence[StoredEvent]) -> Columns:
         """Give what should stand there by the job's key, state and events, sealed ones too."""
+
+    def behind_seal(self, event: Event) -> Conflict | None:
+        """Say why an event of a sealed job is refused; None where it counts as a repetition."""
 
     def seal(self, state: Any, events: Sequence[StoredEvent]) -> dict[str, Any]:
         """Give the data of the sealed event that can stand for these events from now on."""

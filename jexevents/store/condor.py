@@ -113,6 +113,9 @@ class CondorBook:
         due["jobs.source"] = source
         return due
 
+    def behind_seal(self, _event: Event) -> None:
+        """Refuse nothing: what a log says of a sealed job is taken for a repetition."""
+
     def seal(self, state: Any, events: Sequence[StoredEvent]) -> dict[str, Any]:
         """Give the data of the sealed event: the state, and all invocation ids ever named."""
         return {**sealing.dump(state), "invocations": _invocations(events)}

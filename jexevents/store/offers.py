@@ -87,10 +87,10 @@ class Job:
         return entry
 
     def seal(self, seq: int) -> None:
-        """Take all events for repetitions of the sealed one."""
+        """Take all events for repetitions of the sealed one, save those that it refuses."""
         self.sealed = Entry(None, seq)
         for entry in self.entries.values():
-            entry.repeats = self.sealed
+            entry.repeats, entry.refusal = self.sealed, self.book.behind_seal(entry.event)
 
     def refuse(self, refusal: Conflict | Forbidden) -> None:
         """Let none of the events in."""
@@ -119,7 +119,7 @@ def refused(job: Job, event: Event, refusal: Conflict | Forbidden) -> Applied:
     """Give what became of an event that its job did not let in."""
     forbidden = isinstance(refusal, Forbidden)
     outcome = Outcome.FORBIDDEN if forbidden else Outcome.REJECTED
-    credential = event.proof.value if isinstance(event.proof, Proof) else None
+    credential = event.proof.right.value if isinstance(event.proof, Proof) else None
     return Applied(outcome, None, job.id, job.is_new, refusal=refusal, credential=credential)
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from jexevents.errors import Conflict, Forbidden
 from jexevents.lifecycle import pipeline, sealing
-from jexevents.model import Event, Fault, JobKey, Proof
+from jexevents.model import Event, Fault, JobKey, Right
+from jexevents.store import audit
 from jexevents.store.database import Connection
 from jexevents.store.literals import array, columns
 from jexevents.store.queries import QUERIES
@@ -53,7 +54,7 @@ class PipelineBook:
             raise Forbidden
         if pipeline.is_callback(name):
             return event
-        if name in pipeline.ADMINISTRATIVE and event.proof is not Proof.ADMINISTRATOR:
+        if name in pipeline.ADMINISTRATIVE and event.proof.right is not Right.ADMINISTRATOR:
             raise Forbidden(f"Only an administrator's token can send {name!r}.")
         if event.unless_latest and state.sent == pipeline.digest(name, event.data):
             return None
@@ -84,7 +85,11 @@ class PipelineBook:
             )
 
     def note(self, connection: Connection, events: Sequence[tuple[str, Event]]) -> None:
-        """Do nothing: a PipelineJob has no other names."""
+        """Note in the audit what administrators did; a PipelineJob has no other names."""
+        for job_id, event in events:
+            if event.name in pipeline.ADMINISTRATIVE:
+                by = event.proof.credential or audit.COMMAND_LINE
+                audit.note(connection, f"pipelinejob.{event.name}", {"job": job_id}, by)
 
     def kept(
         self, connection: Connection, job_ids: Sequence[str]
@@ -97,6 +102,12 @@ class PipelineBook:
         """Give what should stand in pipeline_jobs, and the source in the key: none."""
         own = dict(zip(_KEPT, (True, *_facts(state)), strict=True))
         return {**own, "jobs.source": ""}
+
+    def behind_seal(self, event: Event) -> Conflict | None:
+        """Say why a sealed job refuses an event: only callbacks and creations are repetitions."""
+        if event.name == pipeline.CREATE or pipeline.is_callback(event.name):
+            return None
+        return Conflict("The job's story was pruned long after its end; nothing can change it.")
 
     def seal(self, state: Any, _events: Sequence[StoredEvent]) -> dict[str, Any]:
         """Give the data of the sealed event: the state."""

@@ -15,6 +15,7 @@ from jexevents.store.ledger import Ledger
 from jexevents.store.literals import array
 from jexevents.store.offers import Applied
 from jexevents.store.queries import QUERIES
+from jexevents.store.reading import PAGE_BYTES
 from jexevents.store.rows import stored_event
 from jexevents.store.tokens import hashed
 
@@ -40,6 +41,14 @@ class Told:
 
     step: pipeline.Step
     row: Row
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A page of a job's history; ``next`` is how many steps stand before the following page."""
+
+    steps: list[Told]
+    next: int | None
 
 
 class PipelineJobs:
@@ -111,13 +120,33 @@ class PipelineJobs:
             row = QUERIES.events.event_said(connection, seq=seq)
             return None if row is None else pipeline.digest(*row)
 
-    def history(self, job_id: str) -> list[Told]:
-        """What a job has been through, in the order of the fold, with the steps it implies."""
+    def steps(self, job_id: str) -> list[pipeline.Step]:
+        """What a job has been through, in the order of the fold, with the steps it implies.
+
+        Their events have no data: nobody knows how many they are.
+        """
         with self._database.look() as connection:
-            rows = QUERIES.pipeline_jobs.history.mappings(connection, job_id=job_id)
-        by_checksum = {bytes(row["checksum"]): row for row in rows}
-        events = [stored_event([row[name] for name in _EVENT]) for row in rows]
-        return [Told(step, by_checksum[step.event.checksum]) for step in pipeline.steps(events)]
+            return [step for step, _, _ in self._outline(connection, job_id)]
+
+    def history(self, job_id: str, *, limit: int, after: int = 0) -> History:
+        """A page of the steps, behind the first ``after``, bounded by PAGE_BYTES too."""
+        with self._database.look() as connection:
+            outline = self._outline(connection, job_id)
+            page = _bounded(outline[after : after + limit])
+            seqs = array({seq for _, seq, _ in page})
+            rows = QUERIES.pipeline_jobs.told.mappings(connection, seqs=seqs)
+        by_seq = {row["seq"]: row for row in rows}
+        # One that was removed meanwhile leaves a gap.
+        told = [Told(step, by_seq[seq]) for step, seq, _ in page if seq in by_seq]
+        end = after + len(page)
+        return History(told, end if end < len(outline) else None)
+
+    def _outline(self, connection: Connection, job_id: str) -> list[tuple[pipeline.Step, int, int]]:
+        """Give each step, the number of its event, and how many bytes that has."""
+        rows = list(QUERIES.pipeline_jobs.outline(connection, job_id=job_id))
+        places = {bytes(row[_CHECKSUM]): row[-2:] for row in rows}
+        steps = pipeline.steps(stored_event(row[:-2]) for row in rows)
+        return [(step, *places[step.event.checksum]) for step in steps]
 
     def hide(self, job_id: str, credential: str) -> None:
         """Leave a job out of what is shown."""
@@ -141,13 +170,17 @@ class PipelineJobs:
         self._database.run(work)
 
 
-_EVENT = (
-    "name",
-    "occurred_at",
-    "occurred_offset",
-    "occurred_alt",
-    "checksum",
-    "data",
-    "log",
-    "offset",
-)
+# Where the checksum stands in a row of ``outline``.
+_CHECKSUM = 4
+
+
+def _bounded(
+    page: Sequence[tuple[pipeline.Step, int, int]],
+) -> Sequence[tuple[pipeline.Step, int, int]]:
+    """Give the steps up to the one with which there are PAGE_BYTES: one at least."""
+    left = PAGE_BYTES
+    for index, (_, _, size) in enumerate(page):
+        if left <= 0:
+            return page[:index]
+        left -= size
+    return page

@@ -69,16 +69,24 @@ where (:hidden or p.hidden_at is null)
 order by j.id desc
 limit :limit;
 
--- name: history
--- All events of a job, for the fold that shows its steps.
-select e.seq, e.source, e.name, e.occurred_at, e.occurred_offset, e.occurred_alt, e.received_at,
-    e.checksum, e.data, p.log, p."offset"
+-- name: outline
+-- All events of a job, for the fold that shows its steps: without what they say, save the sealed
+-- one, which says what came before it. bytes is about how long what they say is.
+select e.name, e.occurred_at, e.occurred_offset, e.occurred_alt, e.checksum,
+    case when e.name = 'sealed' then e.data else '{}' end as data, p.log, p."offset",
+    e.seq, octet_length(e.raw) as bytes
 from events e
 left join lateral (
     select log, "offset" from event_positions where seq = e.seq order by log collate "C" limit 1
 ) p on true
 where coalesce(e.job_id, '00000000-0000-0000-0000-000000000000'::uuid) = :job_id
 order by e.seq;
+
+-- name: told
+-- What some events say, and when and from whom it came.
+select seq, source, name, occurred_at, received_at, checksum, data
+from events
+where seq = any(:seqs::bigint[]);
 
 -- name: hide!
 -- Leave a job out of what is shown.

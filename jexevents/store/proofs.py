@@ -6,7 +6,7 @@ import hmac
 from collections.abc import Sequence
 
 from jexevents.errors import Forbidden
-from jexevents.model import Event, Proof, Secret
+from jexevents.model import Event, Proof, Right, Secret
 from jexevents.store.database import Connection
 from jexevents.store.literals import array
 from jexevents.store.queries import QUERIES
@@ -26,7 +26,7 @@ def prove(connection: Connection, events: Sequence[Event]) -> Sequence[Event | F
     tokens = {key: bytes(sha256) for key, sha256 in rows if sha256 is not None}
     secrets = array({event.proof.sha256 for event in asking})
     rows = QUERIES.tokens.administrators(connection, sha256s=secrets)
-    administrators = {bytes(sha256) for sha256, _ in rows}
+    administrators = {bytes(sha256): name for sha256, name in rows}
     return [
         _proven(event, tokens, administrators) if type(event.proof) is Secret else event
         for event in events
@@ -34,7 +34,7 @@ def prove(connection: Connection, events: Sequence[Event]) -> Sequence[Event | F
 
 
 def _proven(
-    event: Event, tokens: dict[str, bytes], administrators: set[bytes]
+    event: Event, tokens: dict[str, bytes], administrators: dict[bytes, str]
 ) -> Event | Forbidden:
     secret = event.proof
     known = event.job.key in tokens
@@ -42,5 +42,6 @@ def _proven(
     own = hmac.compare_digest(tokens.get(event.job.key, bytes(32)), secret.sha256)
     if not known or not (own or secret.sha256 in administrators):
         return Forbidden()
-    is_admin = secret.of_admin or not own
-    return event._replace(proof=Proof.ADMINISTRATOR if is_admin else Proof.JOB_TOKEN)
+    name = secret.of_admin or (None if own else administrators[secret.sha256])
+    right = Right.JOB_TOKEN if name is None else Right.ADMINISTRATOR
+    return event._replace(proof=Proof(right, name))

@@ -18,7 +18,8 @@ from pika import BasicProperties
 
 from jexevents import wiring
 from jexevents.config import from_mapping
-from jexevents.lifecycle.pipeline import STATUSES
+from jexevents.lifecycle import pipeline
+from jexevents.lifecycle.pipeline import EDGES, SENDABLE, STATUSES
 from jexevents.model import Arrival, Outcome, Role
 from jexevents.retry import Tally
 from jexevents.store.prune import Prune
@@ -437,30 +438,77 @@ def test_bad_callbacks_are_answered_and_not_kept(jobs: Jobs) -> None:
     assert jobs.rejects() == []
 
 
-SENT = st.lists(
-    st.tuples(st.sampled_from([*STATUSES, "NO_SUCH"]), st.integers(0, 5)), max_size=5, unique=True
+STATUS = st.sampled_from([*STATUSES, "NO_SUCH"])
+# By whom, which status, at which second, and the how manieth of Tapis's.
+CALLBACK = st.tuples(
+    st.sampled_from(["agave", "tapis"]), STATUS, st.integers(0, 5), st.integers(0, 9)
 )
+CALLBACKS = st.lists(CALLBACK, max_size=5, unique=True)
+MIXED = st.lists(CALLBACK | st.sampled_from(SENDABLE), max_size=8)
+
+
+def call_back(jobs: Jobs, url: dict, callback: tuple[str, str, int, int]) -> None:
+    """Send a callback; it is always answered 200."""
+    sender, status, second, count = callback
+    time = (NOON + timedelta(seconds=second)).isoformat()
+    if sender == "agave":
+        document = {**AGAVE, "id": url["uuid"], "lastUpdated": time}
+        url = {**url, "status": status}
+    else:
+        told = {
+            **TAPIS["event"],
+            "type": f"jobs.JOB_NEW_STATUS.{status}",
+            "data": json.dumps({"newJobStatus": status}),
+            "seriesSeqCount": count,
+            "timestamp": time,
+            "uuid": str(uuid.uuid5(uuid.UUID(url["uuid"]), repr(callback))),
+        }
+        document = {**TAPIS, "event": told}
+    answer = jobs.call("POST", MESSAGES, document, url)
+    assert answer.status == 200, answer.body
+
+
+def another(jobs: Jobs) -> dict[str, str]:
+    """Create one more job; give what its callbacks have in their URL."""
+    made = jobs.create(archive_path=f"/products/{uuid.uuid4()}").json()
+    return {"uuid": made["uuid"], "token": made["token"]}
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-@given(SENT, st.randoms())
+@given(CALLBACKS, st.randoms())
 def test_any_order_of_arrival_ends_the_same(jobs: Jobs, sent: list, random: Any) -> None:
     ended = []
     for order in (sent, random.sample(sent, len(sent))):
-        made = jobs.create(archive_path=f"/products/{uuid.uuid4()}").json()
-        query = {"uuid": made["uuid"], "token": made["token"]}
-        for status, second in order:
-            document = {
-                **AGAVE,
-                "id": made["uuid"],
-                "lastUpdated": (NOON + timedelta(seconds=second)).isoformat(),
-            }
-            answer = jobs.call("POST", MESSAGES, document, {**query, "status": status})
-            assert answer.status == 200, answer.body
-        job = jobs.ledger.get(f"/pipelinejobs/{made['uuid']}", **jobs.writer)
+        url = another(jobs)
+        for callback in order:
+            call_back(jobs, url, callback)
+        job = jobs.ledger.get(f"/pipelinejobs/{url['uuid']}", **jobs.writer)
         steps = [(step["name"], step["state"], step["moved"]) for step in job["history"]]
         ended.append((job["state"], job["phase"], job["last_event"], steps))
     assert ended[0] == ended[1]
+    assert_verified(jobs.ledger)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(MIXED)
+def test_with_events_and_callbacks_mixed_the_ledger_agrees_with_itself(
+    jobs: Jobs, sent: list
+) -> None:
+    """And what was let in is answered 200, what the state did not allow 409."""
+    url = another(jobs)
+    path = f"/pipelinejobs/{url['uuid']}"
+    for one in sent:
+        before = jobs.ledger.get(path, **jobs.writer)["state"]
+        if isinstance(one, tuple):
+            call_back(jobs, url, one)
+            continue
+        repeats = jobs.call("POST", MESSAGES, {**url, "name": one}, who=jobs.admin)
+        allowed = one in pipeline.allowed(before)
+        assert (repeats.status == 409) <= (not allowed)
+        if repeats.status == 200 and repeats.json()["result"] == "accepted":
+            assert allowed
+            assert repeats.json()["state"] == EDGES[one][before]
+    assert_verified(jobs.ledger)
 
 
 # --- over AMQP
@@ -576,7 +624,51 @@ def test_filters(jobs: Jobs) -> None:
     rest = jobs.call("GET", "/pipelinejobs", query=first["next"].partition("?")[2]).json()
     assert len(first["items"]) == len(rest["items"]) == 1
     assert rest["next"] is None
-    assert jobs.call("GET", "/pipelinejobs", query={"state": "NOSUCH"}).status == 422
+    assert jobs.call("GET", "/pipelinejobs", query={"state": "NOSUCH"}).status == 400
+
+
+def pages(jobs: Jobs, path: str) -> list[list[str]]:
+    """Give the names of the steps on each page."""
+    found = []
+    while path is not None:
+        path, _, query = path.partition("?")
+        page = jobs.ledger.get(path, query, **jobs.writer)
+        assert page["uuid"] == jobs.uuid
+        found.append([step["name"] for step in page["items"]])
+        path = page["next"]
+    return found
+
+
+def test_a_history_comes_in_pages(jobs: Jobs) -> None:
+    jobs.agave("FINISHED", 5)
+    jobs.send("index")
+    path = f"/pipelinejobs/{jobs.uuid}/history"
+    assert pages(jobs, path) == [["create", "run", "finish", "index"]]
+    assert pages(jobs, f"{path}?limit=2") == [["create", "run"], ["finish", "index"]]
+    # A step that is only implied may stand at the end of a page, without the event behind it.
+    assert pages(jobs, f"{path}?limit=3&after=1") == [["run", "finish", "index"]]
+    assert pages(jobs, f"{path}?after=9") == [[]]
+    assert jobs.call("GET", path, query="after=-1").status == 400
+    assert jobs.job()["history_next"] is None
+
+
+def test_a_page_of_a_history_ends_where_it_is_long(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        jobs.send("run", data={"n": number, "text": "x" * 600})
+    monkeypatch.setattr("jexevents.store.pipeline_jobs.PAGE_BYTES", 1000)
+    path = f"/pipelinejobs/{jobs.uuid}/history"
+    assert pages(jobs, path) == [["create", "run", "run"], ["run"]]
+
+
+def test_a_job_shows_the_beginning_of_a_long_history(jobs: Jobs) -> None:
+    for number in range(100):
+        deliver(jobs, {**jobs.url, "name": "update", "data": {"n": number}})
+    job = jobs.job()
+    assert len(job["history"]) == 100
+    path, _, query = job["history_next"].partition("?")
+    assert len(jobs.ledger.get(path, query, **jobs.writer)["items"]) == 1
 
 
 def test_the_ledger_shows_it_as_any_job(jobs: Jobs) -> None:
@@ -651,6 +743,17 @@ def test_delete_by_a_message(jobs: Jobs) -> None:
     assert audited(jobs)[-1] == ("root", "pipelinejob.remove")
 
 
+def test_what_administrators_send_is_in_the_audit(jobs: Jobs) -> None:
+    root = jobs.ledger.tokens.make("root", [Role.ADMIN], short=True).secret
+    jobs.call("POST", MESSAGES, {"uuid": jobs.uuid, "token": root, "name": "reset"})
+    jobs.send("ready", who=jobs.admin)
+    deliver(jobs, {"uuid": jobs.uuid, "token": root, "name": "reset"})
+    assert jobs.send("ready").status == 403
+    reset, ready = "pipelinejob.reset", "pipelinejob.ready"
+    sent = [one for one in audited(jobs) if one[1] in (reset, ready)]
+    assert sent == [("root", reset), ("test", ready), ("root", reset)]
+
+
 def audited(jobs: Jobs) -> list[tuple[str, str]]:
     with jobs.ledger.database.transaction() as connection, connection.cursor() as cursor:
         cursor.execute("select credential, action from audit order by id")
@@ -670,7 +773,11 @@ def test_a_closed_job_is_sealed_and_stays_what_it_was(jobs: Jobs) -> None:
     assert (job["state"], job["reason"], job["sealed"]) == ("FAILED", "no disk", True)
     assert_verified(jobs.ledger)
     assert jobs.agave("RUNNING", 9).json()["result"] == "duplicate"
+    assert (jobs.create().status, jobs.rejects()) == (200, [])
+    # Whichever door it comes by: it is refused, and kept.
     assert jobs.send("reset", who=jobs.admin).status == 409
+    assert deliver(jobs, {**jobs.url, "name": "index"}) is Outcome.REJECTED
+    assert [reject["reason"] for reject in jobs.rejects()] == ["state", "state"]
 
 
 # --- schemas

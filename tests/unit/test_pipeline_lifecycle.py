@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -31,13 +32,17 @@ def event(name: str, second: float = 0, position: Position | None = None, **data
         received_at=at,
         data=data,
         raw=b"",
-        checksum=text.encode()[-32:].rjust(32),
+        checksum=hashlib.sha256(text.encode()).digest(),
         position=position,
     )
 
 
 def agave(status: str, second: float = 0) -> Event:
     return event(f"agave.{status}", second)
+
+
+def tapis(status: str, second: float, count: int, series: str = "series") -> Event:
+    return event(f"tapis.{status}", second, Position(series, count))
 
 
 def state_after(*events: Event) -> str:
@@ -169,10 +174,13 @@ def test_tapis_is_ordered_by_its_own_count() -> None:
     assert [step.name for step in pipeline.steps(swapped)] == ["run", "fail"]
 
 
-SENT = st.builds(
-    agave,
+# Also before the job was created, by the clock of who sends.
+SENT = st.builds(agave, st.sampled_from([*STATUSES, "NO_SUCH"]), st.integers(-3, 6)) | st.builds(
+    tapis,
     st.sampled_from([*STATUSES, "NO_SUCH"]),
-    st.integers(0, 6),
+    st.integers(-3, 6),
+    st.integers(0, 9),
+    st.sampled_from(["one", "other"]),
 )
 
 

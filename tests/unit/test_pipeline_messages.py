@@ -11,7 +11,7 @@ import pytest
 
 from jexevents.errors import Invalid, Unacceptable
 from jexevents.lifecycle import pipeline
-from jexevents.model import Arrival, Event, Kind, Position, Proof, Secret
+from jexevents.model import Arrival, Event, Kind, Position, Proof, Right, Secret
 from jexevents.sources.pipelinejobs import events, message
 from jexevents.sources.pipelinejobs.secret import hashed
 from tests.support import ROOT
@@ -340,7 +340,7 @@ def test_who_passed_before_needs_no_token() -> None:
     again = sent({**EVENT, "token": "***"})._replace(credential="job token")
     with pytest.raises(Invalid):
         message.read(sent({**EVENT, "token": "***"}))
-    assert message.read(again).proof is Proof.JOB_TOKEN
+    assert message.read(again).proof == Proof(Right.JOB_TOKEN)
 
 
 # --- identities, and creations

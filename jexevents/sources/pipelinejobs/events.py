@@ -11,7 +11,7 @@ from typing import Any
 
 from jexevents.errors import Invalid
 from jexevents.lifecycle import pipeline
-from jexevents.model import Arrival, Event, Kind, Proof
+from jexevents.model import Arrival, Event, Kind, Proof, Right
 from jexevents.sources.pipelinejobs.secret import masked, proof, secrets_of, without
 from jexevents.sources.pipelinejobs.words import EVENT, IDEMPOTENCY_KEY, SOURCE, identity, job_key
 from jexevents.validation import SCHEMAS
@@ -84,6 +84,6 @@ def creation(
         data={name: document[name] for name in pipeline.CREATION if document.get(name) is not None},
         raw=raw,
         checksum=identity("create", job_uuid),
-        proof=Proof.ADMINISTRATOR,
+        proof=Proof(Right.ADMINISTRATOR),
     )
     return job_uuid, event

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from jexevents.model import NONCE, Arrival, Proof, Secret
+from jexevents.model import NONCE, Arrival, Proof, Right, Secret
 from jexevents.redaction import MASK, redact_text
 from jexevents.sources.pipelinejobs.words import OF_ADMIN, QUERY
 
@@ -22,10 +22,10 @@ def proof(arrival: Arrival, token: str | None) -> Secret | Proof:
     A caller with the role ``admin`` needs no token; one that is sent must be right all the same.
     """
     if arrival.credential is not None:
-        return Proof(arrival.credential)
-    of_admin = bool(arrival.properties.get(OF_ADMIN))
-    if of_admin and not token:
-        return Proof.ADMINISTRATOR
+        return Proof(Right(arrival.credential))
+    of_admin = arrival.properties.get(OF_ADMIN)
+    if of_admin is not None and not token:
+        return Proof(Right.ADMINISTRATOR, of_admin)
     return Secret(hashed(token or ""), of_admin)
 
 

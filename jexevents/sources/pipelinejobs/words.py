@@ -11,8 +11,8 @@ EVENT, AGAVE_CALLBACK = "pipelinejob_manager_event", "agave_job_callback"
 TAPIS_NOTIFICATION = "tapis_job_notification"
 FORMATS = (EVENT, AGAVE_CALLBACK, TAPIS_NOTIFICATION)
 PARAMETERS = ("uuid", "event", "status", "token")
-# In the properties of an arrival by HTTP: what stood in the URL, a request's own key, and whether
-# its caller has the role admin.
+# In the properties of an arrival by HTTP: what stood in the URL, a request's own key, and the
+# caller's credential where it has the role admin.
 QUERY, IDEMPOTENCY_KEY, OF_ADMIN = "query", "idempotency_key", "of_admin"
 SOURCE = "pipelinejobs"
 PIPELINE_DOOR = "http:pipelinejobs"
