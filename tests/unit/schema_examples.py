@@ -41,7 +41,7 @@ PIPELINE_EXAMPLES = {
         "eventUuid": UUID, "seriesId": None, "seriesSeqCount": None, "timestamp": None,
         "tenant": "t", "created": NOON,
     },
-    "pipelinejob": {**_JOB, "history": [_STEP]},
+    "pipelinejob": {**_JOB, "history": [_STEP], "history_next": None},
     "pipelinejobs": {"items": [_JOB], "next": None},
     "pipelinejob_history": {"uuid": UUID, "items": [_STEP], "next": None},
     "pipelinejob_created": {
