@@ -180,7 +180,7 @@ class Database:
             if is_transaction:
                 connection.begin()
             yield connection
-            connection.commit()
+            connection.commit() if is_transaction else connection.flush()
             usable = True
         except psycopg2.Error as error:
             # Read-only after a failover: a new connection may reach the server that is not.

@@ -16,6 +16,8 @@ import psycopg2
 import psycopg2.extensions
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
+_BEGIN = b"begin"
+
 
 class Session(psycopg2.extensions.connection):
     """A connection in psycopg2's autocommit mode, with transactions of our own.
@@ -34,12 +36,11 @@ class Session(psycopg2.extensions.connection):
         self.inode = os.fstat(self.descriptor).st_ino
         self._ahead: list[bytes] = []
         self._preparing: list[str] = []
-        self._begins = self._in_doubt = False
+        self._in_doubt = False
 
     def begin(self) -> None:
         """Begin a transaction with the next statement."""
-        self._ahead.append(b"begin")
-        self._begins = True
+        self._ahead.append(_BEGIN)
 
     def later(self, statement: bytes) -> None:
         """Have a statement done in front of the next one, or of the commit; nobody sees its answer.
@@ -59,7 +60,7 @@ class Session(psycopg2.extensions.connection):
 
     def commit(self) -> None:
         """Commit; where nothing was said since ``begin`` the server hears of neither."""
-        if self._begins and len(self._ahead) == 1:
+        if self._ahead == [_BEGIN]:
             self._forget()
         elif self._ahead or self.info.transaction_status != TRANSACTION_STATUS_IDLE:
             self._say(b"commit")
@@ -78,7 +79,8 @@ class Session(psycopg2.extensions.connection):
         """Say what has waited."""
         if self._ahead:
             statement = self._ahead.pop()
-            self._say(statement)
+            with self.cursor() as cursor:
+                self.sent(cursor.say, statement)
 
     def sent(self, say: Callable[[bytes], None], statement: bytes) -> None:
         """Say a statement with what has waited in front of it, by ``say``."""
@@ -103,7 +105,7 @@ class Session(psycopg2.extensions.connection):
             cursor.execute(statement)
 
     def _forget(self) -> None:
-        self._ahead, self._preparing, self._begins = [], [], False
+        self._ahead, self._preparing = [], []
 
 
 class Cursor(psycopg2.extensions.cursor):
@@ -118,7 +120,11 @@ class Cursor(psycopg2.extensions.cursor):
             session.flush()
             super().execute(query, arguments)
         else:
-            session.sent(super().execute, self.mogrify(query, arguments))
+            session.sent(self.say, self.mogrify(query, arguments))
+
+    def say(self, text: bytes) -> None:
+        """Run a text as it is."""
+        super().execute(text)
 
     def copy_expert(self, *arguments: Any, **options: Any) -> None:
         """Run a COPY; it stands in no message with others."""

@@ -129,6 +129,23 @@ def test_copy_comes_behind_what_was_said_before(pool):
     assert numbers(pool) == [1, 2, 3]
 
 
+def test_a_transaction_that_begins_with_copy_is_committed_with_what_is_said_later(pool):
+    with pool.transaction() as connection:
+        copy(connection, "copy numbers (n) from stdin", ["1"])
+        put_later(connection, 2)
+    assert numbers(pool) == [1, 2]
+    with pool.transaction() as connection:
+        connection.flush()
+        put_later(connection, 3)
+    assert numbers(pool) == [1, 2, 3]
+
+
+def test_what_is_said_later_outside_of_a_transaction_is_said_at_its_end(pool):
+    with pool.look() as connection:
+        put_later(connection, 1)
+    assert numbers(pool) == [1]
+
+
 def test_a_named_cursor_reads_inside_its_transaction(pool):
     with pool.transaction() as connection:
         put_later(connection, 1)
