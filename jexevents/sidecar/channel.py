@@ -14,6 +14,7 @@ import time
 import uuid
 from typing import Any
 
+from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import TcpWSGIServer
@@ -30,7 +31,14 @@ KEEP_MILLISECONDS = 2
 
 
 class Parser(HTTPRequestParser):
-    """waitress's parser, which lets some ValueErrors through (an IPv6 target without its ``]``)."""
+    """waitress's parser, which lets some ValueErrors through (an IPv6 target without its ``]``).
+
+    ``began`` is the time of the request's first byte.
+    """
+
+    def __init__(self, adj: Adjustments) -> None:
+        super().__init__(adj)
+        self.began = time.time()
 
     def parse_header(self, header_plus: bytes) -> None:
         """Read start line and fields. Raises ParsingError for all that is wrong with them."""
@@ -89,7 +97,6 @@ class Channel(HTTPChannel):
     error_task_class = ProblemTask
     holds_back = False
     held = b""
-    head_began: float | None = None
     lingers_until: float | None = None
     is_kept = False
 
@@ -100,17 +107,23 @@ class Channel(HTTPChannel):
 
     def service(self) -> None:
         """Answer the request that waits, and those that come at once behind it."""
-        self.is_kept = True
-        keeping = self.server.keeping
-        keeping.channel, keeping.again = self, True
+        server, keeping = self.server, self.server.keeping
+        self.is_kept, keeping.channel = True, self
         try:
-            while keeping.again or self._next_comes():
+            while True:
                 keeping.again = False
                 super().service()
+                if not (keeping.again or self._next_comes()) or server.is_busy():
+                    break
         finally:
-            keeping.channel = None
+            again = keeping.again
+            keeping.channel, keeping.again = None, False
             self.is_kept = False
-            self.server.pull_trigger()
+            if again:
+                server.add_task(self)
+            # Who is not connected was closed by the loop, which at its end closes its pipe, too.
+            if self.connected:
+                server.pull_trigger()
 
     def _next_comes(self) -> bool:
         """Read what comes within a moment, if nobody else waits; whether it made a request."""
@@ -118,9 +131,15 @@ class Channel(HTTPChannel):
         at_rest = connection is not None and not (
             self.will_close or self.close_when_flushed or self.total_outbufs_len
         )
-        if at_rest and not self.server.is_busy() and (data := self._read_soon(connection)):
+        while at_rest and not self.server.is_busy() and (data := self._read_soon(connection)):
             self.last_activity = time.time()
-            self.received(data)
+            try:
+                self.received(data)
+            except Exception:
+                self.will_close = True
+                raise
+            if self.request is None:
+                break
         return self.server.keeping.again
 
     def _read_soon(self, connection: socket.socket) -> bytes:
@@ -161,20 +180,20 @@ class Channel(HTTPChannel):
             return now > self.lingers_until
         if self.total_outbufs_len and self.last_activity < now - seconds:
             return True
-        return self.head_began is not None and self.head_began < now - seconds
-
-    def received(self, data: bytes) -> bool:
-        """Take bytes, noting since when the head of a request is incomplete."""
-        taken = super().received(data)
-        incomplete = self.request is not None and not self.request.headers_finished
-        began = self.head_began if self.head_began is not None else time.time()
-        self.head_began = began if incomplete else None
-        return taken
+        request = self.request
+        incomplete = request is not None and not request.headers_finished
+        return incomplete and request.began < now - seconds
 
     def send_continue(self) -> None:
         """Ask for the body, unless the head alone was refused (waitress would ask all the same)."""
         if self.request.error is None:
             super().send_continue()
+
+    def _flush_some(self, do_close: bool = True) -> bool:
+        # waitress's loop does without the lock where no request is under way. A thread that keeps
+        # the connection may write all the same.
+        with self.outbuf_lock:
+            return super()._flush_some(do_close)
 
     def send(self, data: bytes, do_close: bool = True) -> int:
         """Send what can be sent now; who keeps the connection leaves closing to the loop."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from jexevents.errors import Conflict
+from jexevents.errors import Conflict, Forbidden
 from jexevents.model import Event, JobKey, Kind
 from jexevents.store.condor import CondorBook
 from jexevents.store.database import Connection
@@ -64,7 +64,7 @@ class Book(Protocol):
     def due(self, key: str, state: Any, events: Sequence[StoredEvent]) -> Columns:
         """Give what should stand there by the job's key, state and events, sealed ones too."""
 
-    def behind_seal(self, event: Event) -> Conflict | None:
+    def behind_seal(self, event: Event) -> Conflict | Forbidden | None:
         """Say why an event of a sealed job is refused; None where it counts as a repetition."""
 
     def seal(self, state: Any, events: Sequence[StoredEvent]) -> dict[str, Any]:

@@ -39,6 +39,15 @@ _DATA_CLASSES = {
 }
 _OUT_OF_TIME = {errorcodes.QUERY_CANCELED, errorcodes.LOCK_NOT_AVAILABLE}
 _CONFLICT_TRIES = 5
+_SETTINGS = (
+    ("timezone", "UTC"),
+    # A statement must see what was committed while the one before it waited for a lock.
+    ("default_transaction_isolation", "read committed"),
+    # What is prepared finds rows by their keys. It is planned once, perhaps while the tables are
+    # still empty, and must do when they are not: by an index, however small they look.
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+)
 _UNCONFIRMED_SECONDS = 20
 # The server ends a statement at its time-out. One more half of that, and it does not do so.
 _PATIENCE = 1.5
@@ -166,8 +175,8 @@ class Database:
     def look(self) -> AbstractContextManager[Connection]:
         """Lend a connection for statements that only read and need not agree with each other.
 
-        Each is a transaction of its own: asking once costs one exchange with the server and
-        not three.
+        Each message is a transaction of its own: asking once costs one exchange with the server
+        and not three.
         """
         return self._lending(is_transaction=False)
 
@@ -227,12 +236,8 @@ class Database:
         """
         try:
             connection = psycopg2.connect(self._dsn, connection_factory=Session, **self._arguments)
-            with (
-                self.watched(connection, self._arguments["connect_timeout"]),
-                connection,
-                connection.cursor() as cursor,
-            ):
-                self._prepare(cursor)
+            with self.watched(connection, self._arguments["connect_timeout"]):
+                self._prepare(connection)
         except psycopg2.ProgrammingError as error:
             if error.pgcode:
                 raise _translated(error) from error
@@ -251,19 +256,20 @@ class Database:
             if connection is not None:
                 connection.close()
 
-    def _prepare(self, cursor: psycopg2.extensions.cursor) -> None:
+    def _prepare(self, connection: Connection) -> None:
+        """Set what holds for all that is done on a connection, in one message."""
         milliseconds = round(self._statement_timeout_seconds * 1000)
-        cursor.execute(sql.SQL("set search_path to {}").format(sql.Identifier(self.schema)))
-        cursor.execute("set statement_timeout to %s", (milliseconds,))
-        cursor.execute("set lock_timeout to %s", (milliseconds,))
-        cursor.execute("set idle_in_transaction_session_timeout to %s", (milliseconds * 3,))
-        cursor.execute("set time zone 'UTC'")
-        # A statement must see what was committed while the one before it waited for a lock.
-        cursor.execute("set default_transaction_isolation to 'read committed'")
-        # What is prepared finds rows by their keys. It is planned once, perhaps while the tables
-        # are still empty, and must do when they are not: by an index, however small they look.
-        cursor.execute("set plan_cache_mode to force_generic_plan")
-        cursor.execute("set enable_seqscan to off")
+        with connection.cursor() as cursor:
+            for name, value in (
+                ("statement_timeout", milliseconds),
+                ("lock_timeout", milliseconds),
+                ("idle_in_transaction_session_timeout", milliseconds * 3),
+                *_SETTINGS,
+            ):
+                setting = sql.SQL("set {} to {}").format(sql.Identifier(name), sql.Literal(value))
+                connection.later(cursor.mogrify(setting))
+            path = sql.SQL("set search_path to {}").format(sql.Identifier(self.schema))
+            cursor.execute(path)
 
     def _take(self) -> Connection:
         if self._closed.is_set():

@@ -15,7 +15,8 @@ class Applied(NamedTuple):
     """What became of one event: its outcome, its number in the ledger, and its job.
 
     ``job_is_new`` says whether the job came to exist in the same transaction. The events of a
-    sealed job are gone, so whatever comes for it counts as a duplicate of its sealed event.
+    sealed job are gone, so what comes for it counts as a duplicate of its sealed event, unless its
+    book refuses it.
     ``refusal`` says why an event was not let in; nothing was stored of it. ``credential`` names
     what it was proven by.
     """

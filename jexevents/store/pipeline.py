@@ -50,12 +50,10 @@ class PipelineBook:
         where nobody vouches for it, or it takes an administrator.
         """
         name = event.name
-        if event.proof is None:
-            raise Forbidden
+        if (forbidden := _forbidden(event)) is not None:
+            raise forbidden
         if pipeline.is_callback(name):
             return event
-        if name in pipeline.ADMINISTRATIVE and event.proof.right is not Right.ADMINISTRATOR:
-            raise Forbidden(f"Only an administrator's token can send {name!r}.")
         if event.unless_latest and state.sent == pipeline.digest(name, event.data):
             return None
         if state.state not in pipeline.EDGES[name]:
@@ -103,8 +101,10 @@ class PipelineBook:
         own = dict(zip(_KEPT, (True, *_facts(state)), strict=True))
         return {**own, "jobs.source": ""}
 
-    def behind_seal(self, event: Event) -> Conflict | None:
+    def behind_seal(self, event: Event) -> Conflict | Forbidden | None:
         """Say why a sealed job refuses an event: only callbacks and creations are repetitions."""
+        if (forbidden := _forbidden(event)) is not None:
+            return forbidden
         if event.name == pipeline.CREATE or pipeline.is_callback(event.name):
             return None
         return Conflict("The job's story was pruned long after its end; nothing can change it.")
@@ -112,6 +112,16 @@ class PipelineBook:
     def seal(self, state: Any, _events: Sequence[StoredEvent]) -> dict[str, Any]:
         """Give the data of the sealed event: the state."""
         return sealing.dump(state)
+
+
+def _forbidden(event: Event) -> Forbidden | None:
+    """Say why nobody who may has sent an event; None if somebody has."""
+    if event.proof is None:
+        return Forbidden()
+    by_administrator = event.proof.right is Right.ADMINISTRATOR
+    if event.name in pipeline.ADMINISTRATIVE and not by_administrator:
+        return Forbidden(f"Only an administrator's token can send {event.name!r}.")
+    return None
 
 
 def _not_allowed(state: str, name: str) -> Conflict:

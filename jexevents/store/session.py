@@ -14,6 +14,7 @@ from typing import Any
 
 import psycopg2
 import psycopg2.extensions
+from psycopg2.errors import InFailedSqlTransaction
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
 _BEGIN = b"begin"
@@ -36,7 +37,7 @@ class Session(psycopg2.extensions.connection):
         self.inode = os.fstat(self.descriptor).st_ino
         self._ahead: list[bytes] = []
         self._preparing: list[str] = []
-        self._in_doubt = False
+        self._in_doubt = self._is_lost = False
 
     def begin(self) -> None:
         """Begin a transaction with the next statement."""
@@ -62,12 +63,15 @@ class Session(psycopg2.extensions.connection):
         """Commit; where nothing was said since ``begin`` the server hears of neither."""
         if self._ahead == [_BEGIN]:
             self._forget()
-        elif self._ahead or self.info.transaction_status != TRANSACTION_STATUS_IDLE:
+        elif (
+            self._is_lost or self._ahead or self.info.transaction_status != TRANSACTION_STATUS_IDLE
+        ):
             self._say(b"commit")
 
     def rollback(self) -> None:
         """Take back what was said since ``begin``."""
         self._forget()
+        self._is_lost = False
         if self.info.transaction_status != TRANSACTION_STATUS_IDLE:
             self._say(b"rollback")
         if self._in_doubt:
@@ -77,13 +81,14 @@ class Session(psycopg2.extensions.connection):
 
     def flush(self) -> None:
         """Say what has waited."""
-        if self._ahead:
+        if self.waits:
             statement = self._ahead.pop()
             with self.cursor() as cursor:
                 self.sent(cursor.say, statement)
 
     def sent(self, say: Callable[[bytes], None], statement: bytes) -> None:
         """Say a statement with what has waited in front of it, by ``say``."""
+        begins = _BEGIN in self._ahead
         text = b";\n".join([*self._ahead, statement])
         preparing = self._preparing
         self._forget()
@@ -92,12 +97,20 @@ class Session(psycopg2.extensions.connection):
         except psycopg2.Error:
             # What was prepared before the statement that failed, stays so. Which were, nobody says.
             self._in_doubt = self._in_doubt or bool(preparing)
+            idle = self.info.transaction_status == TRANSACTION_STATUS_IDLE
+            self._is_lost = self._is_lost or (begins and idle)
             raise
         self.prepared.update(preparing)
 
     @property
     def waits(self) -> bool:
-        """Whether anything waits to be said."""
+        """Whether anything waits to be said.
+
+        Raises InFailedSqlTransaction where the transaction never began, its first text having been
+        refused whole: what is said now would be no part of one.
+        """
+        if self._is_lost:
+            raise InFailedSqlTransaction("The transaction did not begin; roll it back.")
         return bool(self._ahead)
 
     def _say(self, statement: bytes) -> None:
@@ -125,6 +138,11 @@ class Cursor(psycopg2.extensions.cursor):
     def say(self, text: bytes) -> None:
         """Run a text as it is."""
         super().execute(text)
+
+    def _refuse(self, *_arguments: Any, **_options: Any) -> None:
+        raise psycopg2.NotSupportedError("Only execute and copy_expert heed what has waited.")
+
+    executemany = callproc = copy_from = copy_to = _refuse
 
     def copy_expert(self, *arguments: Any, **options: Any) -> None:
         """Run a COPY; it stands in no message with others."""

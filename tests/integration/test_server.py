@@ -497,6 +497,64 @@ def test_who_asks_all_the_time_leaves_threads_to_others(serve):
         wait_until(lambda: min(answered) > 50, 20, "answers on each connection")
 
 
+def test_who_sends_many_at_once_leaves_threads_to_others(serve):
+    answered = []
+
+    def note(request):
+        answered.append(request.query["by"])
+        return {}
+
+    one = serve(build_app([route(note, query=("by",))], gate(), check_answers=True), threads=1)
+    many = request("GET /it?by=many HTTP/1.1", close=False) * 100
+    with socket.create_connection(one.address, 10) as busy:
+        busy.sendall(many)
+        wait_until(lambda: answered, 10, "the first answer")
+        exchange(one.address, request("GET /it?by=other HTTP/1.1"))
+        assert answered.count("many") < 100
+        wait_until(lambda: answered.count("many") == 100, 10, "the others")
+
+
+def test_a_kept_connection_is_told_to_continue_once(serve):
+    one = serve(app())
+    head = f"Content-Length: {len(BODY)}", "Content-Type: application/json", "Expect: 100-continue"
+    with asking(one, 4), socket.create_connection(one.address, 10) as kept:
+        for _ in range(50):
+            kept.sendall(request("GET /healthz HTTP/1.1", close=False))
+            assert kept.recv(65536).endswith(b"}\n")
+            kept.sendall(request("POST /jobs HTTP/1.1", *head, close=False))
+            assert kept.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+            kept.sendall(BODY)
+            assert kept.recv(65536).startswith(b"HTTP/1.1 201")
+
+
+def test_a_thread_that_outlives_its_server_touches_nothing(serve):
+    begun, go_on = threading.Event(), threading.Event()
+    outlived = []
+
+    def wait(_request):
+        outlived.append(threading.current_thread())
+        begun.set()
+        go_on.wait(20)
+        return {}
+
+    one = serve(build_app([route(wait)], gate(), check_answers=True), grace_seconds=0.1)
+    with socket.create_connection(one.address, 10) as asking:
+        asking.sendall(request("GET /it HTTP/1.1", close=False))
+        assert begun.wait(10)
+        one.stop()
+        assert one.join(10)
+        # Some of these get the numbers that the server's had.
+        with contextlib.ExitStack() as stack:
+            pairs = [socket.socketpair() for _ in range(20)]
+            ends = [stack.enter_context(end) for pair in pairs for end in pair]
+            go_on.set()
+            wait_until(lambda: not outlived[0].is_alive(), 10, "its end")
+            for end in ends:
+                end.setblocking(False)
+                with pytest.raises(BlockingIOError):
+                    end.recv(1)
+
+
 def test_who_asks_all_the_time_does_not_put_the_end_off(serve):
     one = serve(app(), grace_seconds=60)
     with asking(one, 3) as answered:

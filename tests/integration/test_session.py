@@ -3,6 +3,7 @@
 from contextlib import closing
 
 import psycopg2
+import psycopg2.extensions
 import pytest
 
 from jexevents.store.database import Database
@@ -144,6 +145,39 @@ def test_what_is_said_later_outside_of_a_transaction_is_said_at_its_end(pool):
     with pool.look() as connection:
         put_later(connection, 1)
     assert numbers(pool) == [1]
+
+
+def test_a_transaction_that_never_began_takes_nothing_until_it_is_rolled_back(pool):
+    """As where PostgreSQL refuses the whole text that BEGIN stands in."""
+    connection = pool.open()
+    with closing(connection):
+        connection.begin()
+        with pytest.raises(psycopg2.errors.SyntaxError):
+            say(connection, "selec 1")
+        with pytest.raises(psycopg2.errors.InFailedSqlTransaction):
+            put(connection, 1)
+        with pytest.raises(psycopg2.errors.InFailedSqlTransaction):
+            connection.commit()
+        connection.rollback()
+        put(connection, 2)
+    assert numbers(pool) == [2]
+
+
+def test_what_does_not_heed_the_order_is_refused(pool):
+    with pool.look() as connection, connection.cursor() as cursor:
+        for refused in (cursor.executemany, cursor.callproc, cursor.copy_from, cursor.copy_to):
+            with pytest.raises(psycopg2.NotSupportedError):
+                refused("numbers", [])
+
+
+def test_a_new_connection_has_what_all_have(pool):
+    connection = pool.open()
+    with closing(connection):
+        assert connection.status == psycopg2.extensions.STATUS_READY
+        shown = {"search_path": "jex", "timezone": "UTC", "enable_seqscan": "off"}
+        shown |= {"statement_timeout": "10s", "default_transaction_isolation": "read committed"}
+        for name, value in shown.items():
+            assert say(connection, f"show {name}") == [(value,)]
 
 
 def test_a_named_cursor_reads_inside_its_transaction(pool):
