@@ -185,9 +185,16 @@ class Ingest:
         ]
         if rejects:
             self._ledger.apply([], rejects)
-        for (arrival, _), one in applied:
+        for (arrival, event), one in applied:
             if isinstance(one.refusal, Forbidden):
-                log.warning("message_forbidden", origin=arrival.origin, detail=str(one.refusal))
+                log.warning(
+                    "message_forbidden",
+                    origin=arrival.origin,
+                    detail=str(one.refusal),
+                    job=event.job.key,
+                    name=event.name,
+                    message_id=arrival.properties.get("message_id"),
+                )
 
     def _store_alone(self, message: Message) -> Outcome:
         try:

@@ -50,7 +50,7 @@ def _make(options: argparse.Namespace, config: Config) -> Exit:
 def _list(options: argparse.Namespace, config: Config) -> Exit:
     with opened(config, Nonces) as nonces:
         heads = ("id", "note", "job", "uses", "of", "made", "expires", "revoked")
-        show(nonces.all(), heads, _cells, as_json=options.json)
+        show(nonces.find(), heads, _cells, as_json=options.json)
     return Exit.OK
 
 

@@ -44,7 +44,7 @@ def add_to(commands: Any) -> list[argparse.ArgumentParser]:
         "--short",
         action="store_true",
         help="16 hexadecimal digits, to fit into the token of a PipelineJob's event; "
-        "needs a --ttl of 24 hours at most",
+        "for --role admin, with a --ttl of 24 hours at most",
     )
     make.set_defaults(run=_make)
     return [make, *add_list_and_revoke(actions, "token", _list, _revoke)]
@@ -54,8 +54,11 @@ def _make(options: argparse.Namespace, config: Config) -> Exit:
     if options.short and (options.ttl is None or options.ttl > _LONGEST_SHORT):
         print("jexevents: a short token can be guessed; give --ttl 24h or less.", file=sys.stderr)
         return Exit.USAGE
+    roles = sorted(set(map(Role, options.role)))
+    if options.short and Role.ADMIN not in roles:
+        print("jexevents: a short token is for --role admin.", file=sys.stderr)
+        return Exit.USAGE
     with opened(config, Tokens) as tokens:
-        roles = sorted(set(map(Role, options.role)))
         new = tokens.make(options.name, roles, end_of(options.ttl), short=options.short)
     show_secret(f"Token {new.id}", new.secret)
     return Exit.OK

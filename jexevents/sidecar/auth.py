@@ -32,6 +32,10 @@ ANONYMOUS = "anonymous"
 OPENABLE = frozenset({Role.READ, Role.WRITE})
 
 _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/-]{1,1024}=*)")
+_NO_NONCE = (
+    "The nonce is not known, or it is used up, revoked or expired. "
+    "Nonces are made by `jexevents nonce`."
+)
 _MAKE_TOKEN = "Tokens are made by `jexevents token`; send one as Authorization: Bearer TOKEN."
 
 
@@ -133,7 +137,7 @@ class Gate:
             raise unauthorized(f"This needs a token or a nonce (x-nonce=). {_MAKE_TOKEN}")
         use = self.use_nonce(attempt.nonce)
         if use is None:
-            raise unauthorized("The nonce is not known, or is used up.", "invalid_token")
+            raise unauthorized(_NO_NONCE, "invalid_token")
         name = f"nonce {use.nonce_id}"
         return Caller(name, frozenset({role}), client.address, use.nonce_id, use.job)
 

@@ -35,6 +35,7 @@ _BENDS: Mapping[tuple[str, str], float] = {
     (pipeline.FINISHED, pipeline.INDEXING): 26,
     (pipeline.INDEXING, pipeline.FINISHED): 26,
     (pipeline.VALIDATED, pipeline.VALIDATING): -46,
+    (pipeline.VALIDATING, pipeline.VALIDATED): -40,
     (pipeline.INDEXING, pipeline.FAILED): 10,
     (pipeline.VALIDATING, pipeline.FAILED): -24,
     (pipeline.VALIDATED, pipeline.RETIRED): -66,
@@ -42,11 +43,19 @@ _BENDS: Mapping[tuple[str, str], float] = {
     (pipeline.FINISHED, pipeline.RETIRED): 14,
 }
 # Where nothing is said: of two edges that are opposite each is on its own side, and the way back to
-# RESET bows around the states below.
+# RESET is straight.
 _PAIRS = frozenset(pair for targets in EDGES.values() for pair in targets.items())
 _OPPOSITE_BEND = 22
-_RESET_BENDS: Mapping[str, float] = {pipeline.RETIRED: -30, pipeline.CREATED: 0, pipeline.FAILED: 0}
-_RESET_BEND = 60
+_RESET_BENDS: Mapping[str, float] = {
+    pipeline.INDEXING: 120,
+    pipeline.REJECTED: 60,
+    pipeline.FINALIZED: 60,
+    pipeline.RETIRED: -30,
+}
+# How far along an edge its label stands, where the middle is in the way of another edge.
+_LABELS: Mapping[tuple[str, str], float] = {(pipeline.VALIDATING, pipeline.FAILED): 0.35}
+# What is steeper has its label beside it, or two opposite ones would have theirs in one place.
+_STEEP = 3
 
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -148,25 +157,36 @@ def _drawn(edge: _Edge) -> str:
     start, bow, end = _curve(edge)
     way = " way" if edge.numbers else ""
     dashed = " implied" if edge.implied else ""
-    middle = _along(start, bow, end, 0.5)
+    x, y = _along(start, bow, end, _LABELS.get((edge.before, edge.after), 0.5))
     # On a level line the text stands above it, or a short line would be hidden.
     lift = 9 if abs(start[1] - end[1]) < 1 and abs(bow[1] - end[1]) < 1 else -4
+    aside = (x > (start[0] + end[0]) / 2) - (x < (start[0] + end[0]) / 2)
+    if abs(start[1] - end[1]) < _STEEP * abs(start[0] - end[0]):
+        aside = 0
+    anchor = {-1: ' style="text-anchor: end"', 0: "", 1: ' style="text-anchor: start"'}[aside]
     label = " / ".join(edge.names)
     if edge.numbers:
-        label = f"{', '.join(map(str, edge.numbers))}: {label}"
+        label = f"{_listed(edge.numbers)}: {label}"
     return (
         f'<path class="edge{way}{dashed}" d="M{_xy(start)} Q{_xy(bow)} {_xy(end)}"/>'
         f'<path class="head{way}" d="{_arrow_head(bow, end)}"/>'
-        f'<text class="label{way}" x="{middle[0]:.1f}" y="{middle[1] - lift:.1f}">'
+        f'<text class="label{way}" x="{x + 5 * aside:.1f}" y="{y - lift:.1f}"{anchor}>'
         f"{escape(label)}</text>"
     )
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    """Say which moves went along an edge; of many the first and the last."""
+    if len(numbers) > 2:
+        return f"{numbers[0]} … {numbers[-1]}"
+    return ", ".join(map(str, numbers))
 
 
 def _curve(edge: _Edge) -> tuple[tuple[float, float], ...]:
     """Give start, control point and end, the ends on the borders of the two boxes."""
     (x1, y1), (x2, y2) = _PLACES[edge.before], _PLACES[edge.after]
     if edge.after == pipeline.RESET:
-        bend = _RESET_BENDS.get(edge.before, _RESET_BEND)
+        bend = _RESET_BENDS.get(edge.before, 0)
     else:
         usual = _OPPOSITE_BEND if (edge.after, edge.before) in _PAIRS else 0
         bend = _BENDS.get((edge.before, edge.after), usual)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from jexevents.model import Role
 from jexevents.rfc3339 import plain
+from jexevents.sidecar.paging import PAGE, limit_of, page
 from jexevents.sidecar.problems import not_found
 from jexevents.sidecar.requests import Request
 from jexevents.sidecar.responses import Response
@@ -40,9 +41,10 @@ class NonceSurface:
                 method="GET",
                 path="/nonces",
                 role=Role.ADMIN,
-                handler=self.all,
+                handler=self.find,
                 answer="nonces",
-                summary="All nonces, without what would let anybody in.",
+                query=PAGE,
+                summary="Nonces, the newest first, without what would let anybody in.",
             ),
             Route(
                 method="DELETE",
@@ -76,13 +78,18 @@ class NonceSurface:
         }
         return Response(201, made)
 
-    def all(self, _request: Request) -> dict[str, Any]:
-        """List the nonces."""
-        rows = [{name: plain(value) for name, value in row.items()} for row in self.nonces.all()]
-        return {"items": rows, "next": None}
+    def find(self, request: Request) -> Mapping[str, Any]:
+        """Give a page of nonces."""
+        limit = limit_of(request)
+        rows = self.nonces.find(limit=limit + 1, before=request.query.get("before"))
+        return page(request, rows, limit, "id", _shown)
 
     def revoke(self, request: Request) -> None:
         """End a nonce."""
         asked = request.parameters["id"]
         if not self.nonces.revoke(asked, request.caller.name):
             raise not_found(f"There is no nonce {asked[:80]!r} that is in force.")
+
+
+def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: plain(value) for name, value in row.items()}

@@ -35,7 +35,7 @@ from jexevents.store.pipeline_jobs import FILTERS, Creation, Row
 from jexevents.validation import is_uuid
 
 _SVG = "image/svg+xml"
-_SWITCHES = {"true": True, "1": True, "false": False, "0": False}
+_SWITCHES = {"true": True, "false": False}
 # Agave puts the status into the URL where this stands.
 _STATUS_MACRO = "${JOB_STATUS}"
 _UUID = re.compile(rb'"uuid"\s*:\s*"([0-9A-Fa-f-]{36})"')

@@ -47,7 +47,7 @@ class Throttle:
             left = 0.0 if failures is None else failures.until - self._clock()
         if left > 0:
             seconds = math.ceil(left)
-            detail = f"Too many failed attempts came from here. Try again in {seconds} s."
+            detail = f"Too many failed attempts at this came from here. Try again in {seconds} s."
             raise too_many(detail, seconds)
 
     def succeeded(self, caller: str) -> None:

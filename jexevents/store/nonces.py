@@ -96,7 +96,12 @@ class Nonces:
                 audit.note(connection, "nonce.revoke", {"id": nonce_id}, credential)
             return ended
 
-    def all(self) -> list[Mapping[str, Any]]:
-        """Every nonce: id, note, job, uses, max_uses, created_at, expires_at, revoked_at."""
+    def find(
+        self, *, limit: int | None = None, before: str | None = None
+    ) -> list[Mapping[str, Any]]:
+        """A page of nonces, the newest first, made before the one with the id ``before``; or all.
+
+        Each is: id, note, job, uses, max_uses, created_at, expires_at, revoked_at.
+        """
         with self._database.look() as connection:
-            return QUERIES.nonces.all_nonces.mappings(connection)
+            return QUERIES.nonces.nonces.mappings(connection, limit=limit, before=before)

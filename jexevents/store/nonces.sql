@@ -12,11 +12,14 @@ where sha256 = :sha256 and revoked_at is null
     and (max_uses is null or uses < max_uses)
 returning n.id, (select key from jobs where jobs.id = n.job_id) as job;
 
--- name: all_nonces
--- Every nonce, the newest first, without what would let anybody in.
+-- name: nonces
+-- A page of nonces, the newest first, without what would let anybody in.
 select n.id, n.note, j.key as job, n.uses, n.max_uses, n.created_at, n.expires_at, n.revoked_at
 from nonces n left join jobs j on j.id = n.job_id
-order by n.created_at desc, n.id;
+where :before::text is null
+    or (n.created_at, n.id) < (select created_at, id from nonces where id = :before)
+order by n.created_at desc, n.id desc
+limit :limit;
 
 -- name: revoke_nonce!
 -- End a nonce; nothing happens to one that has ended.

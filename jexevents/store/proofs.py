@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 from collections.abc import Sequence
 
@@ -10,6 +11,9 @@ from jexevents.model import Event, Proof, Right, Secret
 from jexevents.store.database import Connection
 from jexevents.store.literals import array
 from jexevents.store.queries import QUERIES
+
+# The hash of no token at all.
+_NOTHING = hashlib.sha256(b"").digest()
 
 
 def prove(connection: Connection, events: Sequence[Event]) -> Sequence[Event | Forbidden]:
@@ -37,6 +41,8 @@ def _proven(
     event: Event, tokens: dict[str, bytes], administrators: dict[bytes, str]
 ) -> Event | Forbidden:
     secret = event.proof
+    if secret.sha256 == _NOTHING:
+        return Forbidden("No token came with it: that of the job, or an administrator's.")
     known = event.job.key in tokens
     # A job that is not there is compared with something, too, so that it takes as long.
     own = hmac.compare_digest(tokens.get(event.job.key, bytes(32)), secret.sha256)

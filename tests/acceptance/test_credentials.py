@@ -135,6 +135,8 @@ def test_short_tokens_of_administrators(tmp_path, servers):
         done = run("token", "make", "--role", "admin", "--short", *bad, "--config", config)
         assert done.code == 64
         assert "--ttl 24h" in done.err
+    done = run("token", "make", "--role", "write", "--ttl", "1h", "--short", "--config", config)
+    assert (done.code, "--role admin" in done.err) == (64, True)
 
 
 # As long as notes are, and no markup of a terminal.

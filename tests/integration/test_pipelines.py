@@ -301,12 +301,14 @@ def test_an_unknown_job_and_a_wrong_token_answer_the_same(jobs: Jobs) -> None:
         jobs.send("run", token="f" * 16),
         jobs.send("run", uuid=NOBODY),
         jobs.send("run", uuid=NOBODY, token=jobs.ledger.token(Role.ADMIN, short=True)),
-        jobs.call("POST", MESSAGES, {"uuid": jobs.uuid, "name": "run"}),
         jobs.call("POST", MESSAGES, AGAVE, {"uuid": NOBODY, "token": jobs.token}),
     ]
     bodies = [{**answer.json(), "request_id": ""} for answer in answers]
     assert all(body == bodies[0] for body in bodies)
     assert bodies[0]["status"] == 403
+    for asked in (jobs.uuid, NOBODY):
+        without = jobs.call("POST", MESSAGES, {"uuid": asked, "name": "run"})
+        assert (without.status, "No token" in without.json()["detail"]) == (403, True)
     assert jobs.rejects() == []
     assert jobs.ledger.count("events") == 1
 
@@ -365,6 +367,18 @@ def test_a_nonce_ends(jobs: Jobs) -> None:
     with jobs.ledger.database.transaction() as connection, connection.cursor() as cursor:
         cursor.execute("update nonces set revoked_at = null, expires_at = now()")
     assert jobs.call("POST", MESSAGES, b"", query, {}).status == 401
+
+
+def test_nonces_come_in_pages(jobs: Jobs) -> None:
+    for number in range(3):
+        jobs.call("POST", "/nonces", {"note": str(number)}, who=jobs.admin)
+    path, query, notes = "/nonces", "limit=2", []
+    while path is not None:
+        page = jobs.ledger.get(path, query, **jobs.admin)
+        notes.append([item["note"] for item in page["items"]])
+        path, _, query = (page["next"] or "").partition("?")
+        path = path or None
+    assert notes == [["2", "1"], ["0", "callback"]]
 
 
 def test_nonces_are_for_administrators(jobs: Jobs) -> None:
@@ -719,6 +733,13 @@ def test_delete_hides_and_a_creation_shows_again(jobs: Jobs) -> None:
     assert jobs.create().status == 200
     actions = [action for _, action in audited(jobs) if action.startswith("pipelinejob")]
     assert actions == ["pipelinejob.hide", "pipelinejob.show"]
+
+
+@pytest.mark.parametrize("force", ["1", "yes", "maybe", ""])
+def test_only_true_removes_for_good(jobs: Jobs, force: str) -> None:
+    path = f"/pipelinejobs/{jobs.uuid}"
+    assert jobs.call("DELETE", path, query=f"force={force}", who=jobs.admin).status == 400
+    assert jobs.call("GET", path).status == 200
 
 
 def test_delete_by_force_leaves_nothing(jobs: Jobs) -> None:

@@ -163,8 +163,9 @@ def test_the_body_of_a_url_event_is_data_and_nothing_else() -> None:
 
 
 def test_faults_of_url_parameters() -> None:
-    assert "required" in faults(b"", {"event": "run", "token": TOKEN})["/uuid"]
-    assert "one of" in faults(b"", {**URL, "event": "create"})["/name"]
+    assert "required" in faults(b"", {"event": "run", "token": TOKEN})["uuid"]
+    assert "one of" in faults(b"", {**URL, "event": "create"})["event"]
+    assert "17" in faults(b"", {**URL, "event": "run", "token": "f" * 18})["token"]
     assert "object" in faults(b"[]", {**URL, "event": "run"})[""]
 
 
@@ -208,6 +209,8 @@ def test_without_an_id_the_whole_is_the_identity_within_its_job() -> None:
         ({"lastUpdated": None, "endTime": "2026-03-01T11:00:00Z"}, NOON - timedelta(hours=1)),
         ({"lastUpdated": "yesterday"}, NOON),
         ({"lastUpdated": None}, NOON),
+        ({"lastUpdated": "2026-03-01T06:00:00.000-0500"}, NOON - timedelta(hours=1)),
+        ({"lastUpdated": "2026-03-01T06:00:00.000"}, NOON),
         ({"lastUpdated": "2026-03-02T11:00:00Z"}, NOON + timedelta(hours=23)),
         ({"lastUpdated": "2027-01-01T00:00:00Z"}, NOON),
     ],
@@ -245,9 +248,15 @@ def test_a_notification_whose_type_says_the_status() -> None:
     assert (found.occurred_at, found.everywhere) == (NOON - timedelta(hours=1), True)
 
 
-def test_a_notification_of_something_else_is_an_update() -> None:
-    other = {**TAPIS, "event": {**TAPIS["event"], "type": "notifications.test.begin", "data": None}}
+@pytest.mark.parametrize("told", ["notifications.test.begin", "jobs.JOB_USER_EVENT.FAILED"])
+def test_a_notification_of_something_else_is_an_update(told: str) -> None:
+    other = {**TAPIS, "event": {**TAPIS["event"], "type": told, "data": None}}
     assert pipeline.edge_of(read(other, URL).name) == "update"
+
+
+def test_a_placeholder_that_was_not_replaced_is_named_as_one() -> None:
+    found = faults(AGAVE, {**URL, "status": "${JOB_STATUS}"})
+    assert "placeholder" in found["status"]
 
 
 def test_a_notification_without_its_job_is_refused() -> None:
@@ -273,6 +282,23 @@ def test_a_notification_without_its_job_is_refused() -> None:
 def test_the_same_come_off_a_queue(arrival: Arrival, name: str) -> None:
     assert message.is_one(arrival)
     assert message.read(arrival).name == name
+
+
+@pytest.mark.parametrize(
+    ("arrival", "pointer"),
+    [
+        (queued({"uuid": JOB, "token": TOKEN, "nam": "run"}), "/name"),
+        (queued({"token": TOKEN, "name": "run"}), "/uuid"),
+        (queued({"uuid": JOB, "action": "delete", "token": TOKEN}), "/action"),
+        (queued(b"hello", {**URL, "event": "update"}), ""),
+    ],
+)
+def test_what_has_a_fault_is_told_so_off_a_queue_too(arrival: Arrival, pointer: str) -> None:
+    assert message.is_one(arrival)
+    with pytest.raises(Unacceptable) as raised:
+        message.read(arrival)
+    assert pointer in [fault.pointer for fault in raised.value.faults]
+    assert TOKEN.encode() not in raised.value.kept
 
 
 @pytest.mark.parametrize(

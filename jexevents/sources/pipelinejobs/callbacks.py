@@ -28,6 +28,9 @@ _NOT_KEPT = ("_links", "retries", "localId")
 _NOT_TRUE = ("remoteSubmitted",)
 _TIMES = ("lastUpdated", "endTime", "startTime", "submitTime", "created")
 _STATUS = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}", re.ASCII)
+# ISO 8601 lets an offset be without its colon.
+_OFFSET = re.compile(r"([+-][0-9]{2})([0-9]{2})\Z", re.ASCII)
+_NEW_STATUS = "JOB_NEW_STATUS"
 # Clocks differ, but not by that much: a time further ahead of its arrival is no time.
 _AHEAD = timedelta(days=1)
 
@@ -39,7 +42,7 @@ def read_agave(
     faults = [*_faults_of_url(parameters), *SCHEMAS.check(AGAVE_CALLBACK, document)]
     status = parameters.get("status") or document.get("status")
     if isinstance(status, str) and not _STATUS.fullmatch(status):
-        faults.append(Fault("status", "letters, digits and _, 64 at most", shown(status)))
+        faults.append(Fault("status", _expected(status), shown(status)))
     if faults:
         raise Invalid(f"This is no {AGAVE_CALLBACK}: {faults[0]}.", faults)
     status = status.upper()
@@ -55,6 +58,12 @@ def read_agave(
         checksum=own or identity(pipeline.AGAVE, status, json.dumps(data, sort_keys=True)),
         everywhere=own is not None,
     )
+
+
+def _expected(status: str) -> str:
+    if status.startswith("${"):
+        return "a status such as FINISHED, which the sender puts where the placeholder is"
+    return "letters, digits and _, 64 at most"
 
 
 def _called_back(
@@ -106,7 +115,7 @@ def _time(text: Any, received_at: datetime) -> tuple[datetime, str] | None:
     if not isinstance(text, str):
         return None
     try:
-        sent = rfc3339.parse(text)
+        sent = rfc3339.parse(_OFFSET.sub(r"\1:\2", text))
     except Unacceptable:
         return None
     return (sent.at, sent.offset) if sent.at <= received_at + _AHEAD else None
@@ -150,9 +159,11 @@ def _inner(text: Any) -> Any:
 
 
 def _tapis_status(parameters: Mapping[str, str], told: Mapping[str, Any], inner: Any) -> str:
-    """Give the status that is told; of what tells none, the last word of its type."""
+    """Give the status that is told: in the URL, in the data, in the type of a new status."""
     said = inner.get("newJobStatus") if isinstance(inner, dict) else None
-    for status in (parameters.get("status"), said, told["type"].rpartition(".")[2]):
+    kind, _, word = told["type"].rpartition(".")
+    typed = word if kind.rpartition(".")[2] == _NEW_STATUS else None
+    for status in (parameters.get("status"), said, typed):
         if isinstance(status, str) and _STATUS.fullmatch(status):
             return status.upper()
     return "UPDATED"

@@ -6,16 +6,19 @@ import json
 import secrets
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from jexevents.errors import Invalid
 from jexevents.lifecycle import pipeline
-from jexevents.model import Arrival, Event, Kind, Proof, Right
+from jexevents.model import Arrival, Event, Fault, Kind, Proof, Right
 from jexevents.sources.pipelinejobs.secret import masked, proof, secrets_of, without
 from jexevents.sources.pipelinejobs.words import EVENT, IDEMPOTENCY_KEY, SOURCE, identity, job_key
 from jexevents.validation import SCHEMAS
 
+# Where the schema has what a parameter says.
+_PARAMETERS = {"/uuid": "uuid", "/name": "event", "/token": "token"}
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:jexevents:pipelinejobs")
 
 
@@ -35,6 +38,8 @@ def read_event(
     if arrival.credential is not None:  # then it is masked, and was looked at before
         token = None
     faults = SCHEMAS.check(EVENT, said if token is None else {**said, "token": token})
+    if "event" in parameters:
+        faults = [_of_parameter(fault) for fault in faults]
     if faults:
         raise Invalid(f"This is no {EVENT}: {faults[0]}.", faults)
     key, secret = _own_key(arrival), secrets_of(arrival, token)
@@ -51,6 +56,12 @@ def read_event(
         unless_latest=key is None,
         proof=proof(arrival, token),
     )
+
+
+def _of_parameter(fault: Fault) -> Fault:
+    """Give a fault of the event by the name of the URL parameter that says it, if one does."""
+    name = _PARAMETERS.get(fault.pointer)
+    return fault if name is None else replace(fault, pointer=name)
 
 
 def _of_url(parameters: Mapping[str, str]) -> dict[str, str]:

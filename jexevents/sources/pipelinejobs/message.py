@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jexevents import strictjson
-from jexevents.errors import Malformed, Unacceptable
+from jexevents.errors import Invalid, Malformed, Unacceptable
 from jexevents.faults import kind
 from jexevents.lifecycle import pipeline
 from jexevents.model import Arrival, Event, Fault, Reason
@@ -35,6 +35,11 @@ from jexevents.sources.pipelinejobs.words import (
 _BEGINS_CONDOR = b'{"Event'
 
 
+# Members of the messages of log monitors, and of those about PipelineJobs.
+_OF_CONDOR = frozenset(("Event", "EventTypeNumber"))
+_OF_PIPELINES = frozenset(("uuid", "token", "name", "event", "action"))
+
+
 # What is longer is refused unread, whatever it is.
 MAX_BYTES = 8 << 20
 
@@ -47,11 +52,9 @@ def is_one(arrival: Arrival, max_bytes: int = MAX_BYTES) -> bool:
     named = arrival.properties.get("type") or _header(arrival, "type")
     if named in FORMATS:
         return True
-    if body[:1] not in (b"{", b" ", b"\n", b"\r", b"\t", b""):
-        return False
     if _header(arrival, "uuid") and _header(arrival, "token"):
         return True
-    return b'"uuid"' in body and _has_shape(body)
+    return (b'"uuid"' in body or b'"token"' in body) and _has_shape(body)
 
 
 def _has_shape(body: bytes) -> bool:
@@ -59,12 +62,10 @@ def _has_shape(body: bytes) -> bool:
         document = strictjson.loads(body, any_text=True)
     except Unacceptable:
         return False
-    return (
-        isinstance(document, dict)
-        and "uuid" in document
-        and ("name" in document or "event" in document)
-        and not {"Event", "EventTypeNumber"} & document.keys()
-    )
+    if not isinstance(document, dict) or _OF_CONDOR & document.keys():
+        return False
+    # Two of them: of what has a fault, it shall be told here.
+    return len(_OF_PIPELINES & document.keys()) > 1
 
 
 def read(arrival: Arrival) -> Event:
@@ -90,6 +91,12 @@ def _token_of(body: bytes) -> str | None:
 def _read(arrival: Arrival) -> Event:
     parameters = _parameters(arrival)
     document = _document(arrival, parameters)
+    if document.get("action") == "delete" and "name" not in document:
+        raise Invalid(
+            "A deletion is taken over HTTP alone.",
+            [Fault("/action", "an event or a callback", "delete")],
+            remedy="POST it to the actor's messages, or DELETE the job.",
+        )
     form = _format(arrival, parameters, document)
     if form == EVENT:
         return read_event(arrival, parameters, document)
