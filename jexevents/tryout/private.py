@@ -77,7 +77,8 @@ class PrivateBroker:
         elif self._running():
             return
         try:
-            self.kill()
+            # It may still work, and what was declared last is lost to it if it is killed.
+            self._end()
             self._prepare()
             self._launch()
         except BaseException:
@@ -88,14 +89,17 @@ class PrivateBroker:
         """Stop it and all that belongs to it; returns when nothing of it runs."""
         if self._lock is None:
             return
-        nodes = [process for process in self._running() if _is_node(process.pid)]
-        processes.signal_all(nodes, signal.SIGTERM)
-        processes.wait_gone(nodes, STOP_SECONDS)
-        self.kill()
+        self._end()
         _remove_link(self._link)
         self._link = None
         os.close(self._lock)
         self._lock = None
+
+    def _end(self) -> None:
+        nodes = [process for process in self._running() if _is_node(process.pid)]
+        processes.signal_all(nodes, signal.SIGTERM)
+        processes.wait_gone(nodes, STOP_SECONDS)
+        self.kill()
 
     def restart(self) -> None:
         """Stop it and start it again on the same port with the same data."""

@@ -25,7 +25,7 @@ def ad(number: int, body: str) -> dict:
     return parse(text(number, body)).ad
 
 
-def as_json(number: int, **attributes) -> bytes:
+def as_json(number: int, /, **attributes) -> bytes:
     head = {"EventTypeNumber": number, "EventTime": "2026-03-04T05:06:07"}
     return json.dumps({**head, **attributes}, indent=2).encode()
 
