@@ -49,7 +49,8 @@ class Goal:
         if self.goal is None:
             return None
         good, bad = (self.value, self.goal) if self.best == "max" else (self.goal, self.value)
-        return good / bad if bad else math.inf
+        # What is less than nothing, as memory that shrank, is as good as can be.
+        return good / bad if bad > 0 else math.inf
 
     @property
     def met(self) -> bool | None:

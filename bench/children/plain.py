@@ -6,6 +6,7 @@ No tokens, no schemas, no errors, no bounds, no metrics; one table, without even
 from __future__ import annotations
 
 import json
+import logging
 import select
 import sys
 import threading
@@ -30,6 +31,9 @@ INSERT = (
 )
 SELECT = "select status from plain_jobs where invocation = %s"
 _THREADS = 8
+
+# It warns at each request that has to wait for a thread.
+logging.getLogger("waitress.queue").setLevel(logging.ERROR)
 
 
 class _Store(threading.local):

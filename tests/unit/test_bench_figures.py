@@ -46,6 +46,7 @@ def test_milliseconds() -> None:
         (Goal("less", 5, "ms", 25, "min"), 5, True),
         (Goal("none", 0, "", 0, "min"), math.inf, True),
         (Goal("none", 3, "", 0, "min"), 0, False),
+        (Goal("shrank", -1, "MiB", 10, "min"), math.inf, True),
         (Goal("told", 3), None, None),
     ],
 )
