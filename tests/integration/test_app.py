@@ -7,7 +7,7 @@ import json
 
 import pytest
 import structlog
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jexevents.errors import StoreUnavailable
@@ -364,6 +364,7 @@ FIELDS = st.dictionaries(
 
 
 @settings(max_examples=600, deadline=None)
+@example("GET", "hidden", "", b"", {}, False)
 @given(
     method=st.sampled_from(["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "ANY", "\xff"]),
     path=PATHS,
@@ -378,7 +379,7 @@ def test_no_request_whatever_gets_a_500_or_html(method, path, query, body, field
     assert answer.status < 500 or meant
     assert "html" not in answer.headers.get("Content-Type", "")
     if answer.status >= 400 and method != "HEAD":
-        assert_problem(answer, answer.status)
+        assert_problem(answer, answer.status, sent=f"{path} {query} {method} {fields}")
 
 
 def test_what_asks_no_database_is_served_while_all_slots_are_held():

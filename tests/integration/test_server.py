@@ -248,7 +248,7 @@ def test_any_bytes_get_a_problem_or_an_end(server, noise, start):
         answer = parsed(raw)
         assert answer.status < 500 or answer.status == 501
         if answer.status >= 400 and answer.body:
-            assert_problem(answer, answer.status)
+            assert_problem(answer, answer.status, sent=noise.decode("latin-1"))
 
 
 def test_a_failing_handler_and_a_failing_app_are_problems(serve, url):
