@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from jexevents.errors import Forbidden, Invalid
+from jexevents import strictjson
+from jexevents.errors import Forbidden, Invalid, Unacceptable
 from jexevents.ingest import Ingest, other_content
 from jexevents.lifecycle import pipeline
 from jexevents.logs import get_logger
 from jexevents.model import Arrival, Event, Outcome
 from jexevents.sources.pipelinejobs.events import creation
+from jexevents.sources.pipelinejobs.message import is_deletion
 from jexevents.sources.pipelinejobs.secret import hashed
 from jexevents.sources.pipelinejobs.words import IDEMPOTENCY_KEY, OF_ADMIN, PIPELINE_DOOR, QUERY
 from jexevents.store.offers import Applied
@@ -42,6 +44,17 @@ class Taken:
     job_uuid: str
     name: str
     is_new: bool
+
+
+def deletion_of(body: bytes) -> dict[str, Any] | None:
+    """Give the document of a deletion, None for any other message."""
+    if b'"action"' not in body:
+        return None
+    try:
+        document = strictjson.loads(body)
+    except Unacceptable:
+        return None
+    return document if is_deletion(document) else None
 
 
 class Pipelines:

@@ -9,11 +9,10 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from jexevents import strictjson
-from jexevents.errors import Forbidden, Unacceptable
+from jexevents.errors import Forbidden
 from jexevents.lifecycle.pipeline import STATES
 from jexevents.model import NONCE, Role
-from jexevents.pipelines import Pipelines, Sender
+from jexevents.pipelines import Pipelines, Sender, deletion_of
 from jexevents.sidecar import diagram
 from jexevents.sidecar.paging import (
     DEFAULT_LIMIT,
@@ -158,7 +157,7 @@ class PipelineSurface:
     def _taken(self, request: Request, body: bytes) -> dict[str, Any]:
         sender = _sender(request)
         by_url = {"event", "status"} & request.query.keys()
-        deletion = None if by_url else _deletion(body)
+        deletion = None if by_url else deletion_of(body)
         if deletion is not None:
             job_uuid = self.pipelines.delete(deletion, sender)
             return {"result": "deleted", "event": "delete", "uuid": job_uuid}
@@ -268,18 +267,6 @@ class PipelineSurface:
 def _sender(request: Request) -> Sender:
     caller = request.caller
     return Sender(caller.name, caller.has(Role.ADMIN), caller.job)
-
-
-def _deletion(body: bytes) -> dict[str, Any] | None:
-    """Give the document of a deletion, None for any other message."""
-    if b'"action"' not in body:
-        return None
-    try:
-        document = strictjson.loads(body)
-    except Unacceptable:
-        return None
-    is_one = isinstance(document, dict) and document.get("action") == "delete"
-    return document if is_one and "name" not in document else None
 
 
 def _uuid_of(request: Request, body: bytes) -> str:

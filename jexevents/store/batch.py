@@ -190,9 +190,7 @@ class Batch:
         new = [entry for entry in entries if entry.fresh]
         if not new:
             return
-        seqs = self._next_seqs(len(new))
-        for entry, seq in zip(new, seqs, strict=True):
-            entry.seq = seq
+        self._number(new)
         unclaimed = new
         while unclaimed:
             # Whose owner is gone before we see it, its job having been removed, is free again.
@@ -223,8 +221,13 @@ class Batch:
             entry.fresh, entry.repeats = False, Entry(None, owner)
         return left
 
-    def _next_seqs(self, count: int) -> Sequence[int]:
-        return QUERIES.events.next_seqs(self._connection, count=count) if count else ()
+    def _number(self, entries: Sequence[Entry]) -> None:
+        """Take a number for each."""
+        if not entries:
+            return
+        seqs = QUERIES.events.next_seqs(self._connection, count=len(entries))
+        for entry, seq in zip(entries, seqs, strict=True):
+            entry.seq = seq
 
     def _admit(self, jobs: Sequence[Job]) -> None:
         """Ask each job whether it lets its new events in, one after the other."""
@@ -263,10 +266,7 @@ class Batch:
         self._add_positions([entry for _, entry in fresh])
 
     def _copy(self, fresh: Sequence[tuple[Job, Entry]]) -> None:
-        unnumbered = [entry for _, entry in fresh if entry.seq is None]
-        seqs = self._next_seqs(len(unnumbered))
-        for entry, seq in zip(unnumbered, seqs, strict=True):
-            entry.seq = seq
+        self._number([entry for _, entry in fresh if entry.seq is None])
         copy_events(self._connection, [(e.seq, job.id, e.event) for job, e in fresh])
 
     def _fill_in_positions(self, jobs: Sequence[Job]) -> None:

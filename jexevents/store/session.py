@@ -63,9 +63,7 @@ class Session(psycopg2.extensions.connection):
         """Commit; where nothing was said since ``begin`` the server hears of neither."""
         if self._ahead == [_BEGIN]:
             self._forget()
-        elif (
-            self._is_lost or self._ahead or self.info.transaction_status != TRANSACTION_STATUS_IDLE
-        ):
+        elif self.waits or self.info.transaction_status != TRANSACTION_STATUS_IDLE:
             self._say(b"commit")
 
     def rollback(self) -> None:

@@ -34,11 +34,9 @@ from jexevents.sources.pipelinejobs.words import (
 
 _BEGINS_CONDOR = b'{"Event'
 
-
 # Members of the messages of log monitors, and of those about PipelineJobs.
 _OF_CONDOR = frozenset(("Event", "EventTypeNumber"))
 _OF_PIPELINES = frozenset(("uuid", "token", "name", "event", "action"))
-
 
 # What is longer is refused unread, whatever it is.
 MAX_BYTES = 8 << 20
@@ -91,7 +89,7 @@ def _token_of(body: bytes) -> str | None:
 def _read(arrival: Arrival) -> Event:
     parameters = _parameters(arrival)
     document = _document(arrival, parameters)
-    if document.get("action") == "delete" and "name" not in document:
+    if is_deletion(document):
         raise Invalid(
             "A deletion is taken over HTTP alone.",
             [Fault("/action", "an event or a callback", "delete")],
@@ -103,6 +101,12 @@ def _read(arrival: Arrival) -> Event:
     if form == TAPIS_NOTIFICATION:
         return read_tapis(arrival, parameters, document)
     return read_agave(arrival, parameters, document)
+
+
+def is_deletion(document: Any) -> bool:
+    """Tell whether a document asks for a job to be deleted, and is no event."""
+    is_one = isinstance(document, dict) and document.get("action") == "delete"
+    return is_one and "name" not in document
 
 
 def is_identity(name: str, checksum: bytes, raw: bytes) -> bool:
