@@ -100,6 +100,7 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
     routes = [
         *_routes(config, front, metrics, presence, consumer),
         *wiring.pipeline_surface(config, front, metrics, throttle, _now).routes(),
+        *wiring.cloud_event_surface(config, wiring.ingest(config, front, metrics), _now).routes(),
         *NonceSurface(nonces, _now).routes(),
         *schemas_surface.routes(SCHEMAS),
         *metrics_surface.routes(metrics.exposition),

@@ -9,18 +9,22 @@ from pathlib import Path
 
 from jexevents.broker.session import Intake
 from jexevents.broker.topology import Topology
+from jexevents.cloudevents import CloudEvents
 from jexevents.config import Config
 from jexevents.ingest import Ingest
 from jexevents.model import Arrival, Event, Kind, Role
 from jexevents.observers import NOBODY, IngestObserver
 from jexevents.pipelines import Pipelines
 from jexevents.retry import Retry
+from jexevents.sidecar.cloudevents import CloudEventSurface
 from jexevents.sidecar.compose import Access
 from jexevents.sidecar.pipelinejobs import PipelineSurface
 from jexevents.sidecar.throttle import Throttle
+from jexevents.sources.cloudevents import message as cloudevents
+from jexevents.sources.cloudevents.words import DOOR as CLOUD_EVENTS_DOOR
 from jexevents.sources.condor.message import is_identity
 from jexevents.sources.condor.message import reader as condor_reader
-from jexevents.sources.doors import Doors
+from jexevents.sources.doors import Doors, sorting
 from jexevents.sources.pipelinejobs import message as pipelinejobs
 from jexevents.sources.pipelinejobs.words import PIPELINE_DOOR
 from jexevents.store import migrate
@@ -121,17 +125,31 @@ def pipeline_surface(
     )
 
 
+def cloud_event_surface(
+    config: Config, way_in: Ingest, now: Callable[[], datetime]
+) -> CloudEventSurface:
+    """Give the surface that takes CloudEvents."""
+    return CloudEventSurface(CloudEvents(way_in), config.cloud_events_max_body_bytes, now)
+
+
 def doors(config: Config) -> Doors:
     """Give the readers of what comes in, by the door that it comes in by."""
 
-    def pipeline_or_other(arrival: Arrival) -> Event | Arrival:
-        is_one = pipelinejobs.is_one(arrival, config.pipeline_max_body_bytes)
-        return pipelinejobs.read(arrival) if is_one else arrival
+    def is_of_pipelines(arrival: Arrival) -> bool:
+        return pipelinejobs.is_one(arrival, config.pipeline_max_body_bytes)
 
+    def read_cloud_event(arrival: Arrival) -> Event:
+        return cloudevents.read(arrival, config.cloud_events_max_body_bytes)
+
+    sort = sorting(
+        declared=[(cloudevents.is_one, read_cloud_event)],
+        shaped=[(is_of_pipelines, pipelinejobs.read)],
+    )
     return Doors(
         {
-            "amqp": (pipeline_or_other, *condor_reader(config.log_zone)),
+            "amqp": (sort, *condor_reader(config.log_zone)),
             PIPELINE_DOOR: pipelinejobs.read,
+            CLOUD_EVENTS_DOOR: cloudevents.read_http,
         }
     )
 
@@ -144,6 +162,8 @@ def recognise(kind: Kind | None, name: str, checksum: bytes, source: str, raw: b
     """Whether a checksum is the identity that an event's format gives it."""
     if kind is Kind.PIPELINE:
         return pipelinejobs.is_identity(name, checksum, raw)
+    if kind is None and cloudevents.is_identity(checksum, source, raw):
+        return True
     # Of condor jobs, or of no job.
     return is_identity(checksum, source, raw)
 

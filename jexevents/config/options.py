@@ -316,6 +316,15 @@ _PIPELINES = (
     ),
 )
 
+_CLOUD_EVENTS = (
+    Option(
+        "CloudEventsMaxBodyBytes",
+        types.whole(64 * 1024, 64 * MIB, "bytes"),
+        4 * MIB,
+        "Bytes of a CloudEvent, and of a batch of them, at most.",
+    ),
+)
+
 _PROCESS = (
     Option(
         "NodeName",
@@ -366,6 +375,7 @@ _GROUPS = {
     "Taking events in": _INTAKE,
     "HTTP": _HTTP,
     "PipelineJobs": _PIPELINES,
+    "CloudEvents": _CLOUD_EVENTS,
     "The process": _PROCESS,
     "Older keys": _OLDER,
 }

