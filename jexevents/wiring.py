@@ -11,15 +11,20 @@ from jexevents.broker.session import Intake
 from jexevents.broker.topology import Topology
 from jexevents.cloudevents import CloudEvents
 from jexevents.config import Config
+from jexevents.eventfiles import EventFiles
 from jexevents.ingest import Ingest
+from jexevents.metrics import Metrics
 from jexevents.model import Arrival, Event, Kind, Role
-from jexevents.observers import NOBODY, IngestObserver
+from jexevents.observers import NOBODY, IngestObserver, Several
 from jexevents.pipelines import Pipelines
 from jexevents.retry import Retry
+from jexevents.sidecar.auth import Signer
 from jexevents.sidecar.cloudevents import CloudEventSurface
 from jexevents.sidecar.compose import Access
 from jexevents.sidecar.pipelinejobs import PipelineSurface
+from jexevents.sidecar.smrtlink import SmrtLinkSurface
 from jexevents.sidecar.throttle import Throttle
+from jexevents.smrtlink import SmrtLink, UnknownTypes
 from jexevents.sources.cloudevents import message as cloudevents
 from jexevents.sources.cloudevents.words import DOOR as CLOUD_EVENTS_DOOR
 from jexevents.sources.condor.message import is_identity
@@ -27,12 +32,18 @@ from jexevents.sources.condor.message import reader as condor_reader
 from jexevents.sources.doors import Doors, sorting
 from jexevents.sources.pipelinejobs import message as pipelinejobs
 from jexevents.sources.pipelinejobs.words import PIPELINE_DOOR
+from jexevents.sources.smrtlink import message as smrtlink
+from jexevents.sources.smrtlink import types
+from jexevents.sources.smrtlink.types import EventTypes
+from jexevents.sources.smrtlink.words import SMRTLINK_DOOR
 from jexevents.store import migrate
 from jexevents.store.database import Database
 from jexevents.store.ledger import Ledger
 from jexevents.store.pipeline_jobs import PipelineJobs
 from jexevents.store.reading import Reading
 from jexevents.store.reject_list import RejectList
+from jexevents.store.smrtlink_events import SmrtLinkEvents
+from jexevents.validation import SCHEMAS, Schemas
 
 _EMBEDDED = "embedded:"
 
@@ -100,6 +111,12 @@ def _ingest(config: Config, database: Database, ledger: Ledger, observer: Ingest
     return Ingest(ledger, Reading(database), doors(config), observer)
 
 
+def observer(config: Config, metrics: Metrics) -> IngestObserver:
+    """Give who hears of what was stored: the metrics, and who writes events to files."""
+    others = [EventFiles(Path(config.smrt_link_event_dir))] if config.smrt_link_event_dir else []
+    return Several(metrics, UnknownTypes(event_types(config).knows, metrics), *others)
+
+
 def retry(config: Config, database: Database) -> Retry:
     """Give what tries rejects again, by the way that they came."""
     return Retry(RejectList(database), _ledger(config, database), doors(config))
@@ -132,23 +149,47 @@ def cloud_event_surface(
     return CloudEventSurface(CloudEvents(way_in), config.cloud_events_max_body_bytes, now)
 
 
+def smrtlink_surface(
+    config: Config, database: Database, observer: IngestObserver, now: Callable[[], datetime]
+) -> SmrtLinkSurface:
+    """Give the surface of SMRT Link."""
+    way_in = ingest(config, database, observer)
+    return SmrtLinkSurface(SmrtLink(way_in, SmrtLinkEvents(database)), config.node_name, now)
+
+
+def schemas(config: Config) -> Schemas:
+    """Give the bundled schemas, and those of the configured folder. Raises ConfigError."""
+    folder = config.smrt_link_schemas
+    return SCHEMAS.with_folder(Path(folder), types.FOLDER) if folder else SCHEMAS
+
+
+def event_types(config: Config) -> EventTypes:
+    """Give what is known of the types of SMRT Link's events. Raises ConfigError."""
+    return EventTypes(schemas(config), refuses_unknown=config.smrt_link_unknown_types == "refuse")
+
+
 def doors(config: Config) -> Doors:
     """Give the readers of what comes in, by the door that it comes in by."""
-
-    def is_of_pipelines(arrival: Arrival) -> bool:
-        return pipelinejobs.is_one(arrival, config.pipeline_max_body_bytes)
+    read_smrtlink = smrtlink.reader(event_types(config))
 
     def read_cloud_event(arrival: Arrival) -> Event:
         return cloudevents.read(arrival, config.cloud_events_max_body_bytes)
 
+    def is_of_pipelines(arrival: Arrival) -> bool:
+        return pipelinejobs.is_one(arrival, config.pipeline_max_body_bytes)
+
+    def is_of_smrtlink(arrival: Arrival) -> bool:
+        return smrtlink.is_one(arrival, config.http_max_body_bytes)
+
     sort = sorting(
         declared=[(cloudevents.is_one, read_cloud_event)],
-        shaped=[(is_of_pipelines, pipelinejobs.read)],
+        shaped=[(is_of_pipelines, pipelinejobs.read), (is_of_smrtlink, read_smrtlink)],
     )
     return Doors(
         {
             "amqp": (sort, *condor_reader(config.log_zone)),
             PIPELINE_DOOR: pipelinejobs.read,
+            SMRTLINK_DOOR: read_smrtlink,
             CLOUD_EVENTS_DOOR: cloudevents.read_http,
         }
     )
@@ -162,10 +203,14 @@ def recognise(kind: Kind | None, name: str, checksum: bytes, source: str, raw: b
     """Whether a checksum is the identity that an event's format gives it."""
     if kind is Kind.PIPELINE:
         return pipelinejobs.is_identity(name, checksum, raw)
+    if kind is Kind.SMRTLINK:
+        return smrtlink.is_identity(checksum, raw)
     if kind is None and cloudevents.is_identity(checksum, source, raw):
         return True
     # Of condor jobs, or of no job.
-    return is_identity(checksum, source, raw)
+    if is_identity(checksum, source, raw):
+        return True
+    return kind is None and smrtlink.is_identity(checksum, raw)
 
 
 def topology(config: Config) -> Topology:
@@ -196,6 +241,11 @@ def intake(config: Config) -> Intake:
         consumer_tag=config.consumer_tag,
         source=config.source_name,
     )
+
+
+def signers(config: Config) -> list[Signer]:
+    """Give the clients of SMRT Link that sign their requests."""
+    return [Signer(*client) for client in config.smrt_link_clients]
 
 
 def access(config: Config) -> Access:

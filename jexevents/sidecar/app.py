@@ -6,8 +6,9 @@ bottle routes; everything that bottle would answer by itself (HTML pages, traces
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from threading import BoundedSemaphore
 from typing import Any
 
@@ -42,6 +43,8 @@ STREAM_LIMIT = 4
 SLOTS = 8
 
 _EXCHANGE = "jexevents.exchange"
+# To everybody: who may send is for credentials to say (HTTP 1.1 Web Hooks, section 4.2).
+_WEBHOOKS_ALLOWED = {"WebHook-Allowed-Origin": "*", "WebHook-Allowed-Rate": "*"}
 log = get_logger("sidecar")
 
 
@@ -123,7 +126,8 @@ class App:
         for route in self.routes:
             # Without bottle's plugins: what a handler gives is JSON, or says what it is.
             app.route(route.path, route.method, callback=self._endpoint(route), skip=True)
-        app.default_error_handler = _unrouted
+        webhooks = frozenset(route.path for route in self.routes if route.webhooks)
+        app.default_error_handler = partial(_unrouted, webhooks)
         return app
 
     def _endpoint(self, route: Route) -> Callable[..., bottle.HTTPResponse]:
@@ -169,8 +173,20 @@ class App:
         query = environ.get("QUERY_STRING", "")
         # A nonce stands in the query, so that is read before anybody knows who asks.
         nonce = read_query(query, route.query).get(NONCE) if route.nonces else None
-        attempt = Attempt(exchange.method, environ.get("REMOTE_ADDR", ""), headers, nonce)
-        caller = self._gate.admit(route.role, attempt, any_host=route.any_host, nonces=route.nonces)
+        attempt = Attempt(
+            exchange.method,
+            environ.get("REMOTE_ADDR", ""),
+            headers,
+            nonce,
+            environ.get("REQUEST_URI", "").partition("?")[0],
+        )
+        caller = self._gate.admit(
+            route.role,
+            attempt,
+            any_host=route.any_host,
+            nonces=route.nonces,
+            systems=route.systems,
+        )
         exchange.caller = caller.name
         limit = route.max_body_bytes or self._max_body_bytes
         if (content_length(environ) or 0) > limit:
@@ -296,12 +312,18 @@ def _problem_response(
     return _bottled(problem.status, encode(content), problems.CONTENT_TYPE, problem.headers)
 
 
-def _unrouted(error: bottle.HTTPError) -> bytes:
-    """Answer in bottle's stead what no route takes: 404, 405, and OPTIONS."""
-    exchange: Exchange = bottle.request.environ[_EXCHANGE]
+def _unrouted(webhooks: Container[str], error: bottle.HTTPError) -> bytes:
+    """Answer in bottle's stead what no route takes: 404, 405, and OPTIONS.
+
+    Whoever asks whether events may be sent to one of the paths ``webhooks`` is told so.
+    """
+    environ = bottle.request.environ
+    exchange: Exchange = environ[_EXCHANGE]
     allow = _allow(error)
     if exchange.method == "OPTIONS" and (allow or exchange.path == "*"):
-        return _filled(bottle.HTTPResponse("", 204, Allow=allow or ", ".join(METHODS)))
+        asks = "HTTP_WEBHOOK_REQUEST_ORIGIN" in environ and exchange.path in webhooks
+        fields = _WEBHOOKS_ALLOWED if asks else {}
+        return _filled(bottle.HTTPResponse("", 204, fields, Allow=allow or ", ".join(METHODS)))
     if error.status_code == 405:
         problem = Problem(405, f"This takes {allow}.", headers={"Allow": allow})
     elif error.status_code == 404:

@@ -35,6 +35,7 @@ class CloudEventSurface:
                 answer="cloudevents_taken",
                 statuses=(200, 201, 422),
                 max_body_bytes=self.max_body_bytes,
+                webhooks=True,
                 summary="Take a CloudEvent, or a batch of them.",
             )
         ]

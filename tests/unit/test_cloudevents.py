@@ -62,7 +62,7 @@ def test_a_structured_event() -> None:
     document = {**EVENT, "time": "2026-02-03T04:05:06+07:00", "data": {"a": [1]}, "run": 5}
     arrival = over_http(document, STRUCTURED)
     event = message.read_http(arrival)
-    assert (event.kind, event.job, event.everywhere) == (None, None, True)
+    assert (event.kind, event.job, event.format) == (None, None, "cloudevents")
     assert (event.name, event.source) == ("org.example.done", "/jobs")
     assert event.occurred_at == datetime(2026, 2, 2, 21, 5, 6, tzinfo=timezone.utc)
     assert (event.occurred_offset, event.received_at) == ("+07:00", NOON)
@@ -315,6 +315,7 @@ def test_what_does_not_say_what_it_is() -> None:
         ({"id": "x" * 65537}, {"/id"}),
         ({"id": "a\nb"}, {"/id"}),
         ({"type": ""}, {"/type"}),
+        ({"type": "t" * 513}, {"/type"}),
         ({"source": ""}, {"/source"}),
         ({"source": "a b"}, {"/source"}),
         ({"source": "grün"}, {"/source"}),

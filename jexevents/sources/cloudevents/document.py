@@ -15,7 +15,7 @@ from jexevents import rfc3339
 from jexevents.faults import pointer, shown
 from jexevents.model import Arrival, Event, Fault
 from jexevents.redaction import MASK, is_secret_name
-from jexevents.sources.cloudevents.words import DATA, DATA_BASE64, SCHEMA, identity
+from jexevents.sources.cloudevents.words import DATA, DATA_BASE64, FORMAT, SCHEMA, identity
 from jexevents.validation import MAX_FAULTS, SCHEMAS
 
 _NAME = re.compile("[a-z0-9]+")
@@ -75,7 +75,7 @@ def event_of(arrival: Arrival, document: Mapping[str, Any], raw: bytes | None = 
         data=data,
         raw=written(data) if raw is None or is_masked else raw,
         checksum=identity(document["source"], document["id"]),
-        everywhere=True,
+        format=FORMAT,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 
-SCHEMA = "cloudevent"
+SCHEMA, FORMAT = "cloudevent", "cloudevents"
 DOOR = "http:cloudevents"
 SPECVERSION = "1.0"
 
@@ -25,4 +25,4 @@ FAMILY = "application/cloudevents"
 
 def identity(source: str, own_id: str) -> bytes:
     """Give the identity (32 bytes) of the event with this source and id."""
-    return hashlib.sha256(json.dumps(["cloudevents", source, own_id]).encode()).digest()
+    return hashlib.sha256(json.dumps([FORMAT, source, own_id]).encode()).digest()
