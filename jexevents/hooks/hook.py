@@ -17,6 +17,9 @@ CLOUDEVENTS, JEX, SMRTLINK, OVERSEER, STOP = "cloudevents", "jex", "smrtlink", "
 # What patterns for kinds see of an event that comes from no system of ours.
 NO_KIND = "cloudevent"
 
+# What can only be said of a job.
+_OF_JOBS = (JEX, OVERSEER, STOP)
+
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 # How many sources, kinds and names are remembered together with who may want them.
@@ -68,12 +71,12 @@ class Hook:
         ``before`` is state and phase, None for a job that is new; ``after`` the state, None for an
         event of no job.
         """
+        if after is None:
+            return not self.states and self.format not in _OF_JOBS
         if self.format == STOP:
-            return bool(after is not None and after.held and after.invocation_id)
+            return bool(after.held and after.invocation_id)
         if not self.states:
             return True
-        if after is None:
-            return False
         words = (after.state, after.phase.value)
         if before is not None and tuple(before) == words:
             return False
@@ -89,7 +92,7 @@ class Hooks:
 
     def __init__(self, hooks: Iterable[Hook] = ()) -> None:
         self._hooks = {hook.name: hook for hook in hooks}
-        self._takers: dict[tuple[str, Any, str], tuple[Hook, ...]] = {}
+        self._takers: dict[tuple[str, Any, str], _Takers] = {}
 
     def __iter__(self) -> Iterator[Hook]:
         return iter(self._hooks.values())
@@ -105,27 +108,39 @@ class Hooks:
         """Give the hooks that want events."""
         return [hook for hook in self if not hook.disabled]
 
-    def concerns(self, event: Event) -> bool:
-        """Whether any hook may want an event, by its source, kind and name."""
-        return bool(self._takers_of(event))
+    def concerns(self, event: Event, may_change: bool) -> bool:
+        """Whether any hook may want an event, by its source, kind and name.
+
+        One that cannot have changed its job is for those only that ask for no states.
+        """
+        takers = self._takers_of(event)
+        return bool(takers.all if may_change else takers.stateless)
 
     def wanted(self, event: Event, before: Sequence[str] | None, after: Any) -> Sequence[str]:
         """Give the names of the hooks that want an event; see ``Hook.wants``."""
-        return [hook.name for hook in self._takers_of(event) if hook.wants(before, after)]
+        return [hook.name for hook in self._takers_of(event).all if hook.wants(before, after)]
 
-    def _takers_of(self, event: Event) -> tuple[Hook, ...]:
+    def _takers_of(self, event: Event) -> _Takers:
         place = (event.source, event.kind, event.name)
         takers = self._takers.get(place)
         if takers is None:
             kind = NO_KIND if event.kind is None else event.kind.value
-            takers = tuple(
+            wanting = [
                 hook for hook in self.enabled() if hook.may_want(event.source, kind, event.name)
-            )
+            ]
+            takers = _Takers(wanting, [hook for hook in wanting if not hook.states])
             if len(self._takers) >= _REMEMBERED:
                 # Names come from outside; nobody knows how many there are.
                 self._takers = {}
             self._takers[place] = takers
         return takers
+
+
+class _Takers(NamedTuple):
+    """Who may want events of one source, kind and name."""
+
+    all: Sequence[Hook]
+    stateless: Sequence[Hook]
 
 
 def _matches(patterns: Sequence[str], text: str) -> bool:

@@ -57,8 +57,11 @@ class Standing(NamedTuple):
 class Interest(Protocol):
     """What the ledger asks about each event that is new to it; called by several threads."""
 
-    def concerns(self, event: Event) -> bool:
-        """Whether any hook may want an event, by its source, kind and name."""
+    def concerns(self, event: Event, may_change: bool) -> bool:
+        """Whether any hook may want an event, by its source, kind and name.
+
+        ``may_change`` says whether the event may have changed its job.
+        """
 
     def wanted(self, event: Event, before: Standing | None, after: Any) -> Sequence[str]:
         """Give the names of the hooks that want an event.
