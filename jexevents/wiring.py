@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
 
 from jexevents.broker.session import Intake
 from jexevents.broker.topology import Topology
 from jexevents.config import Config
+from jexevents.config.hook_members import EVENT_HOOK, JEX_HOOK
+from jexevents.config.hooks import HookOptions
+from jexevents.hooks import hook
+from jexevents.hooks.hook import Hook, Hooks
 from jexevents.ingest import Ingest
 from jexevents.model import Arrival, Event, Kind, Role
 from jexevents.observers import NOBODY, IngestObserver
@@ -25,12 +30,14 @@ from jexevents.sources.pipelinejobs import message as pipelinejobs
 from jexevents.sources.pipelinejobs.words import PIPELINE_DOOR
 from jexevents.store import migrate
 from jexevents.store.database import Database
-from jexevents.store.ledger import Ledger
+from jexevents.store.ledger import Ledger, nobody_waits
 from jexevents.store.pipeline_jobs import PipelineJobs
 from jexevents.store.reading import Reading
 from jexevents.store.reject_list import RejectList
 
 _EMBEDDED = "embedded:"
+
+_CONDOR = (Kind.CONDOR.value,)
 
 # For the process's own work: batches, presence; what HTTP asks has a pool of its own.
 _OWN_CONNECTIONS = 3
@@ -87,9 +94,14 @@ def front(config: Config, database: Database) -> Database:
     )
 
 
-def ingest(config: Config, database: Database, observer: IngestObserver = NOBODY) -> Ingest:
-    """Give the way into the ledger."""
-    return _ingest(config, database, _ledger(config, database), observer)
+def ingest(
+    config: Config,
+    database: Database,
+    observer: IngestObserver = NOBODY,
+    wake: Callable[[], None] = nobody_waits,
+) -> Ingest:
+    """Give the way into the ledger; ``wake`` is called when it has written for the hooks."""
+    return _ingest(config, database, _ledger(config, database, wake), observer)
 
 
 def _ingest(config: Config, database: Database, ledger: Ledger, observer: IngestObserver) -> Ingest:
@@ -107,9 +119,10 @@ def pipeline_surface(
     observer: IngestObserver,
     throttle: Throttle,
     now: Callable[[], datetime],
+    wake: Callable[[], None] = nobody_waits,
 ) -> PipelineSurface:
-    """Give the surface of PipelineJobs."""
-    ledger = _ledger(config, database)
+    """Give the surface of PipelineJobs; for ``wake`` see ``ingest``."""
+    ledger = _ledger(config, database, wake)
     way_in = _ingest(config, database, ledger, observer)
     return PipelineSurface(
         Pipelines(way_in, PipelineJobs(database, ledger)),
@@ -136,8 +149,35 @@ def doors(config: Config) -> Doors:
     )
 
 
-def _ledger(config: Config, database: Database) -> Ledger:
-    return Ledger(database, reject_max_bytes=config.reject_max_bytes)
+def _ledger(config: Config, database: Database, wake: Callable[[], None] = nobody_waits) -> Ledger:
+    all_hooks = hooks(config)
+    return Ledger(
+        database,
+        reject_max_bytes=config.reject_max_bytes,
+        interest=all_hooks if all_hooks.enabled() else None,
+        wake=wake,
+    )
+
+
+def hooks(config: Config) -> Hooks:
+    """Give the hooks: those that are configured, and those that EventURL and JEXURL stand for."""
+    older = []
+    if config.event_url:
+        older.append(
+            Hook(EVENT_HOOK, config.event_url, kinds=_CONDOR, states=("*",), format=hook.JEX)
+        )
+    if config.jex_url:
+        older.append(
+            Hook(JEX_HOOK, config.jex_url, kinds=_CONDOR, events=("JOB_HELD",), format=hook.STOP)
+        )
+    return Hooks([*map(_hook, config.hooks), *older])
+
+
+def _hook(given: HookOptions) -> Hook:
+    members = {one.name: getattr(given, one.name) for one in fields(HookOptions)}
+    del members["secret_file"]
+    members["hmac"] = given.hmac and hook.Hmac(*given.hmac)
+    return Hook(**members)
 
 
 def recognise(kind: Kind | None, name: str, checksum: bytes, source: str, raw: bytes) -> bool:

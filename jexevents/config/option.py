@@ -54,5 +54,5 @@ class Option:
     def show(self, value: Any) -> Any:
         """Give a value as JSON for dumps: URIs without password, other secrets not at all."""
         shown = self.type.show(value)
-        uri_like = self.type in (types.AMQP_URI, types.DB_URI, types.HTTP_URL)
-        return MASK if self.secret and not uri_like else shown
+        shows_itself = self.type in (types.AMQP_URI, types.DB_URI, types.HTTP_URL, types.HOOKS)
+        return MASK if self.secret and not shows_itself else shown

@@ -316,6 +316,34 @@ _PIPELINES = (
     ),
 )
 
+_WEBHOOKS = (
+    Option(
+        "Hooks",
+        types.HOOKS,
+        [],
+        "Where to send events: a list of objects, the members of which are told below. See "
+        "[hooks.md](hooks.md).",
+        secret=True,
+        example=[{"Name": "failures", "URL": "https://example.org/", "States": ["Failed"]}],
+    ),
+    Option(
+        "EventURL",
+        types.optional(types.EVENT_URL),
+        "",
+        "As a hook named `event-url`: whenever a condor job comes to another state, its state "
+        "document (that of `GET /last-events/<uuid>`) is sent there.",
+        example="http://localhost:8080/",
+    ),
+    Option(
+        "JEXURL",
+        types.optional(types.HTTP_URL),
+        "",
+        "As a hook named `jex-url`: whenever a condor job is held, `DELETE "
+        "<JEXURL>/stop/<invocation id>` is sent, if the job has such an id.",
+        example="http://localhost:8080/",
+    ),
+)
+
 _PROCESS = (
     Option(
         "NodeName",
@@ -336,22 +364,6 @@ _UNUSED = "Read and checked; this version makes no use of it."
 _STDOUT = "Logs go to the standard output; supervisord keeps and rotates them."
 
 _OLDER = (
-    Option(
-        "EventURL",
-        types.optional(types.HTTP_URL),
-        "",
-        _UNUSED,
-        effect=False,
-        example="http://localhost:8080/",
-    ),
-    Option(
-        "JEXURL",
-        types.optional(types.HTTP_URL),
-        "",
-        _UNUSED,
-        effect=False,
-        example="http://localhost:8080/",
-    ),
     Option("EventLog", types.text(max_bytes=4096), "", _UNUSED, effect=False),
     Option("LogPath", types.text(max_bytes=4096), "", _STDOUT, effect=False),
     Option("LogMaxSize", types.LOOSE_NUMBER, 0, _STDOUT, effect=False),
@@ -366,6 +378,7 @@ _GROUPS = {
     "Taking events in": _INTAKE,
     "HTTP": _HTTP,
     "PipelineJobs": _PIPELINES,
+    "Webhooks": _WEBHOOKS,
     "The process": _PROCESS,
     "Older keys": _OLDER,
 }

@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 from jexevents.config.misfit import Misfit
 
 EMBEDDED = "embedded:"
+MAILTO = "mailto:"
 
 _ENCODE = "special characters of user and password percent-encoded (@ as %40, / as %2F, # as %23)"
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})|%00")
@@ -25,6 +26,8 @@ _POSTGRES = re.compile(
     r"(?:/(?P<database>[^?]*))?(?:\?(?P<query>.*))?"
 )
 _POSTGRES_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.%\w]+\]|[^:\[\]]*)(?::(?P<port>[0-9]*))?")
+_ADDRESS = re.compile(r"[A-Za-z0-9.!#$&'*+/=^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}")
+_MOST_ADDRESSES = 50
 _PARAMETER = re.compile(r"[a-z_]+=[^=]*")
 _PAIR = re.compile(
     r"\s*(?P<name>[a-z_]+)\s*=\s*(?:'(?:\\.|[^'\\])*'|(?:\\.|[^\s\\'])(?:\\.|[^\s\\])*|(?=\s|$))"
@@ -76,6 +79,26 @@ def read_http_url(value: object) -> str:
     """Give an ``http://`` or ``https://`` URL without its closing slash. Raises Misfit."""
     parts = _split("an http:// or https:// URL", value, ("http", "https"))
     return parts.geturl().rstrip("/")
+
+
+def read_event_url(value: object) -> str:
+    """Give an ``http://`` or ``https://`` URL as it is written. Raises Misfit."""
+    return _split("an http:// or https:// URL", value, ("http", "https")).geturl()
+
+
+def read_hook_url(value: object) -> str:
+    """Give a URL as ``read_event_url``, or ``mailto:`` with one or more addresses. Raises Misfit.
+
+    Of an address only what no mail server would take for anything else is let through.
+    """
+    if isinstance(value, str) and value.startswith(MAILTO):
+        addresses = value.removeprefix(MAILTO).split(",")
+        if len(addresses) > _MOST_ADDRESSES or not all(map(_ADDRESS.fullmatch, addresses)):
+            raise Misfit("mailto: and addresses such as ann@example.org, with commas in between")
+        return value
+    if not isinstance(value, str) or not value.startswith(("http://", "https://")):
+        raise Misfit("an http:// or https:// URL, or mailto: and addresses")
+    return read_event_url(value)
 
 
 def read_public_url(value: object) -> str:

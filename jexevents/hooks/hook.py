@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from jexevents.model import Event
@@ -19,8 +18,6 @@ NO_KIND = "cloudevent"
 
 # What can only be said of a job.
 _OF_JOBS = (JEX, OVERSEER, STOP)
-
-_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 # How many sources, kinds and names are remembered together with who may want them.
 _REMEMBERED = 4096
@@ -44,13 +41,13 @@ class Hook:
     """
 
     name: str
-    url: str
+    url: str = field(repr=False)
     sources: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     events: tuple[str, ...] = ()
     states: tuple[str, ...] = ()
     format: str = CLOUDEVENTS
-    headers: Mapping[str, str] = field(default=_NO_HEADERS, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
     hmac: Hmac | None = field(default=None, repr=False)
     timeout_seconds: float = 20.0

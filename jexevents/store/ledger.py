@@ -25,8 +25,8 @@ def _nothing(_connection: Connection, _applied: Sequence[Applied]) -> None:
     """Do nothing."""
 
 
-def _do_nothing() -> None:
-    """Do nothing."""
+def nobody_waits() -> None:
+    """Do nothing: nobody waits for deliveries."""
 
 
 class Ledger:
@@ -38,7 +38,7 @@ class Ledger:
         *,
         reject_max_bytes: int = 1 << 20,
         interest: Interest | None = None,
-        wake: Callable[[], None] = _do_nothing,
+        wake: Callable[[], None] = nobody_waits,
     ) -> None:
         """``interest`` is that of the hooks, None where there are none.
 

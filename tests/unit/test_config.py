@@ -15,6 +15,7 @@ from jexevents.config import (
     Option,
     from_mapping,
     help_text,
+    hook_members_table,
     load,
     markdown_table,
     types,
@@ -110,8 +111,6 @@ def test_the_original_example_is_refused_with_its_placeholders(write):
 
 def test_older_keys_load_and_say_that_they_do_nothing(write):
     older = {
-        "EventURL": "http://localhost:8080/",
-        "JEXURL": "http://jex/",
         "LogPath": "/var/log/jex.log",
         "LogMaxSize": "10",
         "LogMaxBackups": 3,
@@ -121,7 +120,7 @@ def test_older_keys_load_and_say_that_they_do_nothing(write):
     config = load(write(json.dumps(older)), {})
     assert config.queue_exclusive is True
     assert (config.log_max_size, config.log_max_backups) == (10, 3)
-    assert len(config.warnings) == 6
+    assert len(config.warnings) == 4
     assert any("LogPath" in warning and "standard output" in warning for warning in config.warnings)
 
 
@@ -702,6 +701,7 @@ def test_no_secret_is_shown_that_is_no_uri():
 def test_the_documentation_is_up_to_date():
     text = (ROOT / "docs/configuration.md").read_text()
     assert text.endswith(markdown_table())
+    assert f"\n{hook_members_table()}\n" in text
 
 
 @pytest.mark.parametrize("option", OPTIONS.values(), ids=OPTIONS)
