@@ -92,18 +92,19 @@ def send(
     except smtplib.SMTPResponseException as error:
         told = f"The mail server answered {error.smtp_code} {_text(error.smtp_error)}."
         return _failed(began, told, error.smtp_code)
-    except TimeoutError:
-        return _failed(began, f"The mail server did not take it in {timeout_seconds:g} s.")
     except (smtplib.SMTPException, JexError, OSError, ValueError, MessageError) as error:
+        if time.monotonic() - began >= timeout_seconds:
+            return _failed(began, f"The mail server did not take it in {timeout_seconds:g} s.")
         return _failed(began, f"The mail was not sent: {error}")
 
 
 def _send(made: EmailMessage, server: Server, tls: SSLContext) -> dict[str, tuple[int, bytes]]:
-    client = _Implicit(tls) if server.tls == "implicit" else _Client()
+    kind = _Implicit if server.tls == "implicit" else _Client
+    client = kind(server.host, tls)
     try:
         client.connect(server.host, server.port)
         client.ehlo_or_helo_if_needed()
-        _secure(client, server, tls)
+        _secure(client, server)
         if server.user:
             client.login(server.user, server.password)
         refused = client.send_message(made)
@@ -115,21 +116,24 @@ def _send(made: EmailMessage, server: Server, tls: SSLContext) -> dict[str, tupl
         client.close()
 
 
-def _secure(client: smtplib.SMTP, server: Server, tls: SSLContext) -> None:
+def _secure(client: _Client, server: Server) -> None:
     if server.tls not in ("required", "offered"):
         return
     if client.has_extn("starttls"):
-        client.starttls(context=tls)
+        client.starttls(context=client.tls)
         client.ehlo()
     elif server.tls == "required":
         raise NoTLS()
 
 
 class _Client(smtplib.SMTP):
-    """A client whose sockets keep the deadline; without an address it does not connect yet."""
+    """A client whose sockets keep the deadline; it does not connect by itself."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str, tls: SSLContext) -> None:
         super().__init__(local_hostname=_own_name())
+        self.tls = tls
+        # Whose certificate it must be; the library notes it only if it connects at once.
+        self._host = host
 
     def _get_socket(self, host: str, port: int, _timeout: object) -> socket.socket:
         return network.connect(host, port)
@@ -138,13 +142,9 @@ class _Client(smtplib.SMTP):
 class _Implicit(_Client):
     """The same, over TLS from the first byte."""
 
-    def __init__(self, tls: SSLContext) -> None:
-        self._tls = tls
-        super().__init__()
-
     def _get_socket(self, host: str, port: int, timeout: object) -> socket.socket:
         plain = super()._get_socket(host, port, timeout)
-        return self._tls.wrap_socket(plain, server_hostname=host)
+        return self.tls.wrap_socket(plain, server_hostname=host)
 
 
 def _own_name() -> str:
