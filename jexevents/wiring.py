@@ -14,10 +14,14 @@ from jexevents.config import Config
 from jexevents.config.hook_members import EVENT_HOOK, JEX_HOOK
 from jexevents.config.hooks import HookOptions
 from jexevents.hooks import hook
+from jexevents.hooks.carrier import Ways
 from jexevents.hooks.hook import Hook, Hooks
+from jexevents.hooks.mail import server_of
+from jexevents.hooks.service import HookSenders
+from jexevents.hooks.transport import tls_context
 from jexevents.ingest import Ingest
 from jexevents.model import Arrival, Event, Kind, Role
-from jexevents.observers import NOBODY, IngestObserver
+from jexevents.observers import NOBODY, HookObserver, IngestObserver
 from jexevents.pipelines import Pipelines
 from jexevents.retry import Retry
 from jexevents.sidecar.compose import Access
@@ -31,6 +35,7 @@ from jexevents.sources.pipelinejobs.words import PIPELINE_DOOR
 from jexevents.store import migrate
 from jexevents.store.database import Database
 from jexevents.store.ledger import Ledger, nobody_waits
+from jexevents.store.outbox import Outbox
 from jexevents.store.pipeline_jobs import PipelineJobs
 from jexevents.store.reading import Reading
 from jexevents.store.reject_list import RejectList
@@ -41,6 +46,8 @@ _CONDOR = (Kind.CONDOR.value,)
 
 # For the process's own work: batches, presence; what HTTP asks has a pool of its own.
 _OWN_CONNECTIONS = 3
+# For those who send webhooks: each needs one for a moment, now and then.
+_HOOK_CONNECTIONS = 3
 
 
 @contextmanager
@@ -178,6 +185,43 @@ def _hook(given: HookOptions) -> Hook:
     del members["secret_file"]
     members["hmac"] = given.hmac and hook.Hmac(*given.hmac)
     return Hook(**members)
+
+
+def hook_senders(
+    config: Config, database: Database, observer: HookObserver = NOBODY
+) -> HookSenders:
+    """Give what sends for the hooks; ``database`` is a pool of its own.
+
+    Raises ConfigError where HookCAFile cannot be used.
+    """
+    return HookSenders(
+        Outbox(database),
+        hooks(config),
+        hook_ways(config),
+        threads=config.hook_threads,
+        by=config.node_name,
+        retry_max_seconds=config.hook_retry_max_seconds,
+        observer=observer,
+    )
+
+
+def hook_ways(config: Config) -> Ways:
+    """Give by which ways webhooks are sent, and to whom not. Raises ConfigError."""
+    server = server_of(config.smtp_uri, config.mail_from) if config.smtp_uri else None
+    return Ways(
+        tls_context(config.hook_ca_file),
+        config.public_url or "",
+        config.hook_forbidden_networks,
+        server,
+    )
+
+
+def back(config: Config, database: Database) -> Database:
+    """Give the pool for the webhooks: those who send must not keep the consumer waiting."""
+    return database.sibling(
+        size=_HOOK_CONNECTIONS,
+        statement_timeout_seconds=config.db_statement_timeout_seconds,
+    )
 
 
 def recognise(kind: Kind | None, name: str, checksum: bytes, source: str, raw: bytes) -> bool:

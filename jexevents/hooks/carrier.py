@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from ssl import SSLContext
-from urllib.parse import unquote
 
 from jexevents.hooks import bodies, mail, signing
 from jexevents.hooks.hook import STOP, Hook
@@ -86,7 +85,7 @@ class Carrier:
 
 def receivers(url: str) -> tuple[str, ...]:
     """Give the addresses of a ``mailto:`` URL."""
-    return tuple(unquote(one) for one in url.removeprefix(MAILTO).split(","))
+    return tuple(url.removeprefix(MAILTO).split(","))
 
 
 def _merged(*parts: Mapping[str, str]) -> dict[str, str]:

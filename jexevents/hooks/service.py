@@ -74,7 +74,8 @@ class HookSenders(Service):
     ) -> Post:
         first = min(FIRST_SECONDS, retry_max_seconds)
         patience = Patience(hook.try_seconds, retry_max_seconds, first)
-        return Post(hook, self._outbox, ways, self._desks[hook.name], patience, observer, by)
+        desk = self._desks[hook.name]
+        return Post(hook, self._outbox, ways, desk, patience, observer, by, self._woken.set)
 
     def wake(self, hooks: Iterable[str] | None = None) -> None:
         """Say that there is something new to send for hooks of these names, or for any.
@@ -100,6 +101,7 @@ class HookSenders(Service):
                     log.debug("hooks_not_looked_at", reason=str(error))
                     pause = waits.next()
                 self._woken.wait(pause)
+                self._woken.clear()
                 self._require_senders()
         finally:
             self._end_senders()
