@@ -50,6 +50,13 @@ class RequestObserver(Protocol):
         """
 
 
+class HookObserver(Protocol):
+    """Hears of each try of a webhook's delivery; from several threads."""
+
+    def sent(self, hook: str, state: str, seconds: float) -> None:
+        """``state`` is what the try made of the delivery: delivered, dead, or pending again."""
+
+
 class Nobody:
     """Hears everything and does nothing."""
 
@@ -68,6 +75,9 @@ class Nobody:
         """Do nothing."""
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Do nothing."""
+
+    def sent(self, hook: str, state: str, seconds: float) -> None:
         """Do nothing."""
 
 
