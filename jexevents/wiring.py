@@ -30,7 +30,7 @@ from jexevents.sources.pipelinejobs import message as pipelinejobs
 from jexevents.sources.pipelinejobs.words import PIPELINE_DOOR
 from jexevents.store import migrate
 from jexevents.store.database import Database
-from jexevents.store.ledger import Ledger, nobody_waits
+from jexevents.store.ledger import Ledger, Wake, nobody_waits
 from jexevents.store.pipeline_jobs import PipelineJobs
 from jexevents.store.reading import Reading
 from jexevents.store.reject_list import RejectList
@@ -98,7 +98,7 @@ def ingest(
     config: Config,
     database: Database,
     observer: IngestObserver = NOBODY,
-    wake: Callable[[], None] = nobody_waits,
+    wake: Wake = nobody_waits,
 ) -> Ingest:
     """Give the way into the ledger; ``wake`` is called when it has written for the hooks."""
     return _ingest(config, database, _ledger(config, database, wake), observer)
@@ -119,7 +119,7 @@ def pipeline_surface(
     observer: IngestObserver,
     throttle: Throttle,
     now: Callable[[], datetime],
-    wake: Callable[[], None] = nobody_waits,
+    wake: Wake = nobody_waits,
 ) -> PipelineSurface:
     """Give the surface of PipelineJobs; for ``wake`` see ``ingest``."""
     ledger = _ledger(config, database, wake)
@@ -149,7 +149,7 @@ def doors(config: Config) -> Doors:
     )
 
 
-def _ledger(config: Config, database: Database, wake: Callable[[], None] = nobody_waits) -> Ledger:
+def _ledger(config: Config, database: Database, wake: Wake = nobody_waits) -> Ledger:
     all_hooks = hooks(config)
     return Ledger(
         database,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -293,7 +293,8 @@ def test_who_waits_is_woken_after_the_commit_and_only_then(database: str) -> Non
     with open_ledger(database) as ledger:
         pool = Database(database)
 
-        def wake() -> None:
+        def wake(hooks: Collection[str]) -> None:
+            assert set(hooks) == {"ends"}
             seen.append(sum(ledger.outbox.pending().values()))
 
         try:
