@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from jexevents.broker.session import Intake
 from jexevents.broker.topology import Topology
@@ -23,8 +24,10 @@ from jexevents.ingest import Ingest
 from jexevents.model import Arrival, Event, Kind, Role
 from jexevents.observers import NOBODY, HookObserver, IngestObserver
 from jexevents.pipelines import Pipelines
+from jexevents.redaction import redact_uri
 from jexevents.retry import Retry
 from jexevents.sidecar.compose import Access
+from jexevents.sidecar.hooks import HookSurface
 from jexevents.sidecar.pipelinejobs import PipelineSurface
 from jexevents.sidecar.throttle import Throttle
 from jexevents.sources.condor.message import is_identity
@@ -34,7 +37,7 @@ from jexevents.sources.pipelinejobs import message as pipelinejobs
 from jexevents.sources.pipelinejobs.words import PIPELINE_DOOR
 from jexevents.store import migrate
 from jexevents.store.database import Database
-from jexevents.store.ledger import Ledger, nobody_waits
+from jexevents.store.ledger import Ledger, Wake, nobody_waits
 from jexevents.store.outbox import Outbox
 from jexevents.store.pipeline_jobs import PipelineJobs
 from jexevents.store.reading import Reading
@@ -105,7 +108,7 @@ def ingest(
     config: Config,
     database: Database,
     observer: IngestObserver = NOBODY,
-    wake: Callable[[], None] = nobody_waits,
+    wake: Wake = nobody_waits,
 ) -> Ingest:
     """Give the way into the ledger; ``wake`` is called when it has written for the hooks."""
     return _ingest(config, database, _ledger(config, database, wake), observer)
@@ -126,7 +129,7 @@ def pipeline_surface(
     observer: IngestObserver,
     throttle: Throttle,
     now: Callable[[], datetime],
-    wake: Callable[[], None] = nobody_waits,
+    wake: Wake = nobody_waits,
 ) -> PipelineSurface:
     """Give the surface of PipelineJobs; for ``wake`` see ``ingest``."""
     ledger = _ledger(config, database, wake)
@@ -156,7 +159,7 @@ def doors(config: Config) -> Doors:
     )
 
 
-def _ledger(config: Config, database: Database, wake: Callable[[], None] = nobody_waits) -> Ledger:
+def _ledger(config: Config, database: Database, wake: Wake = nobody_waits) -> Ledger:
     all_hooks = hooks(config)
     return Ledger(
         database,
@@ -188,11 +191,15 @@ def _hook(given: HookOptions) -> Hook:
 
 
 def hook_senders(
-    config: Config, database: Database, observer: HookObserver = NOBODY
+    config: Config,
+    database: Database,
+    observer: HookObserver = NOBODY,
+    require_store: Callable[[], None] = lambda: None,
 ) -> HookSenders:
     """Give what sends for the hooks; ``database`` is a pool of its own.
 
-    Raises ConfigError where HookCAFile cannot be used.
+    ``require_store`` raises StoreUnavailable while this process may not work. Raises ConfigError
+    where HookCAFile cannot be used.
     """
     return HookSenders(
         Outbox(database),
@@ -202,6 +209,7 @@ def hook_senders(
         by=config.node_name,
         retry_max_seconds=config.hook_retry_max_seconds,
         observer=observer,
+        require_store=require_store,
     )
 
 
@@ -214,6 +222,31 @@ def hook_ways(config: Config) -> Ways:
         config.hook_forbidden_networks,
         server,
     )
+
+
+def shown_hooks(config: Config) -> list[dict[str, Any]]:
+    """Give all hooks by the members of their configuration, without what is secret."""
+    older = [hook for hook in hooks(config) if hook.name in (EVENT_HOOK, JEX_HOOK)]
+    return [*config.redacted()["Hooks"], *map(_shown_older, older)]
+
+
+def _shown_older(older: Hook) -> dict[str, Any]:
+    return {
+        "Name": older.name,
+        "URL": redact_uri(older.url),
+        "Kinds": list(older.kinds),
+        "Events": list(older.events),
+        "States": list(older.states),
+        "Format": older.format,
+        "TimeoutSeconds": older.timeout_seconds,
+        "TryForSeconds": older.try_seconds,
+        "Disabled": older.disabled,
+    }
+
+
+def hook_surface(config: Config, database: Database, wake: Wake = nobody_waits) -> HookSurface:
+    """Give the surface of webhooks; ``wake`` is called when something is to be sent again."""
+    return HookSurface(Outbox(database), shown_hooks(config), wake)
 
 
 def back(config: Config, database: Database) -> Database:

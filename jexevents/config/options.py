@@ -169,7 +169,8 @@ _DATABASE = (
         "DBPoolSize",
         types.whole(2, 1000),
         8,
-        "Connections at most for requests over HTTP; a daemon needs up to four more for itself.",
+        "Connections at most for requests over HTTP; a daemon needs up to four more for itself, "
+        "and up to three for webhooks.",
     ),
     Option(
         "DBConnectTimeoutSeconds",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jexevents.config.faults import ConfigFault, Given
+from jexevents.config.uris import MAILTO
 
 Values = Mapping[str, Any]
 
@@ -30,8 +31,7 @@ def _is_quorum(values: Values) -> bool:
 
 
 def _sends_mail(values: Values) -> bool:
-    urls = [hook.url for hook in values["Hooks"] if not hook.disabled] + [values["EventURL"]]
-    return any(url.startswith("mailto:") for url in urls)
+    return any(hook.url.startswith(MAILTO) and not hook.disabled for hook in values["Hooks"])
 
 
 _RULES = (

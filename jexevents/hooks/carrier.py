@@ -46,7 +46,7 @@ class Carrier:
 
         Raises NothingToSay, Gone.
         """
-        if self.hook.url.startswith(MAILTO):
+        if is_mail(self.hook):
             return self._send_mail(delivery, at)
         return self._transport.send(self.request(delivery, at), self.hook.timeout_seconds)
 
@@ -81,6 +81,11 @@ class Carrier:
             return Answer(None, 0.0, "No mail server is configured (SMTPURI).")
         made = self.mail(delivery)
         return mail.send(made, server, self._ways.tls, at, self.hook.timeout_seconds)
+
+
+def is_mail(hook: Hook) -> bool:
+    """Whether a hook sends mails."""
+    return hook.url.startswith(MAILTO)
 
 
 def receivers(url: str) -> tuple[str, ...]:

@@ -39,7 +39,8 @@ _RETRY_MAX_SECONDS = 30.0
 class Post:
     """What the senders of one hook share; ``by`` names the process in claims.
 
-    ``look`` has somebody see when there is something to do again.
+    ``look`` has somebody see when there is something to do again. ``require_store`` raises
+    StoreUnavailable while this process may not work.
     """
 
     hook: Hook
@@ -50,6 +51,7 @@ class Post:
     observer: HookObserver
     by: str
     look: Callable[[], None]
+    require_store: Callable[[], None]
 
     @property
     def needed_seconds(self) -> float:
@@ -108,6 +110,7 @@ class Sender(Service):
 
     def _round(self, trier: Trier) -> bool:
         post = self._post
+        post.require_store()
         limit = max(1, min(_MOST, int(ROUND_SECONDS / self._pace)))
         claimed = post.outbox.claim(post.hook.name, self._by, limit, post.lease_seconds)
         if not claimed:

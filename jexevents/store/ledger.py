@@ -8,7 +8,7 @@ what deadlocks, by Database.run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from jexevents.model import Event, Outcome, Reject
 from jexevents.store.batch import Batch
@@ -25,7 +25,10 @@ def _nothing(_connection: Connection, _applied: Sequence[Applied]) -> None:
     """Do nothing."""
 
 
-def nobody_waits() -> None:
+Wake = Callable[[Collection[str]], None]
+
+
+def nobody_waits(_hooks: Collection[str]) -> None:
     """Do nothing: nobody waits for deliveries."""
 
 
@@ -38,11 +41,11 @@ class Ledger:
         *,
         reject_max_bytes: int = 1 << 20,
         interest: Interest | None = None,
-        wake: Callable[[], None] = nobody_waits,
+        wake: Wake = nobody_waits,
     ) -> None:
         """``interest`` is that of the hooks, None where there are none.
 
-        ``wake`` is called when deliveries for them are written, after their commit.
+        ``wake`` is called when deliveries are written, after their commit, with the hooks' names.
         """
         self._interest = interest
         self._wake = wake
@@ -89,8 +92,8 @@ class Ledger:
             return applied
 
         applied = self._database.run(work)
-        if matching is not None and matching.written:
-            self._wake()
+        if matching is not None and matching.names:
+            self._wake(matching.names)
         if tries > 1:
             self._trust.broken()
         else:

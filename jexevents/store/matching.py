@@ -30,13 +30,13 @@ _FACTS_OF_SOME = ("held", "invocation_id")
 
 
 class Matching:
-    """What one batch has for the hooks; ``written`` is how many deliveries that made."""
+    """What one batch has for the hooks; ``names`` are those that get something."""
 
     def __init__(self, interest: Interest) -> None:
         self._interest = interest
         self._before: dict[int, Any] = {}
         self._found: list[tuple[Job, Entry, Sequence[str], str | None]] = []
-        self.written = 0
+        self.names: set[str] = set()
 
     def follows(self, job: Job) -> bool:
         """Whether any hook may want one of a job's new events."""
@@ -72,7 +72,7 @@ class Matching:
         ]
         if rows:
             QUERIES.hooks.insert_deliveries.later(connection, **columns(_COLUMNS, rows))
-        self.written = len(rows)
+        self.names = {row[0] for row in rows}
 
     def _ask_of_none(self, job: Job) -> None:
         for entry in job.fresh():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +17,7 @@ from jexevents.hooks.service import HookSenders
 from jexevents.ingest import Ingest
 from jexevents.model import Arrival
 from jexevents.store.database import Database
+from jexevents.store.ledger import Wake, nobody_waits
 from jexevents.store.outbox import DEAD, DELIVERED, PENDING, Outbox
 from tests.ledger import NOON, executing, held, message, named, released, submitted, terminated
 from tests.receiver import Received, Receiver, Reply, hang_up, receiving
@@ -71,7 +72,7 @@ class Place:
         made.start()
         return made
 
-    def ingest(self, wake: Callable[[], None] = lambda: None) -> Ingest:
+    def ingest(self, wake: Wake = nobody_waits) -> Ingest:
         return wiring.ingest(self.config, self.database(), wake=wake)
 
     def end(self) -> None:

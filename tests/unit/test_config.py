@@ -521,7 +521,6 @@ def test_derived_defaults_follow_what_they_derive_from():
         ({"Hooks": [MAILED]}, "both, for a hook has a mailto: URL"),
         ({"Hooks": [MAILED], "SMTPURI": "smtp://h"}, "both, for a hook has a mailto: URL"),
         ({"Hooks": [MAILED], "MailFrom": "a@b"}, "both, for a hook has a mailto: URL"),
-        ({"EventURL": "mailto:a@b"}, "both, for a hook has a mailto: URL"),
     ],
 )
 def test_rules_over_several_options(mapping, part):

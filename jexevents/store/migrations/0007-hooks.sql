@@ -49,6 +49,3 @@ create index hook_deliveries_claimed on hook_deliveries (hook, claimed_until)
     where claimed_until is not null;
 -- Pages and counts.
 create index hook_deliveries_state on hook_deliveries (hook, state, id);
--- What may go.
-create index hook_deliveries_finished on hook_deliveries (finished_at)
-    where finished_at is not null;
