@@ -135,7 +135,7 @@ def all_rejects(ledger: TestLedger) -> list:
     [
         None, "", "application/json", "Application/JSON; charset=utf-8", "text/plain",
         "text/plain;charset=UTF-8", "text/json", "text/xml", "application/octet-stream",
-        "application/xml", "application/vnd.condor+json", "application/cloudevents+json",
+        "application/xml", "application/vnd.condor+json", "application/vnd.condor.event+json",
     ],
 )  # fmt: skip
 def test_the_usual_content_types_are_taken(
