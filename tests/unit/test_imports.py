@@ -31,6 +31,7 @@ ALLOWED = {
     "config": WORDS,
     "sources": WORDS | {"lifecycle", "strictjson", "validation"},
     "lifecycle": WORDS,
+    "archives": WORDS,
     "store": WORDS | {"lifecycle", "observers", "__init__"},
     "ingest": TOOLS | {"sources", "store"},
     "pipelines": TOOLS | {"ingest", "lifecycle", "sources", "store"},
