@@ -24,6 +24,7 @@ from jexevents.ingest import Ingest, Message
 from jexevents.logs import get_logger
 from jexevents.metrics import Metrics
 from jexevents.model import Outcome
+from jexevents.observers import IngestObserver
 from jexevents.overdue import Overdue
 from jexevents.presence import Presence
 from jexevents.service import Service
@@ -41,7 +42,6 @@ from jexevents.store.database import Database
 from jexevents.store.nonces import Nonces
 from jexevents.store.reading import Reading
 from jexevents.store.tokens import Tokens
-from jexevents.validation import SCHEMAS
 
 log = get_logger("daemon")
 
@@ -91,17 +91,19 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
     presence = Presence(database, config.node_name, "daemon", ending, config.public_url or None)
     presence.look()
     metrics = Metrics()
-    way_in = wiring.ingest(config, database, metrics)
+    observer = wiring.observer(config, metrics)
+    way_in = wiring.ingest(config, database, observer)
     consumer = _consumer(config, way_in, presence, ending, metrics)
     depth = Depth(config.amqp_uri, config.queue_name, name=f"jexevents {config.node_name} depth")
     _watch(metrics, consumer, presence, depth)
     metrics.pools.watch(main=database.use, http=front.use)
     throttle, nonces = Throttle(), Nonces(front)
     routes = [
-        *_routes(config, front, metrics, presence, consumer),
-        *wiring.pipeline_surface(config, front, metrics, throttle, _now).routes(),
+        *_routes(config, front, observer, presence, consumer),
+        *wiring.pipeline_surface(config, front, observer, throttle, _now).routes(),
+        *wiring.smrtlink_surface(config, front, observer, _now).routes(),
         *NonceSurface(nonces, _now).routes(),
-        *schemas_surface.routes(SCHEMAS),
+        *schemas_surface.routes(wiring.schemas(config)),
         *metrics_surface.routes(metrics.exposition),
     ]
     http = sidecar(
@@ -110,6 +112,7 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
         Tokens(front).in_force,
         metrics,
         use_nonce=nonces.use,
+        signers=wiring.signers(config),
         throttle=throttle,
     )
     if http.warning:
@@ -133,10 +136,14 @@ def _now() -> datetime:
 
 
 def _routes(
-    config: Config, front: Database, metrics: Metrics, presence: Presence, consumer: Consumer
+    config: Config,
+    front: Database,
+    observer: IngestObserver,
+    presence: Presence,
+    consumer: Consumer,
 ) -> list[Route]:
     reading = Reading(front)
-    jex = Jex(wiring.ingest(config, front, metrics), reading, config.source_name, _now)
+    jex = Jex(wiring.ingest(config, front, observer), reading, config.source_name, _now)
     return [
         *health.routes(lambda: _readiness(presence, consumer)),
         *jex.routes(),

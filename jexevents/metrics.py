@@ -76,6 +76,10 @@ class Metrics:
         if times and door == "amqp":
             self.lag.set(self._clock() - max(times).timestamp())
 
+    def unknown_type(self) -> None:
+        """Count an event of SMRT Link whose type has no schema."""
+        self.unknown_types.inc()
+
     def batch_kept(self, messages: int, store_seconds: float, wait_seconds: float) -> None:
         """Measure a batch of the consumer that is stored."""
         self.batch_messages.observe(messages)
@@ -113,6 +117,9 @@ class Metrics:
         self.rejects = self._counter("rejects", "Messages that were rejected.", "reason")
         for reason in Reason:
             self.rejects.labels(reason.value)
+        self.unknown_types = self._counter(
+            "smrtlink_unknown_types", "Stored events of SMRT Link whose type has no schema."
+        )
         self.lag = self._gauge(
             "lag_seconds", "How old the newest event of the last batch was when it was stored."
         )

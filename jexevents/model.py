@@ -23,6 +23,7 @@ class Kind(str, Enum):
 
     CONDOR = "condor"
     PIPELINE = "pipeline"
+    SMRTLINK = "smrtlink"
 
 
 # The names of events that are the ledger's own; all other names are a producer's. An insertion
@@ -181,8 +182,10 @@ class Event(NamedTuple):
     repetition if the job's latest event of that name (for a PipelineJob, its latest event that
     was no callback) says the same.
 
-    ``everywhere`` says that the identity is one over the source, whatever the job. ``proof`` is
-    where a job's events need one: the secret that came with it, until it is known for what it is.
+    ``format`` names the format of those whose identity is one over the source, whatever the job;
+    None for all others. An ``exact`` one must say the same whenever that identity comes again.
+    ``proof`` is where a job's events need one: the secret that came with it, until it is known
+    for what it is.
     """
 
     kind: Kind
@@ -198,19 +201,24 @@ class Event(NamedTuple):
     occurred_alt: datetime | None = None
     position: Position | None = None
     unless_latest: bool = False
-    everywhere: bool = False
+    format: str | None = None
+    exact: bool = False
     proof: Secret | Proof | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A token as the ledger knows it: by its hash, never itself."""
+    """A token as the ledger knows it: by its hash, never itself.
+
+    ``system`` is the one system of SMRT Link that it is good for, None where it is no such token.
+    """
 
     id: str
     name: str
     sha256: bytes
     roles: frozenset[Role]
     expires_at: datetime | None = None
+    system: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,13 @@ class IngestObserver(Protocol):
         """A batch was not stored as it was; ``kind`` is one of the words above."""
 
 
+class TypeObserver(Protocol):
+    """Hears of events of SMRT Link whose type has no schema."""
+
+    def unknown_type(self) -> None:
+        """One was stored."""
+
+
 class ConsumerObserver(Protocol):
     """Hears of the consumer's batches and connections, in its thread."""
 
@@ -48,6 +55,25 @@ class RequestObserver(Protocol):
 
         Of a long answer, the time is that till its first byte.
         """
+
+
+class Several:
+    """Tells several observers of the ingest, one after the other."""
+
+    def __init__(self, *observers: IngestObserver) -> None:
+        self._observers = observers
+
+    def stored(
+        self, origin: str, read: Sequence[Event | Reject], outcomes: Sequence[Outcome]
+    ) -> None:
+        """Tell all."""
+        for observer in self._observers:
+            observer.stored(origin, read, outcomes)
+
+    def batch_failed(self, kind: str) -> None:
+        """Tell all."""
+        for observer in self._observers:
+            observer.batch_failed(kind)
 
 
 class Nobody:

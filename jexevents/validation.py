@@ -23,7 +23,7 @@ import fastjsonschema
 import jsonschema
 
 from jexevents import rfc3339
-from jexevents.errors import JexError, Unacceptable
+from jexevents.errors import ConfigError, JexError, Unacceptable
 from jexevents.faults import fit, kind, pointer, shown
 from jexevents.model import Fault
 
@@ -31,6 +31,7 @@ MAX_FAULTS = 50
 
 _PACKAGE = "jexevents.schemas"
 _ENDINGS = (".json", ".jsonschema")
+_FOLDERS = ("smrtlink",)
 _MAX_CONDOR_NUMBER = 2**31 - 1
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _CONDOR_ID = re.compile(r"([0-9]{1,10})(?:\.([0-9]{1,10}))?")
@@ -73,15 +74,42 @@ class Schemas:
     """The bundled schemas by name; compiled at first use, safe to share between threads.
 
     A schema's name is the last word of its ``$id``. That is also the name of its file, save where
-    a seed has another name for that; ``files`` gives the name by that of the file.
+    a seed has another name for that; ``files`` gives the name by that of the file. Both have the
+    folder's name and a slash in front where a file stands in one.
     """
 
-    def __init__(self, texts: Mapping[str, str] | None = None) -> None:
-        bundled = _bundled() if texts is None else {f"{name}.json": texts[name] for name in texts}
-        self.files = {file: _name(file, text) for file, text in bundled.items()}
-        self._texts = {name: bundled[file] for file, name in self.files.items()}
+    def __init__(
+        self, texts: Mapping[str, str] | None = None, files: Mapping[str, str] | None = None
+    ) -> None:
+        """Take texts by name, and names by that of their files; without them the bundled ones."""
+        if texts is None:
+            bundled = _bundled()
+            files = {file: _name(file, text) for file, text in bundled.items()}
+            texts = {name: bundled[file] for file, name in files.items()}
+        self.files = dict(files or {f"{name}.json": name for name in texts})
+        self._texts = dict(texts)
         self._deciders: dict[str, Callable[[object], object]] = {}
         self._lock = Lock()
+
+    def with_folder(self, folder: Path, under: str) -> Schemas:
+        """Give these and all ``*.json`` of a folder, as ``under/NAME``; those win over ours.
+
+        Raises ConfigError for a folder that cannot be read, and for what is no schema that both
+        libraries can use.
+        """
+        texts = {name: self._texts[name] for name in self._texts}
+        try:
+            found = {path.stem: path.read_text("utf-8") for path in sorted(folder.glob("*.json"))}
+            if not folder.is_dir():
+                raise ConfigError(f"{folder} is no folder.", remedy="Make it, or correct the path.")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"The schemas in {folder} cannot be read: {error}") from error
+        for name, text in found.items():
+            _require_schema(folder / f"{name}.json", text)
+            texts[f"{under}/{name}"] = text
+        files = {file: name for file, name in self.files.items() if name in texts}
+        files |= {f"{under}/{name}.json": f"{under}/{name}" for name in found}
+        return Schemas(texts, files)
 
     def names(self) -> tuple[str, ...]:
         """Give the names, sorted."""
@@ -229,11 +257,31 @@ def _got(error: jsonschema.ValidationError, path: list[str | int]) -> str:
 
 
 def _bundled() -> dict[str, str]:
-    return {
-        entry.name: entry.read_text(encoding="utf-8")
-        for entry in _folder().iterdir()
-        if entry.name.endswith(_ENDINGS)
-    }
+    """Give the texts by the names of their files; of those in a folder, with its name."""
+    top = list(_folder().iterdir())
+    found = {entry.name: entry for entry in top if entry.name.endswith(_ENDINGS)}
+    for folder in (entry for entry in top if entry.name in _FOLDERS):
+        inner = [entry for entry in folder.iterdir() if entry.name.endswith(_ENDINGS)]
+        found |= {f"{folder.name}/{entry.name}": entry for entry in inner}
+    return {file: entry.read_text(encoding="utf-8") for file, entry in found.items()}
+
+
+def _require_schema(path: Path, text: str) -> None:
+    """Raise ConfigError where a file holds no schema that both libraries can use."""
+    try:
+        schema = json.loads(text)
+        if not isinstance(schema, dict):
+            raise ConfigError(f"{path} is no JSON object.")
+        jsonschema.Draft202012Validator.check_schema(schema)
+        _decider(schema)
+        list(_explainer()(schema, format_checker=_format_checker()).iter_errors({}))
+    except ConfigError:
+        raise
+    except Exception as error:
+        raise ConfigError(
+            f"{path} is no schema that can be used: {fit(str(error), 300)}",
+            remedy="docs/smrtlink.md says what a schema may hold.",
+        ) from error
 
 
 def _name(file: str, text: str) -> str:

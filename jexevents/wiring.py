@@ -10,25 +10,36 @@ from pathlib import Path
 from jexevents.broker.session import Intake
 from jexevents.broker.topology import Topology
 from jexevents.config import Config
+from jexevents.eventfiles import EventFiles
 from jexevents.ingest import Ingest
+from jexevents.metrics import Metrics
 from jexevents.model import Arrival, Event, Kind, Role
-from jexevents.observers import NOBODY, IngestObserver
+from jexevents.observers import NOBODY, IngestObserver, Several
 from jexevents.pipelines import Pipelines
 from jexevents.retry import Retry
+from jexevents.sidecar.auth import Signer
 from jexevents.sidecar.compose import Access
 from jexevents.sidecar.pipelinejobs import PipelineSurface
+from jexevents.sidecar.smrtlink import SmrtLinkSurface
 from jexevents.sidecar.throttle import Throttle
+from jexevents.smrtlink import SmrtLink, UnknownTypes
 from jexevents.sources.condor.message import is_identity
 from jexevents.sources.condor.message import reader as condor_reader
 from jexevents.sources.doors import Doors
 from jexevents.sources.pipelinejobs import message as pipelinejobs
 from jexevents.sources.pipelinejobs.words import PIPELINE_DOOR
+from jexevents.sources.smrtlink import message as smrtlink
+from jexevents.sources.smrtlink import types
+from jexevents.sources.smrtlink.types import EventTypes
+from jexevents.sources.smrtlink.words import SMRTLINK_DOOR
 from jexevents.store import migrate
 from jexevents.store.database import Database
 from jexevents.store.ledger import Ledger
 from jexevents.store.pipeline_jobs import PipelineJobs
 from jexevents.store.reading import Reading
 from jexevents.store.reject_list import RejectList
+from jexevents.store.smrtlink_events import SmrtLinkEvents
+from jexevents.validation import SCHEMAS, Schemas
 
 _EMBEDDED = "embedded:"
 
@@ -96,6 +107,12 @@ def _ingest(config: Config, database: Database, ledger: Ledger, observer: Ingest
     return Ingest(ledger, Reading(database), doors(config), observer)
 
 
+def observer(config: Config, metrics: Metrics) -> IngestObserver:
+    """Give who hears of what was stored: the metrics, and who writes events to files."""
+    others = [EventFiles(Path(config.smrt_link_event_dir))] if config.smrt_link_event_dir else []
+    return Several(metrics, UnknownTypes(event_types(config).knows, metrics), *others)
+
+
 def retry(config: Config, database: Database) -> Retry:
     """Give what tries rejects again, by the way that they came."""
     return Retry(RejectList(database), _ledger(config, database), doors(config))
@@ -121,17 +138,42 @@ def pipeline_surface(
     )
 
 
+def smrtlink_surface(
+    config: Config, database: Database, observer: IngestObserver, now: Callable[[], datetime]
+) -> SmrtLinkSurface:
+    """Give the surface of SMRT Link."""
+    way_in = ingest(config, database, observer)
+    return SmrtLinkSurface(SmrtLink(way_in, SmrtLinkEvents(database)), config.node_name, now)
+
+
+def schemas(config: Config) -> Schemas:
+    """Give the bundled schemas, and those of the configured folder. Raises ConfigError."""
+    folder = config.smrt_link_schemas
+    return SCHEMAS.with_folder(Path(folder), types.FOLDER) if folder else SCHEMAS
+
+
+def event_types(config: Config) -> EventTypes:
+    """Give what is known of the types of SMRT Link's events. Raises ConfigError."""
+    return EventTypes(schemas(config), refuses_unknown=config.smrt_link_unknown_types == "refuse")
+
+
 def doors(config: Config) -> Doors:
     """Give the readers of what comes in, by the door that it comes in by."""
+    read_smrtlink = smrtlink.reader(event_types(config))
 
     def pipeline_or_other(arrival: Arrival) -> Event | Arrival:
         is_one = pipelinejobs.is_one(arrival, config.pipeline_max_body_bytes)
         return pipelinejobs.read(arrival) if is_one else arrival
 
+    def smrtlink_or_other(arrival: Arrival) -> Event | Arrival:
+        is_one = smrtlink.is_one(arrival, config.http_max_body_bytes)
+        return read_smrtlink(arrival) if is_one else arrival
+
     return Doors(
         {
-            "amqp": (pipeline_or_other, *condor_reader(config.log_zone)),
+            "amqp": (pipeline_or_other, smrtlink_or_other, *condor_reader(config.log_zone)),
             PIPELINE_DOOR: pipelinejobs.read,
+            SMRTLINK_DOOR: read_smrtlink,
         }
     )
 
@@ -144,8 +186,12 @@ def recognise(kind: Kind | None, name: str, checksum: bytes, source: str, raw: b
     """Whether a checksum is the identity that an event's format gives it."""
     if kind is Kind.PIPELINE:
         return pipelinejobs.is_identity(name, checksum, raw)
+    if kind is Kind.SMRTLINK:
+        return smrtlink.is_identity(checksum, raw)
     # Of condor jobs, or of no job.
-    return is_identity(checksum, source, raw)
+    if is_identity(checksum, source, raw):
+        return True
+    return kind is None and smrtlink.is_identity(checksum, raw)
 
 
 def topology(config: Config) -> Topology:
@@ -176,6 +222,11 @@ def intake(config: Config) -> Intake:
         consumer_tag=config.consumer_tag,
         source=config.source_name,
     )
+
+
+def signers(config: Config) -> list[Signer]:
+    """Give the clients of SMRT Link that sign their requests."""
+    return [Signer(*client) for client in config.smrt_link_clients]
 
 
 def access(config: Config) -> Access:

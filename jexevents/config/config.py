@@ -19,7 +19,6 @@ from jexevents.config.option import Derived, Option
 from jexevents.config.options import ATTRIBUTES, OPTIONS
 from jexevents.config.rules import broken_rules
 from jexevents.config.types import resolve_zone
-from jexevents.config.uris import resolve_db_uri
 from jexevents.errors import ConfigError
 
 _DEFAULT = "default"
@@ -153,8 +152,7 @@ def _read(option: Option, given: Given) -> Any:
     if isinstance(given.value, Derived):
         return given.value
     _check_storable(given.value)
-    value = option.type.read(given.value)
-    return resolve_db_uri(value, given.folder) if option.name == "DBURI" else value
+    return option.type.resolve(option.type.read(given.value), given.folder)
 
 
 def _check_storable(value: Any) -> None:

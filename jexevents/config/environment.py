@@ -18,6 +18,7 @@ _OTHERS = (CONFIG, PREFIX + "CACHE")
 _TESTS = PREFIX + "TEST_"
 _FILE = "_FILE"
 _BY_NAME = {name.upper(): option for name, option in OPTIONS.items()}
+_BY_VARIABLE = {option.variable: option for option in OPTIONS.values() if option.variable}
 
 
 @dataclass(slots=True)
@@ -30,10 +31,14 @@ class Environment:
 
 
 def read_environment(environ: Mapping[str, str]) -> Environment:
-    """Read all ``JEXEVENTS_`` variables; what is wrong stands in ``faults``, nothing is raised."""
+    """Read all ``JEXEVENTS_`` variables, and those that have their names from a seed.
+
+    What is wrong stands in ``faults``, nothing is raised.
+    """
     result = Environment()
     for variable in sorted(environ):
-        if variable.startswith(PREFIX) and not _is_for_others(variable):
+        is_ours = variable.startswith(PREFIX) and not _is_for_others(variable)
+        if is_ours or variable in _BY_VARIABLE:
             _take(variable, environ[variable], result)
     return result
 
@@ -76,10 +81,13 @@ def _take_file(option: Option, variable: str, path: Path, result: Environment) -
         text, open_to_all = option.default, False
     if open_to_all:
         result.warnings.append(f"{variable}: all users may read the file; chmod o-r would help")
-    result.given[option.name] = Given(text, PLACE, variable, Path.cwd(), text)
+    value = option.type.read_text(text) if isinstance(text, str) else text
+    result.given[option.name] = Given(value, PLACE, variable, Path.cwd(), text)
 
 
 def _find(variable: str) -> tuple[Option | None, bool]:
+    if variable in _BY_VARIABLE:
+        return _BY_VARIABLE[variable], False
     name = variable.removeprefix(PREFIX)
     option = _BY_NAME.get(name.replace("_", ""))
     if option is not None:

@@ -12,7 +12,7 @@ from jexevents.redaction import MASK
 
 PREFIX = "JEXEVENTS_"
 
-_WORDS = re.compile(r"AMQP|HTTP|JEX|DB|URI|URL|[A-Z][a-z0-9]*")
+_WORDS = re.compile(r"AMQP|HTTP|SMRT|JEX|DB|URI|URL|[A-Z][a-z0-9]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,8 @@ class Option:
 
     ``default`` is a JSON value that ``type`` reads, or Derived. A ``secret`` one may hold a
     password: its value is never in a message, and it may come from a file (``..._FILE``).
-    One without ``effect`` is accepted and checked, and changes nothing.
+    One without ``effect`` is accepted and checked, and changes nothing. ``variable`` is another
+    environment variable that gives it, with the name that a seed has for it.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Option:
     secret: bool = False
     effect: bool = True
     example: Any = None
+    variable: str = ""
 
     @property
     def attribute(self) -> str:
@@ -52,7 +54,7 @@ class Option:
         return PREFIX + self.name.upper()
 
     def show(self, value: Any) -> Any:
-        """Give a value as JSON for dumps: URIs without password, other secrets not at all."""
+        """Give a value as JSON for dumps: URIs and objects without secrets, others not at all."""
         shown = self.type.show(value)
-        uri_like = self.type in (types.AMQP_URI, types.DB_URI, types.HTTP_URL)
-        return MASK if self.secret and not uri_like else shown
+        masks_itself = self.type in (types.AMQP_URI, types.DB_URI, types.HTTP_URL, types.CLIENTS)
+        return MASK if self.secret and not masks_itself else shown

@@ -244,7 +244,8 @@ _HTTP = (
         ":8080",
         "Where HTTP listens: `:PORT`, `HOST:PORT`, `[IPV6]:PORT` or a port alone. Port 0 is any "
         "free one. Without a host it is every address once a token is in the database, and "
-        "loopback until then.",
+        "loopback until then. The environment variable `SMRTFLOW_SERVER_PORT` says the same.",
+        variable="SMRTFLOW_SERVER_PORT",
     ),
     Option(
         "PublicURL",
@@ -316,6 +317,41 @@ _PIPELINES = (
     ),
 )
 
+_SMRTLINK = (
+    Option(
+        "SMRTLinkClients",
+        types.CLIENTS,
+        {},
+        "The clients that sign their requests by HMAC, by their UIDs, as they have it configured: "
+        '`{"UID": "secret"}`, or with the one system that a client speaks for '
+        '`{"UID": {"Secret": "...", "System": "UUID"}}`. They may send events and files.',
+        secret=True,
+    ),
+    Option(
+        "SMRTLinkUnknownTypes",
+        types.one_of(("store", "refuse")),
+        "store",
+        "What becomes of events and bundles of a type that has no schema: `store`, or `refuse`.",
+    ),
+    Option(
+        "SMRTLinkSchemas",
+        types.FOLDER,
+        "",
+        "A folder of further schemas, `TYPE.VERSION.json` for the messages of each type; one of "
+        "the same name stands in the place of ours. Empty: ours alone.",
+        example="/etc/jexevents/smrtlink",
+    ),
+    Option(
+        "SMRTLinkEventDir",
+        types.FOLDER,
+        "",
+        "A folder where each event is written once more, as `SYSTEM/UUID.json`. Empty: nowhere. "
+        "The environment variable `SMRTFLOW_EVENT_ROOT_DIR` says the same.",
+        example="/var/lib/jexevents/events",
+        variable="SMRTFLOW_EVENT_ROOT_DIR",
+    ),
+)
+
 _PROCESS = (
     Option(
         "NodeName",
@@ -366,6 +402,7 @@ _GROUPS = {
     "Taking events in": _INTAKE,
     "HTTP": _HTTP,
     "PipelineJobs": _PIPELINES,
+    "SMRT Link": _SMRTLINK,
     "The process": _PROCESS,
     "Older keys": _OLDER,
 }

@@ -6,14 +6,15 @@ import ipaddress
 import json
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timezone, tzinfo
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import tzlocal
 
-from jexevents.config import uris
+from jexevents.config import clients, uris
 from jexevents.config.misfit import Misfit
 from jexevents.model import Role
 from jexevents.redaction import redact, redact_uri
@@ -36,7 +37,8 @@ class OptionType:
     ``name`` is for tables, ``expected`` for messages. ``read`` makes the value of what stands in
     JSON and raises Misfit; ``read_text`` makes what would stand in JSON of an environment
     variable (a text it cannot make anything of it hands on, for ``read`` to refuse). ``show``
-    gives the value as JSON again, without passwords.
+    gives the value as JSON again, without passwords. ``resolve`` makes a path in a value that was
+    read absolute, from the folder that relative ones count from.
     """
 
     name: str
@@ -44,6 +46,7 @@ class OptionType:
     read: Callable[[Any], Any]
     read_text: Callable[[str], Any] = str
     show: Callable[[Any], Any] = redact
+    resolve: Callable[[Any, Path], Any] = lambda value, _folder: value
 
 
 def text(*, empty: bool = True, max_bytes: int = 255) -> OptionType:
@@ -243,9 +246,11 @@ DB_URI = OptionType(
     "a postgres:// URI, a libpq key=value string or embedded:PATH",
     uris.read_db_uri,
     show=redact_uri,
+    resolve=uris.resolve_db_uri,
 )
 HTTP_URL = OptionType("URL", "an http:// or https:// URL", uris.read_http_url, show=redact_uri)
 PUBLIC_URL = OptionType("URL", "an http:// or https:// URL", uris.read_public_url)
+FOLDER = replace(text(max_bytes=4096), name="folder", resolve=uris.resolve_path)
 LISTEN = OptionType("address", 'an address like ":8080"', uris.read_listen_address, show=str)
 TIME_ZONE = OptionType("time zone", "the name of an IANA time zone, or local", _read_zone_name)
 IDENTIFIER = OptionType("identifier", "a plain identifier", _read_identifier)
@@ -265,6 +270,9 @@ NETWORKS = list_of(
     'a list of addresses or networks in CIDR form like "10.0.0.0/8", no host bits set',
     _read_network,
     tuple,
+)
+CLIENTS = OptionType(
+    "object", clients.EXPECTED, clients.read_clients, _text_to_json, clients.show_clients
 )
 ANONYMOUS_ROLES = list_of(
     "list of roles", "a list out of read and write", _read_anonymous_role, frozenset

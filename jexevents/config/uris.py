@@ -112,8 +112,12 @@ def resolve_db_uri(uri: str, folder: Path) -> str:
     """
     if not uri.startswith(EMBEDDED):
         return uri
-    path = Path(uri.removeprefix(EMBEDDED)).expanduser()
-    return EMBEDDED + os.path.normpath(folder.absolute() / path)
+    return EMBEDDED + resolve_path(uri.removeprefix(EMBEDDED), folder)
+
+
+def resolve_path(path: str, folder: Path) -> str:
+    """Make a path absolute, from ``folder``; the empty text is none. ``~`` is the home folder."""
+    return os.path.normpath(folder.absolute() / Path(path).expanduser()) if path else ""
 
 
 def read_host(value: object) -> str:

@@ -20,12 +20,12 @@ fold, no event. ``steps`` shows it.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple, Protocol
 
+from jexevents.lifecycle.canonical import canonical
 from jexevents.lifecycle.order import Key, Tail, extend, ordered
 from jexevents.lifecycle.sealing import opened
 from jexevents.model import Phase, Position
@@ -144,7 +144,6 @@ _UNKNOWN_RANK = _RANKS["HEARTBEAT"]
 AGAVE, TAPIS = "agave", "tapis"
 
 _STEP = timedelta(microseconds=1)
-_EXACT = 2**53  # behind it a double does not hold every integer
 # A job's story begins with its creation, whatever the clocks of others say.
 _BEGIN = datetime.min.replace(tzinfo=timezone.utc)
 
@@ -248,19 +247,8 @@ def allowed(state: str) -> list[str]:
 
 def digest(name: str, data: Mapping[str, Any]) -> str:
     """Give what tells whether an event of an event door says the same as another."""
-    text = json.dumps([name, _canonical(data)], sort_keys=True)
+    text = canonical([name, data])
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _canonical(value: Any) -> Any:
-    """Give a JSON value with its numbers as they are after jsonb had them: 1e3 is 1000 there."""
-    if isinstance(value, float) or (type(value) is int and abs(value) >= _EXACT):
-        number = float(value)
-        whole = number.is_integer() and abs(number) < _EXACT
-        return int(number) if whole else repr(number)
-    if isinstance(value, Mapping):
-        return {name: _canonical(item) for name, item in value.items()}
-    return [_canonical(item) for item in value] if isinstance(value, list) else value
 
 
 def instant(state: PipelineState, now: datetime) -> datetime:

@@ -169,8 +169,20 @@ class App:
         query = environ.get("QUERY_STRING", "")
         # A nonce stands in the query, so that is read before anybody knows who asks.
         nonce = read_query(query, route.query).get(NONCE) if route.nonces else None
-        attempt = Attempt(exchange.method, environ.get("REMOTE_ADDR", ""), headers, nonce)
-        caller = self._gate.admit(route.role, attempt, any_host=route.any_host, nonces=route.nonces)
+        attempt = Attempt(
+            exchange.method,
+            environ.get("REMOTE_ADDR", ""),
+            headers,
+            nonce,
+            environ.get("REQUEST_URI", "").partition("?")[0],
+        )
+        caller = self._gate.admit(
+            route.role,
+            attempt,
+            any_host=route.any_host,
+            nonces=route.nonces,
+            systems=route.systems,
+        )
         exchange.caller = caller.name
         limit = route.max_body_bytes or self._max_body_bytes
         if (content_length(environ) or 0) > limit:

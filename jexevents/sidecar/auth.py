@@ -5,20 +5,25 @@
 3. A public route (no role) lets everybody in, and does not look at tokens.
 4. A bearer token decides alone: unknown, expired or malformed is 401, without the role 403; a
    token that is unknown while the database cannot be asked is 503.
-5. Where a route takes nonces, one in the query does as a token does with the route's role; who
+5. Where a route is for systems (of SMRT Link), ``Authentication: hmac UID:SIGNATURE`` does as a
+   token does, with the roles ``read`` and ``write``; a signature that is not good is 401, on this
+   machine too. A credential of one system is good for such routes alone, 403 elsewhere.
+6. Where a route takes nonces, one in the query does as a token does with the route's role; who
    has neither is 401, on this machine too. Who guesses is 429 for a while.
-6. Without a token ``read`` and ``write`` are open as far as ``AnonymousRoles`` says, and, while
+7. Without a token ``read`` and ``write`` are open as far as ``AnonymousRoles`` says, and, while
    the database holds no token at all, to callers on this machine. ``run`` and ``admin`` never.
 """
 
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from threading import Lock
 
+from jexevents import smrthmac
 from jexevents.errors import ConfigError
 from jexevents.model import Credential, Role
 from jexevents.sidecar.clients import Client, KnownHosts, Network, client_of
@@ -36,6 +41,11 @@ _NO_NONCE = (
     "The nonce is not known, or it is used up, revoked or expired. "
     "Nonces are made by `jexevents nonce`."
 )
+_NO_SIGNATURE = (
+    "The Authentication is no signature by a client that is known (SMRTLinkClients): "
+    "hmac UID:HASH, over METHOD+PATH+TIME, with a clock that is right within 100 s."
+)
+_NOBODYS = secrets.token_hex(16)
 _MAKE_TOKEN = "Tokens are made by `jexevents token`; send one as Authorization: Bearer TOKEN."
 
 
@@ -43,20 +53,32 @@ _MAKE_TOKEN = "Tokens are made by `jexevents token`; send one as Authorization: 
 class Attempt:
     """What decides on admission: ``peer`` is the socket's address, header names lower-case.
 
-    ``nonce`` is the one in the query, where the route takes any.
+    ``nonce`` is the one in the query, where the route takes any. ``path`` is the one that was
+    asked for, to the letter.
     """
 
     method: str
     peer: str
     headers: Mapping[str, str]
     nonce: str | None = None
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """A client that signs its requests: its secret, and the system that it speaks for, or None."""
+
+    uid: str
+    secret: str
+    system: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who calls: the credential's name and id, or ``anonymous`` and None.
 
-    ``job`` is the key of the only job that the credential is good for, None for all.
+    ``job`` is the key of the only job that the credential is good for, None for all; ``system``
+    the only system of SMRT Link.
     """
 
     name: str
@@ -64,6 +86,7 @@ class Caller:
     address: str
     credential_id: str | None = None
     job: str | None = None
+    system: str | None = None
 
     def has(self, role: Role) -> bool:
         """Tell whether the caller has a role; ``admin`` includes the others."""
@@ -83,6 +106,7 @@ class Gate:
     trusted_proxies: Sequence[Network] = ()
     hosts: KnownHosts = field(default_factory=KnownHosts)
     use_nonce: Callable[[str], Use | None] = lambda _secret: None
+    signers: Sequence[Signer] = ()
     throttle: Throttle = field(default_factory=Throttle)
     now: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
     _refusals: Counter = field(default_factory=lambda: Counter(), init=False)
@@ -102,6 +126,7 @@ class Gate:
         *,
         any_host: bool = False,
         nonces: bool = False,
+        systems: bool = False,
     ) -> Caller:
         """Give the caller, who has ``role``.
 
@@ -109,8 +134,14 @@ class Gate:
         """
         try:
             if nonces:
-                return self._admit_known(role, attempt)
-            return self._admit(role, attempt, any_host)
+                caller = self._admit_known(role, attempt)
+            elif systems and smrthmac.HEADER in attempt.headers:
+                caller = self._admit_signed(role, attempt)
+            else:
+                caller = self._admit(role, attempt, any_host)
+            if caller.system is not None and not systems:
+                raise forbidden("This credential is good for events and files of SMRT Link alone.")
+            return caller
         except Problem as problem:
             if problem.status == 401:
                 self._refusals.add()
@@ -141,6 +172,39 @@ class Gate:
         name = f"nonce {use.nonce_id}"
         return Caller(name, frozenset({role}), client.address, use.nonce_id, use.job)
 
+    def _admit_signed(self, role: Role, attempt: Attempt) -> Caller:
+        self._refuse_foreign_origin(attempt)
+        client = client_of(attempt.peer, attempt.headers, self.trusted_proxies)
+        if "authorization" in attempt.headers:
+            return self._by_token(role, attempt.headers["authorization"], client)
+        signer = self._signer(attempt)
+        if signer is None:
+            raise unauthorized(_NO_SIGNATURE)
+        caller = Caller(
+            f"hmac {signer.uid}",
+            OPENABLE,
+            client.address,
+            f"hmac {signer.uid}",
+            None,
+            signer.system,
+        )
+        if not caller.has(role):
+            raise forbidden(f"This needs a token with the role {role.value}.")
+        return caller
+
+    def _signer(self, attempt: Attempt) -> Signer | None:
+        """Give who signed, None if nobody that is known did."""
+        told = smrthmac.split(attempt.headers[smrthmac.HEADER])
+        if told is None:
+            return None
+        uid, signature = told
+        # One that nobody has is tried, too, so that an unknown UID takes as long.
+        known = next((one for one in self.signers if one.uid == uid), None)
+        secret = _NOBODYS if known is None else known.secret
+        now = self.now().timestamp()
+        good = smrthmac.is_signature(signature, secret, attempt.method, attempt.path, now)
+        return known if good else None
+
     def _admit(self, role: Role | None, attempt: Attempt, any_host: bool) -> Caller:
         self._refuse_foreign_origin(attempt)
         client = client_of(attempt.peer, attempt.headers, self.trusted_proxies)
@@ -165,7 +229,13 @@ class Gate:
 
     def _by_token(self, role: Role, authorization: str, client: Client) -> Caller:
         credential = self._authenticate(authorization)
-        caller = Caller(credential.name, credential.roles, client.address, credential.id)
+        caller = Caller(
+            credential.name,
+            credential.roles,
+            client.address,
+            credential.id,
+            system=credential.system,
+        )
         if not caller.has(role):
             raise forbidden(f"This needs the role {role.value}, which the token has not.")
         return caller

@@ -9,7 +9,7 @@ from jexevents.errors import Unavailable
 from jexevents.model import Credential, Role
 from jexevents.observers import NOBODY, RequestObserver
 from jexevents.sidecar.app import build_app
-from jexevents.sidecar.auth import Gate
+from jexevents.sidecar.auth import Gate, Signer
 from jexevents.sidecar.bind import bound_names, decide
 from jexevents.sidecar.clients import KnownHosts, networks
 from jexevents.sidecar.routes import Route
@@ -51,6 +51,7 @@ def sidecar(
     load_tokens: Callable[[], Sequence[Credential]],
     observer: RequestObserver = NOBODY,
     use_nonce: Callable[[str], Use | None] = lambda _secret: None,
+    signers: Sequence[Signer] = (),
     throttle: Throttle | None = None,
 ) -> Sidecar:
     """Put the routes of all surfaces behind one gate and one server, not started yet.
@@ -70,6 +71,7 @@ def sidecar(
         trusted_proxies=networks(access.trusted_proxies),
         hosts=KnownHosts(bound_names(binding), access.allowed_hosts, access.public_url),
         use_nonce=use_nonce,
+        signers=signers,
         throttle=throttle or Throttle(),
     )
     app = build_app(

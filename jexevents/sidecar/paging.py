@@ -11,6 +11,7 @@ from jexevents.errors import Unacceptable
 from jexevents.model import Kind, Phase, Reason
 from jexevents.sidecar.problems import malformed
 from jexevents.sidecar.requests import Request
+from jexevents.sidecar.responses import Response
 from jexevents.validation import is_uuid
 
 DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
@@ -32,12 +33,28 @@ def page(
 
     Fewer rows than were found are a page that was cut because they are long.
     """
-    shown = rows[:limit]
-    following = None
-    if shown and max(len(rows), shown[0].get("found", 0)) > len(shown):
-        query = {**request.query, "before": str(shown[-1][cursor])}
-        following = f"{request.path}?{urlencode(query)}"
+    shown, following = _cut(request, rows, limit, cursor)
     return {"items": [show(row) for row in shown], "next": following}
+
+
+def bare_page(
+    request: Request, rows: Sequence[Row], limit: int, cursor: str, show: Any
+) -> Response:
+    """Give rows as the seeds' lists have them: an array, what follows in a Link (RFC 8288)."""
+    shown, following = _cut(request, rows, limit, cursor)
+    headers = {} if following is None else {"Link": f'<{following}>; rel="next"'}
+    return Response(200, [show(row) for row in shown], headers)
+
+
+def _cut(
+    request: Request, rows: Sequence[Row], limit: int, cursor: str
+) -> tuple[Sequence[Row], str | None]:
+    """Give the rows of a page, and the path of the page that follows, None if none does."""
+    shown = rows[:limit]
+    if not shown or max(len(rows), shown[0].get("found", 0)) <= len(shown):
+        return shown, None
+    query = {**request.query, "before": str(shown[-1][cursor])}
+    return shown, f"{request.path}?{urlencode(query)}"
 
 
 def limit_of(request: Request) -> int:

@@ -101,14 +101,18 @@ class Request:
         A body that starts with ``{`` or ``[`` is JSON whatever its Content-Type says: curl's
         --data says form. Raises Problem (413, 415), Malformed (400), Invalid (422).
         """
-        body = self.body() if body is None else body
-        if body.strip() and not _JSON_START.match(body) and not self._claims_json():
-            raise _unfitting(self.headers.get("Content-Type", ""))
-        value = strictjson.loads(body)
+        value = strictjson.loads(self.json_text(body))
         faults = self.schemas.check(self.route.request, value) if self.route.request else ()
         if faults:
             raise Invalid(f"The body is no {self.route.request}: {faults[0]}.", faults)
         return value
+
+    def json_text(self, body: bytes | None = None) -> bytes:
+        """Give the body if it can be meant for JSON. Raises Problem (413, 415)."""
+        body = self.body() if body is None else body
+        if body.strip() and not _JSON_START.match(body) and not self._claims_json():
+            raise _unfitting(self.headers.get("Content-Type", ""))
+        return body
 
     def idempotency_key(self) -> str | None:
         """Give the key by which the caller says that it sends the same again. Raises Invalid."""

@@ -32,7 +32,8 @@ class Route:
     handler; ``all_statuses`` adds the general ones. ``query`` are the names of the query
     parameters it takes, each at most once; None takes any. ``max_body_bytes`` replaces the
     app's bound. ``nonces`` lets a nonce in the query (``x-nonce``) stand for a token with the
-    role, and asks everybody for the one or the other, on this machine too. ``streams`` marks
+    role, and asks everybody for the one or the other, on this machine too. ``systems`` lets in who
+    signs as SMRT Link's clients do, and credentials that are good for one system. ``streams`` marks
     long answers, which are limited in number. ``any_host`` takes requests without credentials
     under unknown host names too. ``asks_database`` is false where the handler does not: such a
     request is served while all slots are held by others that do.
@@ -51,6 +52,7 @@ class Route:
     query: tuple[str, ...] | None = ()
     max_body_bytes: int | None = None
     nonces: bool = False
+    systems: bool = False
     streams: bool = False
     asks_database: bool = True
     any_host: bool = False

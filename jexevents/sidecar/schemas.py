@@ -39,7 +39,7 @@ def routes(schemas: Schemas) -> list[Route]:
         ),
         Route(
             method="GET",
-            path="/schemas/<name>",
+            path="/schemas/<name:path>",
             role=None,
             handler=one,
             statuses=(200, 404),

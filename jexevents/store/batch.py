@@ -13,7 +13,8 @@ from collections.abc import Iterable, Sequence
 import uuid_utils
 
 from jexevents.errors import Conflict, Forbidden
-from jexevents.model import Event, Kind, Outcome
+from jexevents.lifecycle.canonical import canonical
+from jexevents.model import Event, Fault, Kind, Outcome
 from jexevents.store.books import BOOKS, Book
 from jexevents.store.database import Connection
 from jexevents.store.literals import array
@@ -54,7 +55,8 @@ class Batch:
         self._connection = connection
         self._looks = looks
         self._asks = any(event.unless_latest for event in events)
-        self._claims = any(event.everywhere for event in events)
+        self._claims = any(event.format is not None for event in events)
+        self._exact = any(event.exact for event in events)
         self._jobs: dict[tuple[Kind, str] | None, Job] = {}
         self._offers = [self._offer(event) for event in events]
 
@@ -63,13 +65,15 @@ class Batch:
         jobs = list(self._jobs.values())
         keyed = sorted((job for job in jobs if job.key is not None), key=_place)
         self._lock(keyed)
-        self._make([job for job in keyed if job.id is None and makes_job(job)])
-        known = [job for job in jobs if job.key is None or not (job.is_new or job.sealed)]
-        for job in [job for job in known if job.key is not None and job.id is None]:
-            job.refuse(Forbidden())
-            known.remove(job)
+        unknown = [job for job in keyed if job.id is None]
+        self._make([job for job in unknown if makes_job(job)])
+        for job in unknown:
+            if not makes_job(job):
+                job.refuse(Forbidden())
+        known = [job for job in jobs if job.key is None or _is_known(job)]
         self._find_repeated(known)
         self._find_stored(known)
+        self._find_contrary([job for job in jobs if job.sealed is None])
         self._admit([job for job in known if job.book is not None and job.book.guards])
         self._store([(job, entry) for job in jobs for entry in job.fresh()])
         self._fill_in_positions(known)
@@ -105,14 +109,20 @@ class Batch:
                 job.seal(sealed_seq)
 
     def _make(self, jobs: Sequence[Job]) -> None:
-        """Make jobs; one that another transaction was first to make is locked after it."""
+        """Make jobs, save those of which every event is one of another job already."""
+        for job in jobs:
+            mark_repeated(job, {})
+            for entry in job.entries.values():
+                entry.fresh = entry.repeats is None
+        self._claim([entry for job in jobs for entry in job.entries.values()])
+        self._insert([job for job in jobs if job.fresh()])
+
+    def _insert(self, jobs: Sequence[Job]) -> None:
+        """Insert jobs; one that another transaction was first to make is locked after it."""
         if not jobs:
             return
         for job in jobs:
             job.id, job.is_new = str(uuid_utils.uuid7()), True
-            mark_repeated(job, {})
-            for entry in job.entries.values():
-                entry.fresh = entry.repeats is None
             job.find_telling()
             job.state = job.book.fold(job.telling)
         made = QUERIES.jobs.insert_jobs(
@@ -167,8 +177,7 @@ class Batch:
             entry.fresh = True
         if unseen:
             self._look(unseen)
-        if self._claims:
-            self._claim([entry for _, _, entry in offered if entry.event.everywhere])
+        self._claim([entry for _, _, entry in offered])
 
     def _look(self, offered: Sequence[tuple[Job, bytes, Entry]]) -> None:
         jobless = [checksum for job, checksum, _ in offered if job.key is None]
@@ -187,7 +196,13 @@ class Batch:
 
     def _claim(self, entries: Sequence[Entry]) -> None:
         """Take the identities of events that have one whatever their job; others know them."""
-        new = [entry for entry in entries if entry.fresh]
+        if not self._claims:
+            return
+        new = [
+            entry
+            for entry in entries
+            if entry.fresh and entry.event.format is not None and not entry.claimed
+        ]
         if not new:
             return
         self._number(new)
@@ -203,7 +218,11 @@ class Batch:
             "checksums": array(entry.event.checksum for entry in entries),
         }
         claimed = QUERIES.events.claim_identities(
-            self._connection, **identities, seqs=array(entry.seq for entry in entries)
+            self._connection,
+            **identities,
+            seqs=array(entry.seq for entry in entries),
+            formats=array(entry.event.format for entry in entries),
+            names=array(entry.event.name for entry in entries),
         )
         ours = {seq for (seq,) in claimed}
         known = {
@@ -213,6 +232,7 @@ class Batch:
         left = []
         for entry in entries:
             if entry.seq in ours:
+                entry.claimed = True
                 continue
             owner = known.get((entry.event.source, entry.event.checksum))
             if owner is None:
@@ -220,6 +240,21 @@ class Batch:
                 continue
             entry.fresh, entry.repeats = False, Entry(None, owner)
         return left
+
+    def _find_contrary(self, jobs: Sequence[Job]) -> None:
+        """Find events that must say what the first with their identity said, and do not."""
+        if not self._exact:
+            return
+        asked = [entry for job in jobs for entry in job.entries.values() if entry.event.exact]
+        told = {entry.seq: entry.event.data for entry in asked if entry.fresh}
+        seqs = {(entry.repeats or entry).seq for entry in asked if not entry.fresh} - told.keys()
+        rows = QUERIES.events.events_said(self._connection, seqs=array(seqs)) if seqs else ()
+        told |= dict(rows)
+        for entry in asked:
+            said = canonical(told.get((entry.repeats or entry).seq, entry.event.data))
+            entry.contrary = [
+                event for event in (entry.event, *entry.copies) if canonical(event.data) != said
+            ]
 
     def _number(self, entries: Sequence[Entry]) -> None:
         """Take a number for each."""
@@ -361,11 +396,26 @@ class Batch:
             if entry.refusal is not None:
                 result.append(refused(job, event, entry.refusal))
                 continue
+            if any(event is other for other in entry.contrary):
+                result.append(refused(job, event, _other_content()))
+                continue
             is_first = entry.fresh and entry.offered is event
             outcome = Outcome.ACCEPTED if is_first else Outcome.DUPLICATE
             seq = (entry.repeats or entry).seq
             result.append(Applied(outcome, seq, job.id, job.is_new, job.sealed is not None))
         return result
+
+
+def _is_known(job: Job) -> bool:
+    return job.id is not None and not (job.is_new or job.sealed)
+
+
+def _other_content() -> Conflict:
+    return Conflict(
+        "An event with this identity was stored before, and says something else.",
+        [Fault("", "what was sent first with this identity", "other content")],
+        remedy="Give an event with other content an id of its own.",
+    )
 
 
 def _place(job: Job) -> tuple[str, str]:

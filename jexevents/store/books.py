@@ -11,6 +11,7 @@ from jexevents.store.condor import CondorBook
 from jexevents.store.database import Connection
 from jexevents.store.pipeline import PipelineBook
 from jexevents.store.rows import StoredEvent
+from jexevents.store.smrtlink import SmrtLinkBook
 
 Columns = Mapping[str, Any]
 
@@ -71,4 +72,8 @@ class Book(Protocol):
         """Give the data of the sealed event that can stand for these events from now on."""
 
 
-BOOKS: Mapping[Kind, Book] = {Kind.CONDOR: CondorBook(), Kind.PIPELINE: PipelineBook()}
+BOOKS: Mapping[Kind, Book] = {
+    Kind.CONDOR: CondorBook(),
+    Kind.PIPELINE: PipelineBook(),
+    Kind.SMRTLINK: SmrtLinkBook(),
+}

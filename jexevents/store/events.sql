@@ -39,9 +39,11 @@ join events e on e.checksum = known.checksum
 -- name: claim_identities
 -- Take identities that are one over their source for events that are stored next; gives those that
 -- nobody had. In one order, so that two writers never wait for each other crosswise.
-insert into event_identities (source, checksum, seq)
-select source, checksum, seq
-from unnest(:sources::text[], :checksums::bytea[], :seqs::bigint[]) as new (source, checksum, seq)
+insert into event_identities (source, checksum, seq, format, name)
+select source, checksum, seq, format, name
+from unnest(
+    :sources::text[], :checksums::bytea[], :seqs::bigint[], :formats::text[], :names::text[]
+) as new (source, checksum, seq, format, name)
 order by source, checksum
 on conflict do nothing
 returning seq;
@@ -105,6 +107,10 @@ select * from (
 ) counted
 where bytes_before < :max_bytes
 order by seq desc;
+
+-- name: events_said
+-- What some events say.
+select seq, data from events where seq = any(:seqs::bigint[]);
 
 -- name: event_said^
 -- What one event says.

@@ -34,10 +34,22 @@ class Entry:
     """An event that the batch offers to its job: the first of equal ones, and the others.
 
     ``seq`` is its number once it is known. ``repeats`` is the entry that it only says again.
+    ``claimed`` says whether its identity over its source was taken for it. ``contrary`` are those
+    of these events that must say the same as the first with their identity, and do not.
     ``event`` is as it came, until it is let in otherwise; ``offered`` always is.
     """
 
-    __slots__ = ("copies", "event", "fresh", "offered", "refusal", "repeats", "seq")
+    __slots__ = (
+        "claimed",
+        "contrary",
+        "copies",
+        "event",
+        "fresh",
+        "offered",
+        "refusal",
+        "repeats",
+        "seq",
+    )
 
     def __init__(self, event: Event | None, seq: int | None = None) -> None:
         self.event = self.offered = event
@@ -46,6 +58,8 @@ class Entry:
         self.seq = seq
         self.repeats: Entry | None = None
         self.fresh = False
+        self.claimed = False
+        self.contrary: list[Event] = []
 
     def placed(self) -> Event:
         """Give the event at the position that the ledger says if it knows these copies only."""

@@ -40,6 +40,8 @@ class Reading:
         """What only jobs of its kind have, for a row of ``job``."""
         if row["kind"] == Kind.PIPELINE.value:
             return self._one(QUERIES.pipeline_jobs.pipeline_job, key=row["key"])
+        if row["kind"] == Kind.SMRTLINK.value:
+            return self._one(QUERIES.smrtlink_jobs.smrtlink_job, id=row["id"])
         return self.condor_job(row["id"])
 
     def job_of_invocation(self, invocation_id: str) -> str | None:

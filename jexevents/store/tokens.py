@@ -49,10 +49,12 @@ class Tokens:
         expires_at: datetime | None = None,
         *,
         short: bool = False,
+        system: str | None = None,
     ) -> NewToken:
         """Make a token with these roles; ``expires_at`` is aware, None for one without end.
 
-        A ``short`` one has 16 hexadecimal digits, to fit where PipelineJobs have theirs.
+        A ``short`` one has 16 hexadecimal digits, to fit where PipelineJobs have theirs. With
+        ``system`` it is good for that system of SMRT Link alone.
         """
         secret = secrets.token_hex(_SHORT_BYTES) if short else _long_secret()
         new = NewToken(secrets.token_hex(4), secret)
@@ -64,6 +66,7 @@ class Tokens:
                 sha256=hashed(new.secret),
                 roles=[role.value for role in roles],
                 expires_at=expires_at,
+                system=system,
             )
             audit.note(connection, "token.make", {"id": new.id, "name": name})
         return new
@@ -80,13 +83,20 @@ class Tokens:
         """The tokens that are not revoked, those that have expired included."""
         with self._database.transaction() as connection:
             return [
-                Credential(token_id, name, bytes(sha256), frozenset(map(Role, roles)), expires_at)
-                for token_id, name, sha256, roles, expires_at in QUERIES.tokens.tokens_in_force(
-                    connection
+                Credential(
+                    token_id, name, bytes(sha256), frozenset(map(Role, roles)), expires_at, system
                 )
+                for (
+                    token_id,
+                    name,
+                    sha256,
+                    roles,
+                    expires_at,
+                    system,
+                ) in QUERIES.tokens.tokens_in_force(connection)
             ]
 
     def all(self) -> list[Mapping[str, Any]]:
-        """Every token ever made: id, name, roles, created_at, expires_at, revoked_at."""
+        """Every token ever made: id, name, roles, system, created_at, expires_at, revoked_at."""
         with self._database.look() as connection:
             return QUERIES.tokens.all_tokens.mappings(connection)

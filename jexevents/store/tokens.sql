@@ -1,21 +1,21 @@
 -- name: tokens_in_force
 -- The tokens that are not revoked. Those that expired are among them: that a token ran out must
 -- not open what needed one.
-select id, name, sha256, roles, expires_at
+select id, name, sha256, roles, expires_at, system
 from tokens
 where revoked_at is null
 order by created_at;
 
 -- name: all_tokens
 -- Every token ever made, without what would let anybody in.
-select id, name, roles, created_at, expires_at, revoked_at
+select id, name, roles, system, created_at, expires_at, revoked_at
 from tokens
 order by created_at;
 
 -- name: insert_token!
 -- Keep a new token by its hash.
-insert into tokens (id, name, sha256, roles, expires_at)
-values (:id, :name, :sha256, :roles, :expires_at);
+insert into tokens (id, name, sha256, roles, expires_at, system)
+values (:id, :name, :sha256, :roles, :expires_at, :system);
 
 -- name: revoke_token!
 -- End a token; nothing happens to one that has ended.

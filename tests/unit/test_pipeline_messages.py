@@ -176,7 +176,7 @@ def test_a_callback_of_agave() -> None:
     found = read(AGAVE, {**URL, "status": "FINISHED"})
     assert (found.job.key, found.name, found.source) == (JOB, "agave.FINISHED", "agave")
     assert found.occurred_at == datetime(2026, 3, 1, 11, 46, 2, tzinfo=timezone.utc)
-    assert (found.occurred_offset, found.everywhere) == ("-05:00", True)
+    assert (found.occurred_offset, found.format) == ("-05:00", "agave")
     assert not {"_links", "retries", "localId"} & found.data.keys()
     assert found.data["inputs"] == AGAVE["inputs"]
     assert found.proof == Secret(hashed(TOKEN))
@@ -198,7 +198,7 @@ def test_id_status_and_last_update_are_the_identity() -> None:
 def test_without_an_id_the_whole_is_the_identity_within_its_job() -> None:
     bare = {name: value for name, value in AGAVE.items() if name != "id"}
     first = read(bare, URL)
-    assert not first.everywhere
+    assert first.format is None
     assert read(bare, URL).checksum == first.checksum
     assert read({**bare, "name": "other"}, URL).checksum != first.checksum
 
@@ -235,7 +235,7 @@ def test_five_megabytes_of_inputs_are_fine() -> None:
 
 def test_a_notification_of_tapis() -> None:
     found = read(TAPIS, URL)
-    assert (found.name, found.source, found.everywhere) == ("tapis.FINISHED", "tapis", True)
+    assert (found.name, found.source, found.format) == ("tapis.FINISHED", "tapis", "tapis")
     assert found.position == Position("tapis:6d4eb881-007", 9)
     assert found.occurred_at == datetime(2026, 3, 1, 11, 59, 34, 182630, tzinfo=timezone.utc)
     assert found.data["data"] == {"newJobStatus": "FINISHED"}
@@ -245,7 +245,7 @@ def test_a_notification_whose_type_says_the_status() -> None:
     bare = {**TAPIS, "event": {"type": "jobs.JOB_NEW_STATUS.STAGING_INPUTS", "data": "{"}}
     found = read({**bare, "timestamp": "2026-03-01T11:00:00Z", "eventUuid": "e"}, URL)
     assert (found.name, found.position) == ("tapis.STAGING_INPUTS", None)
-    assert (found.occurred_at, found.everywhere) == (NOON - timedelta(hours=1), True)
+    assert (found.occurred_at, found.format) == (NOON - timedelta(hours=1), "tapis")
 
 
 @pytest.mark.parametrize("told", ["notifications.test.begin", "jobs.JOB_USER_EVENT.FAILED"])

@@ -56,7 +56,7 @@ def read_agave(
         time=_agave_time(document, arrival.received_at),
         data=data,
         checksum=own or identity(pipeline.AGAVE, status, json.dumps(data, sort_keys=True)),
-        everywhere=own is not None,
+        has_id=own is not None,
     )
 
 
@@ -74,9 +74,13 @@ def _called_back(
     status: str,
     time: tuple[datetime, str | None],
     data: Mapping[str, Any],
+    has_id: bool,
     **more: Any,
 ) -> Event:
-    """Make the event of a callback; ``time`` is its instant and offset, ``more`` further fields."""
+    """Make the event of a callback; ``time`` is its instant and offset, ``more`` further fields.
+
+    ``has_id`` says whether the sender gave it an identity of its own.
+    """
     token = parameters.get("token")
     secret = secrets_of(arrival, token)
     at, offset = time
@@ -91,6 +95,7 @@ def _called_back(
         data=without(data, secret),
         raw=masked(arrival.body, secret),
         proof=proof(arrival, token),
+        format=sender if has_id else None,
         **more,
     )
 
@@ -141,7 +146,7 @@ def read_tapis(
         data={**told, "data": inner},
         checksum=identity(pipeline.TAPIS, own or json.dumps(document, sort_keys=True)),
         position=_series(sent),
-        everywhere=own is not None,
+        has_id=own is not None,
     )
 
 
