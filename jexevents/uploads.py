@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +25,7 @@ from jexevents.observers import NOBODY, IngestObserver
 from jexevents.rfc3339 import format_utc
 from jexevents.sources.smrtlink.events import system_event
 from jexevents.sources.smrtlink.types import EventTypes
+from jexevents.sources.smrtlink.words import SMRTLINK_DOOR
 from jexevents.store.database import Connection
 from jexevents.store.ledger import Ledger
 from jexevents.store.offers import Applied
@@ -39,7 +40,6 @@ FIELDS: Mapping[str, tuple[tuple[Form, ...], str]] = {
     TECH_SUPPORT: ((Form.TAR_GZ,), "tech-support-manifest.json"),
     ANY_FILE: ((Form.TAR_GZ, Form.ZIP), "manifest.json"),
 }
-DOOR = "http:smrtlink"
 PATH_MEMBER = "uploadedBundlePath"
 _MANIFEST = "smrtlink_manifest"
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:jexevents:uploads")
@@ -72,10 +72,7 @@ class _Attempt:
 
 
 class Uploads:
-    """Takes bundles in, and finds them again; ``node`` is the name of this process.
-
-    ``tell`` is called with each event that was stored, after its commit.
-    """
+    """Takes bundles in, and finds them again; ``node`` is the name of this process."""
 
     def __init__(
         self,
@@ -87,7 +84,6 @@ class Uploads:
         limits: Limits,
         node: str,
         observer: IngestObserver = NOBODY,
-        tell: Callable[[Event], object] = lambda _event: None,
     ) -> None:
         self.store = store
         self.folder = folder
@@ -96,7 +92,6 @@ class Uploads:
         self._types = types
         self._limits = limits
         self._observer = observer
-        self._tell = tell
 
     def take(self, sent: Sent) -> tuple[Mapping[str, Any], bool]:
         """Take a bundle in; gives its system event, and whether it is new.
@@ -122,7 +117,7 @@ class Uploads:
                 sent.file.discard()
         if before is not None:
             return self._again(before, attempt), False
-        self._tell(attempt.event)
+        self._observer.stored(SMRTLINK_DOOR, [attempt.event], [Outcome.ACCEPTED])
         log.info("upload_taken", id=attempt.row["id"], system=attempt.row["system"],
                  size=attempt.row["size"], path=attempt.row["path"])  # fmt: skip
         return attempt.event.data, True
@@ -138,7 +133,8 @@ class Uploads:
             faults = [Fault("/files", "array; it is required", "nothing")]
         if not faults:
             version = int(manifest["bundleTypeVersion"])
-            faults = self._types.check(manifest["bundleTypeId"], version, manifest, at="")
+            found = self._types.check(manifest["bundleTypeId"], version, manifest, at="")
+            faults = [_of_manifest(fault) for fault in found]
         if faults:
             raise Invalid(f"The {name} is not as it should be: {faults[0]}.", faults)
         if sent.field == ANY_FILE:
@@ -167,9 +163,7 @@ class Uploads:
             "credential": sent.credential,
             "received_at": sent.received_at,
         }
-        document = event_of(row)
-        raw = json.dumps(document, ensure_ascii=False).encode()
-        return _Attempt(row, system_event(document, received_at=sent.received_at, raw=raw))
+        return _Attempt(row, _event(row))
 
     def _stored(self, attempt: _Attempt, sent: Sent) -> Row | None:
         """Store the upload; gives the row of the same one, if there was one before."""
@@ -184,11 +178,9 @@ class Uploads:
             attempt.is_placed = True
 
         (applied,) = self._ledger.apply([attempt.event], also=also)
-        outcome = applied.outcome
-        if outcome is not Outcome.ACCEPTED and attempt.before is None:
+        if applied.outcome is not Outcome.ACCEPTED and attempt.before is None:
+            # An event has this uuid that is none of an upload.
             raise applied.refusal or _other_content()
-        outcome = Outcome.DUPLICATE if attempt.before is not None else outcome
-        self._observer.stored(DOOR, [attempt.event], [outcome])
         return attempt.before
 
     def _again(self, before: Row, attempt: _Attempt) -> Mapping[str, Any]:
@@ -196,11 +188,13 @@ class Uploads:
         same = ("sha256", "field", "filename")
         if any(_plain(before[name]) != _plain(attempt.row[name]) for name in same):
             raise _other_content()
-        return event_of(before)
+        event = _event(before)
+        self._observer.stored(SMRTLINK_DOOR, [event], [Outcome.DUPLICATE])
+        return event.data
 
 
-def event_of(row: Row) -> dict[str, Any]:
-    """Give the system event that tells of an upload."""
+def _event(row: Row) -> Event:
+    """Make the system event that tells of an upload."""
     manifest = row["manifest"]
     document = {
         "smrtLinkId": row["system"],
@@ -211,11 +205,19 @@ def event_of(row: Row) -> dict[str, Any]:
         "dnsName": manifest.get("dnsName"),
         "message": {**manifest, PATH_MEMBER: row["path"]},
     }
-    return {name: value for name, value in document.items() if value is not None}
+    document = {name: value for name, value in document.items() if value is not None}
+    raw = json.dumps(document, ensure_ascii=False).encode()
+    return system_event(document, received_at=row["received_at"], raw=raw)
 
 
 def _plain(value: Any) -> Any:
     return bytes(value) if isinstance(value, memoryview) else value
+
+
+def _of_manifest(fault: Fault) -> Fault:
+    """Give a fault of an event by the name that a manifest has for the same."""
+    is_type = fault.pointer == "/eventTypeId"
+    return replace(fault, pointer="/bundleTypeId") if is_type else fault
 
 
 def _manifest(content: bytes, name: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
+from jexevents.archives.listing import Limits
 from jexevents.broker.session import Intake
 from jexevents.broker.topology import Topology
 from jexevents.config import Config
@@ -15,6 +16,7 @@ from jexevents.ingest import Ingest
 from jexevents.metrics import Metrics
 from jexevents.model import Arrival, Event, Kind, Role
 from jexevents.observers import NOBODY, IngestObserver, Several
+from jexevents.peers import Peers
 from jexevents.pipelines import Pipelines
 from jexevents.retry import Retry
 from jexevents.sidecar.auth import Signer
@@ -22,6 +24,7 @@ from jexevents.sidecar.compose import Access
 from jexevents.sidecar.pipelinejobs import PipelineSurface
 from jexevents.sidecar.smrtlink import SmrtLinkSurface
 from jexevents.sidecar.throttle import Throttle
+from jexevents.sidecar.uploads import UploadSurface
 from jexevents.smrtlink import SmrtLink, UnknownTypes
 from jexevents.sources.condor.message import is_identity
 from jexevents.sources.condor.message import reader as condor_reader
@@ -39,6 +42,9 @@ from jexevents.store.pipeline_jobs import PipelineJobs
 from jexevents.store.reading import Reading
 from jexevents.store.reject_list import RejectList
 from jexevents.store.smrtlink_events import SmrtLinkEvents
+from jexevents.store.uploads import UploadStore
+from jexevents.uploadfolder import UploadFolder
+from jexevents.uploads import Uploads
 from jexevents.validation import SCHEMAS, Schemas
 
 _EMBEDDED = "embedded:"
@@ -146,6 +152,32 @@ def smrtlink_surface(
     return SmrtLinkSurface(SmrtLink(way_in, SmrtLinkEvents(database)), config.node_name, now)
 
 
+def upload_folder(config: Config) -> UploadFolder:
+    """Give the folder that uploaded files are kept in."""
+    return UploadFolder(Path(config.upload_dir))
+
+
+def upload_surface(
+    config: Config,
+    database: Database,
+    folder: UploadFolder,
+    observer: IngestObserver,
+    now: Callable[[], datetime],
+) -> UploadSurface:
+    """Give the surface of SMRT Link's files."""
+    limits = Limits(config.upload_max_unpacked_bytes, config.upload_max_members)
+    uploads = Uploads(
+        _ledger(config, database),
+        UploadStore(database),
+        folder,
+        event_types(config),
+        limits=limits,
+        node=config.node_name,
+        observer=observer,
+    )
+    return UploadSurface(uploads, Peers(config.node_secret), config.upload_max_bytes, now)
+
+
 def schemas(config: Config) -> Schemas:
     """Give the bundled schemas, and those of the configured folder. Raises ConfigError."""
     folder = config.smrt_link_schemas
@@ -243,4 +275,5 @@ def access(config: Config) -> Access:
         threads=config.http_threads,
         stream_limit=config.stream_limit,
         max_body_bytes=config.http_max_body_bytes,
+        spool=Path(config.upload_dir),
     )

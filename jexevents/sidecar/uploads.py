@@ -6,19 +6,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, BinaryIO
-from urllib.parse import urlencode
 
 from jexevents.model import Role
 from jexevents.peers import HEADER, Peers
 from jexevents.rfc3339 import plain
 from jexevents.sidecar.forms import ROOM_BYTES, read_file
-from jexevents.sidecar.paging import filter_of, limit_of, number_or_none
-from jexevents.sidecar.problems import Problem, malformed, not_found
+from jexevents.sidecar.paging import PAGE, bare_page, filter_of, limit_of, number_or_none
+from jexevents.sidecar.problems import Problem, forbidden, malformed, not_found
 from jexevents.sidecar.ranges import Part, asked_part
 from jexevents.sidecar.requests import Request
 from jexevents.sidecar.responses import Response
 from jexevents.sidecar.routes import Route
 from jexevents.sidecar.smrterrors import error_members
+from jexevents.smrtlink import document
 from jexevents.store.uploads import FILTERS, Row
 from jexevents.uploads import FIELDS, PATH_MEMBER, Sent, Uploads
 from jexevents.validation import is_uuid
@@ -44,6 +44,7 @@ class UploadSurface:
                 method="POST",
                 path=_PATH,
                 role=Role.WRITE,
+                systems=True,
                 handler=self.take,
                 answer="smrtlink_stored_event",
                 statuses=(201, 403, 409, 415, 422, 507),
@@ -55,10 +56,11 @@ class UploadSurface:
                 method="GET",
                 path=_PATH,
                 role=Role.READ,
+                systems=True,
                 handler=self.files,
                 answer="smrtlink_files",
-                statuses=(200,),
-                query=(*FILTERS, "limit", "before"),
+                statuses=(200, 403),
+                query=(*FILTERS, *PAGE),
                 error_members=error_members,
                 summary="Uploads, the newest first.",
             ),
@@ -66,6 +68,7 @@ class UploadSurface:
                 method="GET",
                 path=f"{_PATH}/<uuid>",
                 role=Role.READ,
+                systems=True,
                 handler=self.file,
                 answer="smrtlink_file",
                 statuses=(200, 404),
@@ -76,6 +79,7 @@ class UploadSurface:
                 method="GET",
                 path=f"{_PATH}/<uuid>/content",
                 role=Role.READ,
+                systems=True,
                 handler=self.content,
                 statuses=(200, 206, 404, 416),
                 streams=True,
@@ -86,6 +90,7 @@ class UploadSurface:
                 method="GET",
                 path=f"{_PATH}/<uuid>/manifest",
                 role=Role.READ,
+                systems=True,
                 handler=self.manifest,
                 answer="smrtlink_manifest",
                 statuses=(200, 404),
@@ -115,25 +120,19 @@ class UploadSurface:
             form.filename,
             request.caller.name,
             self.now(),
-            getattr(request.caller, "system", None),
+            request.caller.system,
             key,
         )
         event, _ = self.uploads.take(sent)
-        answer = {"smrtLinkId": event["smrtLinkId"], "smrtlinkId": event["smrtLinkId"], **event}
-        return Response(201, answer, {"Location": f"{_PATH}/{event['uuid']}"})
+        return Response(201, document(event), {"Location": f"{_PATH}/{event['uuid']}"})
 
     def files(self, request: Request) -> Response:
         """Give a page of uploads; the header Link says where the next one is."""
         filters = {name: filter_of(request, name) for name in FILTERS}
-        if filters["system"] is not None:
-            filters["system"] = _system(filters["system"])
+        filters["system"] = _system(request)
         limit, before = limit_of(request), number_or_none(request, "before")
         rows = self.uploads.store.find(limit=limit + 1, before=before, **filters)
-        headers = {}
-        if len(rows) > limit:
-            query = urlencode({**request.query, "before": str(rows[limit - 1]["seq"])})
-            headers["Link"] = f'<{request.path}?{query}>; rel="next"'
-        return Response(200, [_shown(row) for row in rows[:limit]], headers)
+        return bare_page(request, rows, limit, "seq", _shown)
 
     def file(self, request: Request) -> dict[str, Any]:
         """Give what is known of one upload."""
@@ -194,14 +193,20 @@ class UploadSurface:
     def _known(self, request: Request) -> Row:
         asked = request.parameters["uuid"]
         row = self.uploads.store.get(asked.lower()) if is_uuid(asked) else None
-        if row is None:
+        if row is None or request.caller.system not in (None, row["system"]):
             raise not_found(f"The ledger knows no upload {asked[:80]!r}.")
         return row
 
 
-def _system(text: str) -> str:
+def _system(request: Request) -> str | None:
+    """Give the system that is asked for, or that the caller is bound to; None for all."""
+    text, bound = request.query.get("system"), request.caller.system
+    if text is None:
+        return bound
     if not is_uuid(text):
         raise malformed("system is no id.", "system", "the id of a system", text[:80])
+    if bound not in (None, text.lower()):
+        raise forbidden(f"This credential is good for the system {bound} alone.")
     return text.lower()
 
 
