@@ -174,12 +174,17 @@ class UploadFolder:
             return open(self.path / relative, "rb")
         return None
 
-    def remove(self, relative: str) -> None:
-        """Remove a kept file, if it is there, and folders that are empty then."""
-        if _KEPT.fullmatch(relative):
-            with suppress(OSError):
+    def remove(self, relative: str) -> bool:
+        """Remove a kept file and folders that are empty then; whether it is not there any more."""
+        if not _KEPT.fullmatch(relative):
+            return False
+        try:
+            with suppress(FileNotFoundError):
                 os.unlink(self.path / relative)
-            self._tidy(relative)
+        except OSError:
+            return False
+        self._tidy(relative)
+        return True
 
     def sweep_incoming(self) -> int:
         """Remove what processes that are gone were writing; gives how many files."""

@@ -44,6 +44,7 @@ from jexevents.store.reject_list import RejectList
 from jexevents.store.smrtlink_events import SmrtLinkEvents
 from jexevents.store.uploads import UploadStore
 from jexevents.uploadfolder import UploadFolder
+from jexevents.uploadprune import UploadPrune
 from jexevents.uploads import Uploads
 from jexevents.validation import SCHEMAS, Schemas
 
@@ -176,6 +177,11 @@ def upload_surface(
         observer=observer,
     )
     return UploadSurface(uploads, Peers(config.node_secret), config.upload_max_bytes, now)
+
+
+def upload_prune(config: Config, database: Database, before: datetime) -> UploadPrune:
+    """Give what removes old uploads of this node."""
+    return UploadPrune(UploadStore(database), upload_folder(config), config.node_name, before)
 
 
 def schemas(config: Config) -> Schemas:

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from jexevents.rfc3339 import format_utc
+from jexevents.store import audit
 from jexevents.store.database import Connection, Database
 from jexevents.store.literals import array
 from jexevents.store.queries import QUERIES
@@ -70,6 +72,11 @@ class UploadStore:
                 QUERIES.uploads.count_uploads(connection, node=node, before=before),
                 QUERIES.uploads.count_uploads_elsewhere(connection, node=node, before=before),
             )
+
+    def note_pruned(self, node: str, before: datetime, removed: int) -> None:
+        """Note in the audit that so many old uploads of a node were removed."""
+        detail = {"before": format_utc(before), "node": node, "uploads": removed}
+        self._database.run(lambda connection: audit.note(connection, "prune.uploads", detail))
 
     def drop_old(self, node: str, before: datetime) -> Iterator[list[str]]:
         """Forget uploads of a node that came before then; gives paths, a transaction a step.

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ from jexevents.store.nodes import NodeName
 from jexevents.store.reading import Reading
 from jexevents.store.uploads import UploadStore
 from jexevents.uploadfolder import INCOMING, UploadFolder
+from jexevents.uploadprune import UploadPrune
 from tests.archives import MANIFEST, SYSTEM, bundle, manifest, member, tgz, zipped
 from tests.integration.web import credential, exchange, parsed, read_all
 from tests.ledger import now
@@ -750,6 +752,37 @@ def test_paths_of_the_database_lead_nowhere_else(node: Node) -> None:
         assert folder.open(path) is None
         folder.remove(path)
     assert (node.folder.parent / "secret").exists()
+
+
+def test_prune(nodes: Any) -> None:
+    here, there = nodes("here"), nodes("there")
+    old = [one.post(bundle()).json()["uuid"] for one in (here, here, there)]
+    with here.database.transaction() as connection, connection.cursor() as cursor:
+        cursor.execute("update uploads set received_at = '2026-01-01'")
+    new = here.post(bundle()).json()["uuid"]
+    (here.folder / here.kept()[0]).unlink()  # somebody was here before
+    store = here.surface.uploads.store
+    before = now() - timedelta(days=30)
+    prune = UploadPrune(store, here.surface.uploads.folder, "here", before)
+    assert prune.counts() == (2, 1)
+    assert sum(prune.steps()) == 2
+    assert (prune.counts(), prune.stuck) == ((0, 1), 0)
+    assert [one["id"] for one in here.get().json()] == [new, old[2]]
+    assert [path for path in here.kept() if new in path] == here.kept()
+    assert len(there.kept()) == 1
+    assert here.count("audit") == 1
+    assert sum(prune.steps()) == 0
+    assert here.count("audit") == 1
+
+
+def test_prune_says_what_it_cannot_remove(node: Node) -> None:
+    node.post(bundle())
+    (path,) = node.kept()
+    (node.folder / path).unlink()
+    (node.folder / path).mkdir()  # which unlink does not remove, whoever asks
+    uploads = node.surface.uploads
+    prune = UploadPrune(uploads.store, uploads.folder, "here", now() + timedelta(days=1))
+    assert (sum(prune.steps()), prune.stuck) == (1, 1)
 
 
 # --- memory
