@@ -57,4 +57,4 @@ class Option:
         """Give a value as JSON for dumps: URIs and objects without secrets, others not at all."""
         shown = self.type.show(value)
         masks_itself = self.type in (types.AMQP_URI, types.DB_URI, types.HTTP_URL, types.CLIENTS)
-        return MASK if self.secret and not masks_itself else shown
+        return MASK if self.secret and value and not masks_itself else shown

@@ -86,8 +86,9 @@ def test_everything_has_a_default():
 
 def test_an_empty_object_is_the_same_as_no_file(write):
     path = write("{}")
-    config = load(path, {"JEXEVENTS_DBURI": "dbname=x"})
-    assert config == load(None, {"JEXEVENTS_DBURI": "dbname=x"})
+    environ = {"JEXEVENTS_DBURI": "dbname=x", "JEXEVENTS_UPLOADDIR": "/uploads"}
+    config = load(path, environ)
+    assert config == load(None, environ)
     assert config.path == path
 
 
