@@ -30,6 +30,7 @@ _UUID = r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
 _KEPT = re.compile(rf"[0-9]{{4}}/[0-9]{{2}}/[0-9]{{2}}/({_UUID})-[A-Za-z0-9_-][A-Za-z0-9._-]*")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _LONGEST_NAME = 100
+_MAKE_ROOM = "Make room where UploadDir is, or have `jexevents prune` remove old uploads."
 _AT_ONCE = 500
 _RENAME_TRIES = 5
 
@@ -46,7 +47,7 @@ def _told(what: str) -> Iterator[None]:
         yield
     except OSError as error:
         if is_full(error):
-            raise StorageFull from error
+            raise StorageFull(remedy=_MAKE_ROOM) from error
         raise FilesUnavailable(
             f"The upload folder: {what}: {error.strerror or error}.",
             remedy="Look at UploadDir and its permissions.",
@@ -77,6 +78,11 @@ class Incoming:
         self._file = os.fdopen(descriptor, "w+b", buffering=0)
         self._hash = hashlib.sha256()
         self.size = 0
+
+    def hold(self) -> bool:
+        """Lock it; False where it was swept away before. Raises OSError."""
+        fcntl.flock(self._file.fileno(), fcntl.LOCK_EX)
+        return os.fstat(self._file.fileno()).st_nlink > 0
 
     @property
     def sha256(self) -> bytes:
@@ -159,12 +165,14 @@ class UploadFolder:
             while True:
                 path = self.path / f"{INCOMING}{os.urandom(12).hex()}"
                 flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-                descriptor = os.open(path, flags, 0o600)
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-                if os.fstat(descriptor).st_nlink:
-                    return Incoming(self, path, descriptor)
-                # Between the two it was swept away.
-                os.close(descriptor)
+                one = Incoming(self, path, os.open(path, flags, 0o600))
+                try:
+                    if one.hold():
+                        return one
+                except OSError:
+                    one.discard()
+                    raise
+                one.close()
 
     def open(self, relative: str) -> BinaryIO | None:
         """Open a kept file; None where there is none. Raises FilesUnavailable."""
@@ -200,7 +208,7 @@ class UploadFolder:
     ) -> int:
         """Remove kept files that nothing is known of; gives how many.
 
-        ``known`` gives those of some ids that are uploads of this node. A file that somebody
+        ``known`` gives those of some ids that are uploads. A file that somebody
         holds, or that is younger than an hour, stays.
         """
         swept = 0

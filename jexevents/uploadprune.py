@@ -45,4 +45,4 @@ class UploadPrune:
     def sweep(self) -> int:
         """Remove what killed processes left; gives how many files."""
         swept = self._folder.sweep_incoming()
-        return swept + self._folder.sweep_unclaimed(lambda ids: self._store.known(ids, self._node))
+        return swept + self._folder.sweep_unclaimed(self._store.known)

@@ -12,13 +12,14 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from jexevents import strictjson
 from jexevents.archives.listing import Limits
-from jexevents.archives.reading import Form, check_listed, form_of, read
+from jexevents.archives.reading import MAX_NAMED, Form, check_listed, form_of, read
 from jexevents.errors import Conflict, Forbidden, Invalid, StoreUnavailable, Unacceptable
-from jexevents.faults import kind
+from jexevents.faults import kind, shown
 from jexevents.logs import get_logger
 from jexevents.model import Event, Fault, Outcome
 from jexevents.observers import NOBODY, IngestObserver
@@ -128,7 +129,7 @@ class Uploads:
         form = form_of(sent.filename, forms)
         archive = read(sent.file.file, form, name, self._limits)
         manifest = _manifest(archive.manifest, name)
-        faults = SCHEMAS.check(_MANIFEST, manifest)
+        faults = _listed_faults(manifest) or SCHEMAS.check(_MANIFEST, manifest)
         if not faults and sent.field == ANY_FILE and "files" not in manifest:
             faults = [Fault("/files", "array; it is required", "nothing")]
         if not faults:
@@ -218,6 +219,20 @@ def _of_manifest(fault: Fault) -> Fault:
     """Give a fault of an event by the name that a manifest has for the same."""
     is_type = fault.pointer == "/eventTypeId"
     return replace(fault, pointer="/bundleTypeId") if is_type else fault
+
+
+def _listed_faults(manifest: Mapping[str, Any]) -> list[Fault]:
+    """Say what in a list of files is no text: of a whole MiB of it, so much that it would take long
+    to say all.
+    """
+    listed = manifest.get("files")
+    if not isinstance(listed, list):
+        return []
+    wrong = (number for number, name in enumerate(listed) if not isinstance(name, str))
+    return [
+        Fault(f"/files/{number}", "string", shown(listed[number]))
+        for number in islice(wrong, MAX_NAMED)
+    ]
 
 
 def _manifest(content: bytes, name: str) -> dict[str, Any]:

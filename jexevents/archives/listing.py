@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 
 from jexevents.errors import Invalid
@@ -12,7 +11,7 @@ from jexevents.model import Fault
 
 _DRIVE = re.compile("[A-Za-z]:")
 # Control characters, line and paragraph separators, lone surrogates.
-_UNFIT_CATEGORIES = frozenset(("Cc", "Zl", "Zp", "Cs"))
+_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ def normal(name: str) -> str:
     Empty for the root itself. Raises Invalid for a name that could lead out of a folder it is
     unpacked in, or that means different things on different systems.
     """
-    if any(unicodedata.category(character) in _UNFIT_CATEGORIES for character in name):
+    if _UNFIT.search(name):
         raise refused(name, "a name without control characters and line ends", "such a name")
     if "\\" in name:
         raise refused(name, "slashes between folders", "a backslash")

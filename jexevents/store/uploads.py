@@ -54,10 +54,10 @@ class UploadStore:
                 connection, limit=limit, before=before, **given
             )
 
-    def known(self, ids: Sequence[str], node: str) -> set[str]:
-        """Which of these ids are uploads of a node."""
+    def known(self, ids: Sequence[str]) -> set[str]:
+        """Which of these ids are uploads, of whichever node."""
         with self._database.look() as connection:
-            rows = QUERIES.uploads.known_uploads(connection, ids=array(ids), node=node)
+            rows = QUERIES.uploads.known_uploads(connection, ids=array(ids))
             return {upload_id for (upload_id,) in rows}
 
     def url_of(self, node: str) -> str | None:

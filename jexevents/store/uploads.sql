@@ -26,8 +26,8 @@ order by seq desc
 limit :limit;
 
 -- name: known_uploads
--- Which of these ids are uploads of a node.
-select id from uploads where id = any(:ids::uuid[]) and node = :node;
+-- Which of these ids are uploads, whoever has their files: a folder may be shared, or a node renamed.
+select id from uploads where id = any(:ids::uuid[]);
 
 -- name: url_of_node$
 -- Where a node answers HTTP, null where it says nothing of that.

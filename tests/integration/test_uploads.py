@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -343,6 +344,11 @@ def test_listed_files(node: Node) -> None:
     refused(sent(["a", "b"], "a"), 422, '"b"')
     refused(sent(["a"], "a", "b"), 422, '"b"')
     refused(sent([1], "a"), 422, "/files/0")
+    began = time.monotonic()
+    refused(sent([1] * 300_000, "a"), 422, "/files/0")
+    refused(sent(["a"] * 200_000, "a"), 422, "listed once")
+    refused(sent([str(n) for n in range(100_000)], "a"), 422, '"0"')
+    assert time.monotonic() - began < 5
     refused(sent(["../a"], "a"), 422, "..")
     assert node.is_empty()
 
@@ -676,6 +682,35 @@ def _failing_after(run: Any, error: Exception) -> Any:
     return failing
 
 
+# Says no at the first commit of an upload only: numbers of a sequence are not given back.
+_ONCE = """
+create sequence commits;
+create function refuse_once() returns trigger language plpgsql as $$
+begin
+    if nextval('commits') = 1 then raise exception 'no' using errcode = '{code}'; end if;
+    return null;
+end $$;
+create constraint trigger refuse after insert on uploads deferrable initially deferred
+    for each row execute function refuse_once();
+"""
+
+
+def test_transaction_that_is_tried_again_keeps_the_file(node: Node) -> None:
+    with node.database.transaction() as connection, connection.cursor() as cursor:
+        cursor.execute(_ONCE.format(code="40001"))
+    answer = node.post(bundle())
+    assert answer.status_code == 201, answer.text
+    assert node.get(f"/{answer.json()['uuid']}/content").content == bundle()
+    assert len(node.kept()) == node.count() == node.count("events") == 1
+
+
+def test_transaction_that_is_refused_at_its_end_leaves_nothing(node: Node) -> None:
+    with node.database.transaction() as connection, connection.cursor() as cursor:
+        cursor.execute(_ONCE.format(code="23514"))
+    refused(node.post(bundle()), 422, "refused")
+    assert node.is_empty()
+
+
 def test_lost_answer_to_commit_keeps_the_file(node: Node, monkeypatch: Any) -> None:
     run = Database.run
 
@@ -733,15 +768,15 @@ def test_unclaimed_files_are_swept_and_no_others(node: Node) -> None:
         if one != young:
             os.utime(node.folder / one, (1, 1))
 
-    def known(ids: Any) -> set[str]:
-        return store.known(ids, node.name)
-
-    assert folder.sweep_unclaimed(known) == 1
+    assert folder.sweep_unclaimed(store.known) == 1
     assert not (node.folder / "2020/01/02").exists()
     assert {path, young, "2020/01/01/notes.txt"} < set(node.kept())
     assert node.get(f"/{claimed}/content").status_code == 200
     held.close()
-    assert folder.sweep_unclaimed(known) == 1
+    assert folder.sweep_unclaimed(store.known) == 1
+    with node.database.transaction() as connection, connection.cursor() as cursor:
+        cursor.execute("update uploads set node = 'as this one was called before'")
+    assert folder.sweep_unclaimed(store.known) == 0
 
 
 def test_paths_of_the_database_lead_nowhere_else(node: Node) -> None:
