@@ -105,6 +105,7 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
         *wiring.pipeline_surface(config, front, observer, throttle, _now).routes(),
         *wiring.smrtlink_surface(config, front, observer, _now).routes(),
         *wiring.upload_surface(config, front, folder, observer, _now).routes(),
+        *wiring.cloud_event_surface(config, wiring.ingest(config, front, observer), _now).routes(),
         *NonceSurface(nonces, _now).routes(),
         *schemas_surface.routes(wiring.schemas(config)),
         *metrics_surface.routes(metrics.exposition),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 from operator import attrgetter
@@ -20,6 +20,7 @@ from jexevents.logs import get_logger, shows
 from jexevents.model import Arrival, Event, Fault, Outcome, Reason, Reject
 from jexevents.observers import FAILED, NOBODY, REFUSED, IngestObserver
 from jexevents.sources import jex
+from jexevents.sources.cloudevents import message as cloudevents
 from jexevents.sources.doors import Doors, UnknownDoor
 from jexevents.sources.pipelinejobs.secret import redacted
 from jexevents.store.ledger import Ledger
@@ -119,6 +120,18 @@ class Ingest:
             raise applied.refusal
         return event, applied
 
+    def take_events(self, origin: str, events: Sequence[Event]) -> list[Applied]:
+        """Store events of no job, read of one message whose sender waits, in one transaction.
+
+        Raises Invalid where PostgreSQL refuses one of them, and StoreUnavailable; nothing is
+        stored then.
+        """
+        if not events:
+            return []
+        applied = self._ledger.apply(events)
+        self.observer.stored(origin, events, [one.outcome for one in applied])
+        return applied
+
     def insert_job(
         self,
         document: Mapping[str, Any],
@@ -205,7 +218,11 @@ class Ingest:
             arrival, content = message
             if isinstance(content, Event) and content.proof is not None:
                 arrival = arrival._replace(body=content.raw)  # which has no secrets any more
-            return self._store([Message(arrival, failed(arrival, error))])[0]
+            reject = failed(arrival, error)
+            if isinstance(content, Event) and content.kind is None:
+                kept = arrival._replace(body=cloudevents.kept(arrival))
+                reject = replace(reject, arrival=kept)
+            return self._store([Message(arrival, reject)])[0]
 
 
 def other_content() -> Conflict:

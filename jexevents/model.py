@@ -174,7 +174,8 @@ class JobKey(NamedTuple):
 class Event(NamedTuple):
     """One thing that happened, ready to be stored.
 
-    ``job`` is None for an event of no job. ``occurred_at`` is aware, in UTC;
+    ``job`` is None for an event of no job, and so is ``kind`` where it is of no kind of jobs
+    either. ``occurred_at`` is aware, in UTC;
     ``occurred_offset`` the zone as the sender wrote it (``Z``, ``+02:00``), None where the
     sender gave none; ``occurred_alt`` the other instant that the same clock reading can mean
     in the hour that daylight saving repeats. ``checksum`` is the identity (32 bytes) by the
@@ -188,7 +189,7 @@ class Event(NamedTuple):
     for what it is.
     """
 
-    kind: Kind
+    kind: Kind | None
     job: JobKey | None
     source: str
     name: str

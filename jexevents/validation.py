@@ -34,6 +34,11 @@ _ENDINGS = (".json", ".jsonschema")
 _FOLDERS = ("smrtlink",)
 _MAX_CONDOR_NUMBER = 2**31 - 1
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+# A scheme, or a first segment without a colon; then what RFC 3986 allows, with one # at most.
+_URI_CHARACTERS = r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?\[\]-]|%[0-9A-Fa-f]{2})*"
+_URI_REFERENCE = re.compile(
+    rf"(?:[A-Za-z][A-Za-z0-9+.-]*:|(?![^/?#]*:)){_URI_CHARACTERS}(?:#{_URI_CHARACTERS})?"
+)
 _CONDOR_ID = re.compile(r"([0-9]{1,10})(?:\.([0-9]{1,10}))?")
 
 
@@ -55,6 +60,11 @@ def is_uuid(text: str) -> bool:
     return _UUID.fullmatch(text) is not None
 
 
+def is_uri_reference(text: str) -> bool:
+    """Tell whether ``text`` is a URI or a relative reference by its characters (RFC 3986)."""
+    return _URI_REFERENCE.fullmatch(text) is not None
+
+
 def is_condor_id(text: str) -> bool:
     """Tell whether ``text`` is an HTCondor cluster or cluster.proc, each 0 to 2147483647."""
     match = _CONDOR_ID.fullmatch(text)
@@ -66,6 +76,10 @@ def is_condor_id(text: str) -> bool:
 FORMATS: Mapping[str, tuple[Callable[[str], bool], str]] = {
     "date-time": (is_date_time, rfc3339.EXPECTED),
     "uuid": (is_uuid, "a UUID such as ebbff967-b467-48a3-b3bf-d73f7cde8ed1"),
+    "uri-reference": (
+        is_uri_reference,
+        "a URI reference such as /jobs or https://example.org/jobs",
+    ),
     "condor-id": (is_condor_id, "an HTCondor id: CLUSTER or CLUSTER.PROC, each 0 to 2147483647"),
 }
 

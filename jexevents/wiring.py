@@ -10,6 +10,7 @@ from pathlib import Path
 from jexevents.archives.listing import Limits
 from jexevents.broker.session import Intake
 from jexevents.broker.topology import Topology
+from jexevents.cloudevents import CloudEvents
 from jexevents.config import Config
 from jexevents.eventfiles import EventFiles
 from jexevents.ingest import Ingest
@@ -20,15 +21,18 @@ from jexevents.peers import Peers
 from jexevents.pipelines import Pipelines
 from jexevents.retry import Retry
 from jexevents.sidecar.auth import Signer
+from jexevents.sidecar.cloudevents import CloudEventSurface
 from jexevents.sidecar.compose import Access
 from jexevents.sidecar.pipelinejobs import PipelineSurface
 from jexevents.sidecar.smrtlink import SmrtLinkSurface
 from jexevents.sidecar.throttle import Throttle
 from jexevents.sidecar.uploads import UploadSurface
 from jexevents.smrtlink import SmrtLink, UnknownTypes
+from jexevents.sources.cloudevents import message as cloudevents
+from jexevents.sources.cloudevents.words import DOOR as CLOUD_EVENTS_DOOR
 from jexevents.sources.condor.message import is_identity
 from jexevents.sources.condor.message import reader as condor_reader
-from jexevents.sources.doors import Doors
+from jexevents.sources.doors import Doors, sorting
 from jexevents.sources.pipelinejobs import message as pipelinejobs
 from jexevents.sources.pipelinejobs.words import PIPELINE_DOOR
 from jexevents.sources.smrtlink import message as smrtlink
@@ -145,6 +149,13 @@ def pipeline_surface(
     )
 
 
+def cloud_event_surface(
+    config: Config, way_in: Ingest, now: Callable[[], datetime]
+) -> CloudEventSurface:
+    """Give the surface that takes CloudEvents."""
+    return CloudEventSurface(CloudEvents(way_in), config.cloud_events_max_body_bytes, now)
+
+
 def smrtlink_surface(
     config: Config, database: Database, observer: IngestObserver, now: Callable[[], datetime]
 ) -> SmrtLinkSurface:
@@ -199,19 +210,25 @@ def doors(config: Config) -> Doors:
     """Give the readers of what comes in, by the door that it comes in by."""
     read_smrtlink = smrtlink.reader(event_types(config))
 
-    def pipeline_or_other(arrival: Arrival) -> Event | Arrival:
-        is_one = pipelinejobs.is_one(arrival, config.pipeline_max_body_bytes)
-        return pipelinejobs.read(arrival) if is_one else arrival
+    def read_cloud_event(arrival: Arrival) -> Event:
+        return cloudevents.read(arrival, config.cloud_events_max_body_bytes)
 
-    def smrtlink_or_other(arrival: Arrival) -> Event | Arrival:
-        is_one = smrtlink.is_one(arrival, config.http_max_body_bytes)
-        return read_smrtlink(arrival) if is_one else arrival
+    def is_of_pipelines(arrival: Arrival) -> bool:
+        return pipelinejobs.is_one(arrival, config.pipeline_max_body_bytes)
 
+    def is_of_smrtlink(arrival: Arrival) -> bool:
+        return smrtlink.is_one(arrival, config.http_max_body_bytes)
+
+    sort = sorting(
+        declared=[(cloudevents.is_one, read_cloud_event)],
+        shaped=[(is_of_pipelines, pipelinejobs.read), (is_of_smrtlink, read_smrtlink)],
+    )
     return Doors(
         {
-            "amqp": (pipeline_or_other, smrtlink_or_other, *condor_reader(config.log_zone)),
+            "amqp": (sort, *condor_reader(config.log_zone)),
             PIPELINE_DOOR: pipelinejobs.read,
             SMRTLINK_DOOR: read_smrtlink,
+            CLOUD_EVENTS_DOOR: cloudevents.read_http,
         }
     )
 
@@ -226,6 +243,8 @@ def recognise(kind: Kind | None, name: str, checksum: bytes, source: str, raw: b
         return pipelinejobs.is_identity(name, checksum, raw)
     if kind is Kind.SMRTLINK:
         return smrtlink.is_identity(checksum, raw)
+    if kind is None and cloudevents.is_identity(checksum, source, raw):
+        return True
     # Of condor jobs, or of no job.
     if is_identity(checksum, source, raw):
         return True

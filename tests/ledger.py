@@ -99,6 +99,7 @@ def open_ledger(uri: str, zone: tzinfo = timezone.utc) -> Iterator[TestLedger]:
         *Jex(ingest, reading, "", now).routes(),
         *LedgerSurface(reading).routes(),
         *wiring.pipeline_surface(config, database, NOBODY, throttle, now).routes(),
+        *wiring.cloud_event_surface(config, ingest, now).routes(),
         *wiring.smrtlink_surface(config, database, NOBODY, now).routes(),
         *NonceSurface(Nonces(database), now).routes(),
         *schemas.routes(SCHEMAS),

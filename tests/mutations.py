@@ -126,7 +126,9 @@ def _ad_changed(draw: st.DrawFn) -> bytes:
     return message(event) if draw(st.booleans()) else event.encode()
 
 
+_CLOUD_EVENT = {"specversion": "1.0", "id": "222", "source": "/a", "type": "t"}
 _WHOLE = st.sampled_from([
+    json.dumps(_CLOUD_EVENT).encode(),
     *(message(event) for event in _EVENTS),
     *(event.encode() for event in _EVENTS),
     *(json.dumps(document).encode() for document in _ENVELOPES),
@@ -155,6 +157,11 @@ _VALUES = st.recursive(
 )  # fmt: skip
 
 
+_STRUCTURED = "application/cloudevents+json"
+_BATCH = "application/cloudevents-batch+json"
+_BINARY = {f"cloudEvents:{name}": value for name, value in _CLOUD_EVENT.items()}
+_ATTRIBUTES = st.sampled_from([*_BINARY, "ce-id", "ce-time", "ce-x", "ce-A b", "ce-data"])
+
 # What pika does not write. RabbitMQ refuses NaN and infinity, so those never get here.
 _TABLES = [
     b"\x01af" + struct.pack(">f", 1e30),
@@ -175,10 +182,21 @@ def _properties(draw: st.DrawFn) -> pika.BasicProperties:
     if draw(st.booleans()):
         return pika.BasicProperties()
     types = st.sampled_from(
-        [*["application/json", "text/plain"] * 5, "image/png", "a/b;c=d", b"\xff"]
+        [
+            *["application/json", "text/plain"] * 5,
+            "image/png",
+            "a/b;c=d",
+            b"\xff",
+            _STRUCTURED,
+            _BATCH,
+        ]
     )
     encodings = st.sampled_from([*["utf-8", "UTF-8 "] * 4, "gzip", b"\xff"])
-    headers = st.none() | st.dictionaries(st.sampled_from(["a", "é", "token"]), _VALUES, max_size=2)
+    headers = st.one_of(
+        st.none(),
+        st.dictionaries(st.sampled_from(["a", "é", "token"]), _VALUES, max_size=2),
+        st.dictionaries(_ATTRIBUTES, _VALUES, max_size=4).map(_BINARY.__or__),
+    )
     make = draw(st.sampled_from([pika.BasicProperties] * 4 + [_crafted]))
     return make(
         content_type=draw(st.none() | types),

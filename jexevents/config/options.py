@@ -382,6 +382,15 @@ _UPLOADS = (
     ),
 )
 
+_CLOUD_EVENTS = (
+    Option(
+        "CloudEventsMaxBodyBytes",
+        types.whole(64 * 1024, 64 * MIB, "bytes"),
+        4 * MIB,
+        "Bytes of a CloudEvent, and of a batch of them, at most.",
+    ),
+)
+
 _PROCESS = (
     Option(
         "NodeName",
@@ -450,6 +459,7 @@ _GROUPS = {
     "PipelineJobs": _PIPELINES,
     "SMRT Link": _SMRTLINK,
     "SMRT Link's files": _UPLOADS,
+    "CloudEvents": _CLOUD_EVENTS,
     "The process": _PROCESS,
     "Older keys": _OLDER,
 }

@@ -6,8 +6,9 @@ bottle routes; everything that bottle would answer by itself (HTML pages, traces
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from threading import BoundedSemaphore
 from typing import Any
 
@@ -43,6 +44,8 @@ STREAM_LIMIT = 4
 SLOTS = 8
 
 _EXCHANGE = "jexevents.exchange"
+# To everybody: who may send is for credentials to say (HTTP 1.1 Web Hooks, section 4.2).
+_WEBHOOKS_ALLOWED = {"WebHook-Allowed-Origin": "*", "WebHook-Allowed-Rate": "*"}
 log = get_logger("sidecar")
 
 
@@ -124,7 +127,8 @@ class App:
         for route in self.routes:
             # Without bottle's plugins: what a handler gives is JSON, or says what it is.
             app.route(route.path, route.method, callback=self._endpoint(route), skip=True)
-        app.default_error_handler = _unrouted
+        webhooks = frozenset(route.path for route in self.routes if route.webhooks)
+        app.default_error_handler = partial(_unrouted, webhooks)
         return app
 
     def _endpoint(self, route: Route) -> Callable[..., bottle.HTTPResponse]:
@@ -309,12 +313,18 @@ def _problem_response(
     return _bottled(problem.status, encode(content), problems.CONTENT_TYPE, problem.headers)
 
 
-def _unrouted(error: bottle.HTTPError) -> bytes:
-    """Answer in bottle's stead what no route takes: 404, 405, and OPTIONS."""
-    exchange: Exchange = bottle.request.environ[_EXCHANGE]
+def _unrouted(webhooks: Container[str], error: bottle.HTTPError) -> bytes:
+    """Answer in bottle's stead what no route takes: 404, 405, and OPTIONS.
+
+    Whoever asks whether events may be sent to one of the paths ``webhooks`` is told so.
+    """
+    environ = bottle.request.environ
+    exchange: Exchange = environ[_EXCHANGE]
     allow = _allow(error)
     if exchange.method == "OPTIONS" and (allow or exchange.path == "*"):
-        return _filled(bottle.HTTPResponse("", 204, Allow=allow or ", ".join(METHODS)))
+        asks = "HTTP_WEBHOOK_REQUEST_ORIGIN" in environ and exchange.path in webhooks
+        fields = _WEBHOOKS_ALLOWED if asks else {}
+        return _filled(bottle.HTTPResponse("", 204, fields, Allow=allow or ", ".join(METHODS)))
     if error.status_code == 405:
         problem = Problem(405, f"This takes {allow}.", headers={"Allow": allow})
     elif error.status_code == 404:

@@ -36,7 +36,8 @@ class Route:
     signs as SMRT Link's clients do, and credentials that are good for one system. ``streams`` marks
     long answers, which are limited in number. ``any_host`` takes requests without credentials
     under unknown host names too. ``asks_database`` is false where the handler does not: such a
-    request is served while all slots are held by others that do.
+    request is served while all slots are held by others that do. ``webhooks`` has OPTIONS say that
+    events may be sent there, to senders that ask first (HTTP 1.1 Web Hooks for Event Delivery).
     ``error_members`` gives further members for its problem answers, for seeds with error fields
     of their own.
     """
@@ -56,6 +57,7 @@ class Route:
     streams: bool = False
     asks_database: bool = True
     any_host: bool = False
+    webhooks: bool = False
     error_members: Callable[[Problem], Mapping[str, object]] | None = None
 
     def __post_init__(self) -> None:

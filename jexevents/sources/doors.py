@@ -6,7 +6,7 @@ exactly as it was when it came.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jexevents.errors import JexError
@@ -19,6 +19,35 @@ from jexevents.model import Arrival, Event
 Step = Callable[[Any], Any]
 Steps = tuple[Step, ...]
 Reader = Callable[[Arrival], Event] | Steps
+
+
+# What tells whether a message is of one kind, and what reads those that are.
+Recognised = tuple[Callable[[Arrival], bool], Callable[[Arrival], Event]]
+
+# How the messages of log monitors begin, which are nearly all.
+_PLAIN = b'{"Event'
+
+
+def sorting(declared: Sequence[Recognised], shaped: Sequence[Recognised]) -> Step:
+    """Give the step that reads the messages of the first kind that takes them for its own.
+
+    Those that are ``declared`` say beside their body what they are. Of ``shaped`` ones the body has
+    to be looked at, and so is no body that begins as those of log monitors do. What is of none of
+    these kinds goes on to the steps that follow.
+    """
+
+    def sort(arrival: Arrival) -> Event | Arrival:
+        for is_one, read in declared:
+            if is_one(arrival):
+                return read(arrival)
+        if arrival.body.startswith(_PLAIN):
+            return arrival
+        for is_one, read in shaped:
+            if is_one(arrival):
+                return read(arrival)
+        return arrival
+
+    return sort
 
 
 class UnknownDoor(JexError):

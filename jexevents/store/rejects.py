@@ -12,8 +12,10 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime, timezone
 from typing import Any
 
+from jexevents import rfc3339
 from jexevents.errors import JexError
 from jexevents.model import Arrival, Reject
 from jexevents.redaction import MASK, is_secret_name
@@ -179,4 +181,6 @@ def _plain(value: Any, room: int = _MAX_DEPTH) -> Any:
         return value
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
+    elif isinstance(value, datetime):
+        value = rfc3339.format_utc(value if value.tzinfo else value.replace(tzinfo=timezone.utc))
     return str(value).encode("utf-8", "replace").decode().replace("\0", "\ufffd")

@@ -16,6 +16,7 @@ from jexevents.exits import Exit
 from jexevents.lifecycle import condor, pipeline, smrtlink
 from jexevents.model import INSERTED, Phase, Reason, Role
 from jexevents.sidecar import diagram, health, metrics, schemas
+from jexevents.sidecar.cloudevents import CloudEventSurface
 from jexevents.sidecar.jex import Jex
 from jexevents.sidecar.ledger import LedgerSurface
 from jexevents.sidecar.nonces import NonceSurface
@@ -40,6 +41,7 @@ ROUTES = [
     *health.routes(NOTHING),
     *Jex(NOTHING, NOTHING, "", NOTHING).routes(),
     *LedgerSurface(NOTHING).routes(),
+    *CloudEventSurface(NOTHING, 1, NOTHING).routes(),
     *PipelineSurface(NOTHING, NOTHING, "", "", 1, NOTHING).routes(),
     *SmrtLinkSurface(NOTHING, "", NOTHING).routes(),
     *UploadSurface(NOTHING, NOTHING, 1, NOTHING).routes(),

@@ -13,6 +13,8 @@ from tests.docs.console import Reader, Shell, examples
 from tests.support import ROOT, administer, database_uri, free_port, missing, unique
 
 README = (ROOT / "README.md").read_text("utf-8")
+# Whoever has followed the README can go on with these.
+MORE = [(ROOT / "docs/cloudevents.md").read_text("utf-8")]
 
 
 @pytest.fixture
@@ -54,3 +56,6 @@ def test_the_examples_run_as_written(reader: Reader) -> None:
     assert len(found) > 15
     for example in found:
         reader.follow(example)
+    for document in MORE:
+        for example in examples(document):
+            reader.follow(example)

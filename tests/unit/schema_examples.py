@@ -97,6 +97,15 @@ PIPELINE_EXAMPLES = {
     "nonce_order": {"uses": 3, "ttl_seconds": 60, "note": "n"},
     "nonce_made": {"id": "a", "nonce": "n", "note": "", "max_uses": None, "expires_at": NOON},
     "nonces": {"items": [_NONCE], "next": None},
+    "cloudevent": {
+        "specversion": "1.0", "id": "1", "source": "/a", "type": "t", "time": NOON, "subject": "s",
+        "datacontenttype": "text/plain", "dataschema": "urn:s", "data": "x", "data_base64": None,
+        "extension": 5, "other": True,
+    },
+    "cloudevents_taken": {
+        "result": "accepted", "id": "1", "source": "/a", "type": "t",
+        "items": [{"result": "duplicate", "id": "1", "source": "/a", "type": "t"}],
+    },
     "schemas": {
         "items": [
             {"name": "n", "file": "n.json", "title": "t", "description": "d", "href": "/schemas/n"}

