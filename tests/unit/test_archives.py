@@ -449,6 +449,12 @@ def test_bombs_cost_no_memory() -> None:
     assert peak(work) < 3 * MB
 
 
+def test_unpacked_bytes_count_together() -> None:
+    halves = {NAME: b"{}", "a": bytes(600_000), "b": bytes(600_000)}
+    refused(zipped(halves), "unpacked bytes", form=Form.ZIP)
+    refused(tgz(*(member(*one) for one in halves.items())), "unpacked bytes")
+
+
 def test_large_archive_costs_no_memory() -> None:
     noise = random.Random(3).randbytes(8 * MB)
     made = [(tgz(OWN, member("noise", noise)), Form.TAR_GZ),
