@@ -31,7 +31,7 @@ from jexevents.config import from_mapping
 from jexevents.errors import StoreUnavailable
 from jexevents.model import Role
 from jexevents.observers import NOBODY
-from jexevents.peers import HEADER, Peers
+from jexevents.peers import HEADER, Peers, PeerUnavailable
 from jexevents.sidecar.app import build_app
 from jexevents.sidecar.auth import Gate, Signer
 from jexevents.sidecar.bind import Binding
@@ -45,8 +45,9 @@ from jexevents.store.uploads import UploadStore
 from jexevents.uploadfolder import INCOMING, UploadFolder
 from jexevents.uploadprune import UploadPrune
 from tests.archives import MANIFEST, SYSTEM, bundle, manifest, member, tgz, zipped
-from tests.integration.web import credential, exchange, parsed, read_all
+from tests.integration.web import assert_problem, credential, exchange, parsed, read_all
 from tests.ledger import now
+from tests.support import wait_until
 
 FILES = "/api/v1/files"
 MB = 1 << 20
@@ -153,6 +154,7 @@ def test_upload_answers_with_its_event(node: Node) -> None:
     assert node.kept() == [path]
     stored = requests.get(f"{node.url}/api/v1/events/{event['uuid']}", timeout=10)
     assert stored.json() == event
+    assert node.get(f"/{event['uuid']}").json()["size"] == len(data)
 
 
 def test_modes_of_files_and_folders(node: Node) -> None:
@@ -533,6 +535,9 @@ def test_without_secret_or_url(nodes: Any) -> None:
     path = f"/{here.post(bundle()).json()['uuid']}/content"
     refused(there.get(path), 503, "'here'", "NodeSecret")
     refused(nodes("third", NodeSecret=SECRET).get(path), 503, "'here'", "NodeURL")
+    mine = f"/nodes/files/{there.post(bundle()).json()['uuid']}"
+    unsigned = {HEADER: Peers("").sign("GET", mine)}
+    assert requests.get(there.url + mine, headers=unsigned, timeout=10).status_code == 401
 
 
 def test_only_nodes_are_answered(two: tuple[Node, Node, NodeName]) -> None:
@@ -545,7 +550,9 @@ def test_only_nodes_are_answered(two: tuple[Node, Node, NodeName]) -> None:
 
     ours = Peers(SECRET)
     assert asked(ours.sign("GET", path)).content == bundle()
-    assert asked(ours.sign("GET", path), there.url).status_code == 404
+    elsewhere = asked(ours.sign("GET", path), there.url)
+    assert elsewhere.status_code == 404
+    assert "lies on the node 'here'" in elsewhere.text
     stale = Peers(SECRET, lambda: now().timestamp() - 61).sign("GET", path)
     ahead = Peers(SECRET, lambda: now().timestamp() + 62).sign("GET", path)
     others = [Peers("another secret!!").sign("GET", path), Peers("").sign("GET", path)]
@@ -568,16 +575,19 @@ def test_node_that_ends_in_the_middle(nodes: Any) -> None:
     assert name.hold()
 
     def answer() -> None:
-        connection, _ = listener.accept()
-        with connection:
-            connection.recv(65536)
-            head = f"HTTP/1.1 206 Partial\r\nContent-Length: {len(data)}\r\n\r\n"
-            connection.sendall(head.encode() + data[:100])
+        for _ in range(2):
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                head = f"HTTP/1.1 206 Partial\r\nContent-Length: {len(data)}\r\n\r\n"
+                connection.sendall(head.encode() + data[:100])
 
     thread = threading.Thread(target=answer)
     thread.start()
     with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
         there.get(path)
+    with pytest.raises(PeerUnavailable, match=r"'here'.*in the middle"):
+        list(Peers(SECRET).fetch("here", url, "/", 0, len(data)))
     thread.join(10)
     listener.close()
     name.release()
@@ -607,7 +617,35 @@ def test_full_disk(nodes: Any, small_disk: Path) -> None:
     assert node.post(bundle()).status_code == 201
 
 
+HEAD_OF_MUCH = (f"POST {FILES} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1500000\r\n"
+                "Content-Type: multipart/form-data; boundary=xyz\r\n\r\n").encode()  # fmt: skip
+
+
+def test_a_body_on_its_way_waits_in_the_folder(node: Node) -> None:
+    node.surface.uploads.folder.make()
+
+    def waits_there() -> bool:
+        links = [os.readlink(one) for one in Path("/proc/self/fd").iterdir() if one.is_symlink()]
+        return any(link.startswith(str(node.folder)) for link in links)
+
+    with socket.create_connection(node.server.address, timeout=10) as connection:
+        connection.sendall(HEAD_OF_MUCH + bytes(800_000))
+        wait_until(waits_there, 10, "a file without a name in the folder")
+        assert node.kept() == []
+    wait_until(lambda: not waits_there(), 10, "its end with the connection")
+
+
 def test_full_disk_while_the_body_comes(nodes: Any, small_disk: Path) -> None:
+    """Nobody waits for the rest of it."""
+    node = nodes(UploadDir=small_disk)
+    with socket.create_connection(node.server.address, timeout=10) as connection:
+        connection.sendall(HEAD_OF_MUCH + bytes(900_000))
+        answer = parsed(read_all(connection))
+    assert_problem(answer, 507)
+    assert requests.get(f"{node.url}/status", timeout=10).status_code == 200
+
+
+def test_full_disk_while_a_large_body_comes(nodes: Any, small_disk: Path) -> None:
     """Past half a MiB a body waits in a file before anybody reads it."""
     node = nodes(UploadDir=small_disk)
     data = bundle(None, member("noise", random.Random(1).randbytes(900_000)))
@@ -730,6 +768,18 @@ def test_lost_answer_to_commit_keeps_the_file(node: Node, monkeypatch: Any) -> N
 
 
 # --- what is left behind
+
+
+def test_what_is_discarded_is_no_other_file_in_its_place(tmp_path: Path) -> None:
+    folder, path = UploadFolder(tmp_path), f"2026/01/02/{uuid.uuid4()}-a.tgz"
+    first, second = folder.incoming(), folder.incoming()
+    first.keep(path)
+    second.write(b"second")
+    second.keep(path)
+    first.discard()
+    assert (tmp_path / path).read_bytes() == b"second"
+    second.discard()
+    assert not (tmp_path / path).exists()
 
 
 def test_what_a_killed_process_was_writing_is_swept(tmp_path: Path) -> None:
