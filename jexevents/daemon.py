@@ -18,7 +18,7 @@ from jexevents.broker.consumer import Consumer
 from jexevents.broker.depth import Depth
 from jexevents.config import Config
 from jexevents.ending import Ending, Signals
-from jexevents.errors import BrokerMismatch, ConfigError
+from jexevents.errors import BrokerMismatch, ConfigError, StorageFull, Unavailable
 from jexevents.exits import Exit
 from jexevents.hooks.service import HookSenders
 from jexevents.ingest import Ingest, Message
@@ -43,6 +43,7 @@ from jexevents.store.database import Database
 from jexevents.store.nonces import Nonces
 from jexevents.store.reading import Reading
 from jexevents.store.tokens import Tokens
+from jexevents.uploadfolder import UploadFolder
 
 log = get_logger("daemon")
 
@@ -89,7 +90,7 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
     database = stack.enter_context(wiring.database(config, f"jexevents {config.node_name}"))
     front = wiring.front(config, database)
     stack.callback(front.close)
-    presence = Presence(database, config.node_name, "daemon", ending, config.public_url or None)
+    presence = Presence(database, config.node_name, "daemon", ending, config.node_url or None)
     presence.look()
     back = wiring.back(config, database)
     stack.callback(back.close)
@@ -103,10 +104,12 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
     metrics.pools.watch(main=database.use, http=front.use, hooks=back.use)
     metrics.watch_hooks(lambda: hooks.pending)
     throttle, nonces = Throttle(), Nonces(front)
+    folder = _upload_folder(config)
     routes = [
         *_routes(config, front, observer, presence, consumer, hooks),
         *wiring.pipeline_surface(config, front, observer, throttle, _now, hooks.wake).routes(),
         *wiring.smrtlink_surface(config, front, observer, _now, hooks.wake).routes(),
+        *wiring.upload_surface(config, front, folder, observer, _now, hooks.wake).routes(),
         *wiring.cloud_event_surface(config, front, observer, _now, hooks.wake).routes(),
         *NonceSurface(nonces, _now).routes(),
         *wiring.hook_surface(config, front, hooks.wake).routes(),
@@ -142,6 +145,19 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
 
 def _now() -> datetime:
     return datetime.now(timezone.utc)
+
+
+def _upload_folder(config: Config) -> UploadFolder:
+    """Give the folder of uploads, without what a killed process was writing."""
+    folder = wiring.upload_folder(config)
+    try:
+        folder.make()
+    except (Unavailable, StorageFull) as error:
+        # Who uploads nothing needs none.
+        log.warning("upload_folder_unusable", reason=str(error))
+    if swept := folder.sweep_incoming():
+        log.warning("uploads_left_by_others_removed", files=swept)
+    return folder
 
 
 def _routes(

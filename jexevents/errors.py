@@ -58,6 +58,14 @@ class BrokerUnavailable(Unavailable):
     """RabbitMQ does not answer."""
 
 
+class FilesUnavailable(Unavailable):
+    """Uploaded files cannot be written or read now."""
+
+
+class StorageFull(JexError):
+    """There is no room left on the disk."""
+
+
 class BrokerMismatch(JexError):
     """An exchange or queue exists with other properties than those configured."""
 

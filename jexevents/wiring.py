@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from jexevents.archives.listing import Limits
 from jexevents.broker.session import Intake
 from jexevents.broker.topology import Topology
 from jexevents.cloudevents import CloudEvents
@@ -26,6 +27,7 @@ from jexevents.ingest import Ingest
 from jexevents.metrics import Metrics
 from jexevents.model import Arrival, Event, Kind, Role
 from jexevents.observers import NOBODY, HookObserver, IngestObserver, Several
+from jexevents.peers import Peers
 from jexevents.pipelines import Pipelines
 from jexevents.redaction import redact_uri
 from jexevents.retry import Retry
@@ -36,6 +38,7 @@ from jexevents.sidecar.hooks import HookSurface
 from jexevents.sidecar.pipelinejobs import PipelineSurface
 from jexevents.sidecar.smrtlink import SmrtLinkSurface
 from jexevents.sidecar.throttle import Throttle
+from jexevents.sidecar.uploads import UploadSurface
 from jexevents.smrtlink import SmrtLink, UnknownTypes
 from jexevents.sources.cloudevents import message as cloudevents
 from jexevents.sources.cloudevents.words import DOOR as CLOUD_EVENTS_DOOR
@@ -56,6 +59,10 @@ from jexevents.store.pipeline_jobs import PipelineJobs
 from jexevents.store.reading import Reading
 from jexevents.store.reject_list import RejectList
 from jexevents.store.smrtlink_events import SmrtLinkEvents
+from jexevents.store.uploads import UploadStore
+from jexevents.uploadfolder import UploadFolder
+from jexevents.uploadprune import UploadPrune
+from jexevents.uploads import Uploads
 from jexevents.validation import SCHEMAS, Schemas
 
 _EMBEDDED = "embedded:"
@@ -187,6 +194,38 @@ def smrtlink_surface(
     """Give the surface of SMRT Link; for ``wake`` see ``ingest``."""
     way_in = ingest(config, database, observer, wake)
     return SmrtLinkSurface(SmrtLink(way_in, SmrtLinkEvents(database)), config.node_name, now)
+
+
+def upload_folder(config: Config) -> UploadFolder:
+    """Give the folder that uploaded files are kept in."""
+    return UploadFolder(Path(config.upload_dir))
+
+
+def upload_surface(
+    config: Config,
+    database: Database,
+    folder: UploadFolder,
+    observer: IngestObserver,
+    now: Callable[[], datetime],
+    wake: Wake = nobody_waits,
+) -> UploadSurface:
+    """Give the surface of SMRT Link's files; for ``wake`` see ``ingest``."""
+    limits = Limits(config.upload_max_unpacked_bytes, config.upload_max_members)
+    uploads = Uploads(
+        _ledger(config, database, wake),
+        UploadStore(database),
+        folder,
+        event_types(config),
+        limits=limits,
+        node=config.node_name,
+        observer=observer,
+    )
+    return UploadSurface(uploads, Peers(config.node_secret), config.upload_max_bytes, now)
+
+
+def upload_prune(config: Config, database: Database, before: datetime) -> UploadPrune:
+    """Give what removes old uploads of this node."""
+    return UploadPrune(UploadStore(database), upload_folder(config), config.node_name, before)
 
 
 def schemas(config: Config) -> Schemas:
@@ -388,4 +427,5 @@ def access(config: Config) -> Access:
         threads=config.http_threads,
         stream_limit=config.stream_limit,
         max_body_bytes=config.http_max_body_bytes,
+        spool=Path(config.upload_dir),
     )

@@ -15,6 +15,7 @@ from jexevents.config import Config
 from jexevents.exits import Exit
 from jexevents.rfc3339 import format_utc
 from jexevents.store.prune import JOBS, Prune
+from jexevents.uploadprune import UploadPrune
 
 _SHORTEST = timedelta(days=1)
 
@@ -48,12 +49,16 @@ def run(options: argparse.Namespace, config: Config) -> Exit:
     before = datetime.now(timezone.utc) - options.older_than
     with wiring.ledger_database(config) as database:
         prune = Prune(database, before, wiring.recognise)
-        counts = prune.counts()
+        uploads = wiring.upload_prune(config, database, before)
+        own, elsewhere = uploads.counts()
+        counts = prune.counts() | {_UPLOADS: own}
         print(f"Older than {format_utc(before)}: {_listed(counts)}.", flush=True)
-        return Exit.OK if options.dry_run else _prune(prune, counts)
+        if elsewhere:
+            print(_ELSEWHERE.format(counted(elsewhere, "upload")), flush=True)
+        return Exit.OK if options.dry_run else _prune(prune, uploads, counts)
 
 
-def _prune(prune: Prune, counts: dict[str, int]) -> Exit:
+def _prune(prune: Prune, uploads: UploadPrune, counts: dict[str, int]) -> Exit:
     done = dict.fromkeys(counts, 0)
     events, left = 0, set()
     with Meter("pruned", sum(counts.values())) as meter:
@@ -62,13 +67,24 @@ def _prune(prune: Prune, counts: dict[str, int]) -> Exit:
             events += step.events
             left |= {difference.job_id for difference in step.differences}
             meter.advance(step.done)
+        for removed in uploads.steps():
+            done[_UPLOADS] += removed
+            meter.advance(removed)
+    swept = uploads.sweep()
     jobs = counted(done.pop(JOBS), "job")
     print(f"Sealed {jobs}, removed {counted(events, 'event')} of theirs; {_listed(done)}.")
+    if swept:
+        print(f"Removed {counted(swept, 'file')} that no upload is known of.")
+    if uploads.stuck:
+        print(_STUCK.format(counted(uploads.stuck, "file")), file=sys.stderr)
     if left:
         print(_LEFT.format(counted(len(left), "job")), file=sys.stderr)
-    return Exit.DATA if left else Exit.OK
+    return Exit.DATA if left or uploads.stuck else Exit.OK
 
 
+_UPLOADS = "uploads"
+_ELSEWHERE = "Left where they are: {} of other nodes. Run jexevents prune there, too."
+_STUCK = "jexevents: {} could not be removed. Look at the permissions of UploadDir."
 _LEFT = "jexevents: {} left as before: not what the events say. Run: jexevents verify"
 
 

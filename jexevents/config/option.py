@@ -67,4 +67,4 @@ class Option:
         """Give a value as JSON for dumps: URIs and objects without secrets, others not at all."""
         shown = self.type.show(value)
         shows_itself = self.type in _SHOW_THEMSELVES
-        return MASK if self.secret and not shows_itself else shown
+        return MASK if self.secret and value and not shows_itself else shown

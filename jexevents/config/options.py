@@ -353,6 +353,36 @@ _SMRTLINK = (
     ),
 )
 
+_UPLOADS = (
+    Option(
+        "UploadDir",
+        types.NEEDED_FOLDER,
+        "var/uploads",
+        "The folder that uploaded files are kept in, and bodies of requests on their way. A "
+        "relative one counts from the folder of the configuration file; from the working folder "
+        "where an environment variable gives it or there is no file.",
+        example="/var/lib/jexevents/uploads",
+    ),
+    Option(
+        "UploadMaxBytes",
+        types.whole(1024, 1024 * MIB, "bytes"),
+        8 * MIB,
+        "Uploaded files must be smaller than this, in bytes.",
+    ),
+    Option(
+        "UploadMaxUnpackedBytes",
+        types.whole(MIB, 2**40, "bytes"),
+        512 * MIB,
+        "Bytes that an uploaded archive may unpack to; it is read to its end, never unpacked.",
+    ),
+    Option(
+        "UploadMaxMembers",
+        types.whole(1, 1_000_000),
+        10_000,
+        "Files and folders in an uploaded archive, at most.",
+    ),
+)
+
 _CLOUD_EVENTS = (
     Option(
         "CloudEventsMaxBodyBytes",
@@ -451,6 +481,22 @@ _PROCESS = (
         example="node1",
     ),
     Option(
+        "NodeURL",
+        types.optional(types.PUBLIC_URL),
+        "",
+        "The URL that the other processes reach this one by, for the files that lie here. Empty: "
+        "they cannot.",
+        example="http://node1.example.org:8080",
+    ),
+    Option(
+        "NodeSecret",
+        types.optional(types.SHARED_SECRET),
+        "",
+        "What processes sign their requests for each other's files with: the same for all, 16 "
+        "bytes or more. Empty: none asks, and none is answered.",
+        secret=True,
+    ),
+    Option(
         "LogLevel",
         types.LOG_LEVEL,
         "info",
@@ -477,6 +523,7 @@ _GROUPS = {
     "HTTP": _HTTP,
     "PipelineJobs": _PIPELINES,
     "SMRT Link": _SMRTLINK,
+    "SMRT Link's files": _UPLOADS,
     "CloudEvents": _CLOUD_EVENTS,
     "Webhooks": (*_WEBHOOKS, *_SENDING),
     "The process": _PROCESS,

@@ -209,6 +209,13 @@ def _read_node_name(value: Any) -> str:
     return value
 
 
+def _read_shared_secret(value: Any) -> str:
+    expected = "a text of 16 to 255 bytes, without control characters"
+    read = text(empty=False).read(value)
+    _require(len(read.encode()) >= 16, expected)
+    return read
+
+
 def _read_queue_name(value: Any) -> str:
     expected = 'the name of a queue, 1 to 255 bytes, not beginning with the reserved "amq."'
     read = text(empty=False).read(value)
@@ -260,10 +267,12 @@ SMTP_URI = OptionType(
 MAIL_ADDRESS = OptionType("address", "an address of mail", uris.read_mail_address)
 PUBLIC_URL = OptionType("URL", "an http:// or https:// URL", uris.read_public_url)
 FOLDER = replace(text(max_bytes=4096), name="folder", resolve=uris.resolve_path)
+NEEDED_FOLDER = replace(text(empty=False, max_bytes=4096), name="folder", resolve=uris.resolve_path)
 LISTEN = OptionType("address", 'an address like ":8080"', uris.read_listen_address, show=str)
 TIME_ZONE = OptionType("time zone", "the name of an IANA time zone, or local", _read_zone_name)
 IDENTIFIER = OptionType("identifier", "a plain identifier", _read_identifier)
 NODE_NAME = OptionType("name", "a name", _read_node_name)
+SHARED_SECRET = OptionType("text", "a text of 16 bytes or more", _read_shared_secret)
 QUEUE_NAME = OptionType("text", "the name of a queue", _read_queue_name)
 ARGUMENTS = OptionType("object", "an object", _read_arguments, _text_to_json)
 LOG_LEVEL = one_of(_LEVELS)

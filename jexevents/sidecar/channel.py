@@ -24,6 +24,8 @@ from jexevents.faults import fit
 from jexevents.sidecar import problems
 from jexevents.sidecar.problems import Problem
 from jexevents.sidecar.responses import encode
+from jexevents.sidecar.spool import Body, NoRoom
+from jexevents.uploadfolder import is_full
 
 LINGER_SECONDS = 2.0
 # How long a thread that has answered waits for the next request of the same connection.
@@ -46,6 +48,19 @@ class Parser(HTTPRequestParser):
             super().parse_header(header_plus)
         except ValueError as exc:
             raise ParsingError("The request target or a length cannot be read") from exc
+        if self.body_rcv is not None:
+            self.body_rcv.buf = Body(self.adj.inbuf_overflow, getattr(self.adj, "spool", None))
+
+    def received(self, data: bytes) -> int:
+        """Take bytes of the request; where the disk is full, 507 is the answer."""
+        try:
+            return super().received(data)
+        except OSError as exc:
+            if not is_full(exc):
+                raise
+            self.error = NoRoom("there is no room left for a body")
+            self.completed = True
+            return len(data)
 
 
 class AnswerTask(WSGITask):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from jexevents.errors import Unavailable
 from jexevents.model import Credential, Role
@@ -34,6 +35,7 @@ class Access:
     threads: int = 8
     stream_limit: int = 4
     max_body_bytes: int = 1 << 20
+    spool: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,9 @@ def sidecar(
         observer=observer,
     )
     threads = access.threads + SPARE_THREADS
-    server = Server(app, binding, threads=threads, max_body_bytes=app.max_body_bytes)
+    server = Server(
+        app, binding, threads=threads, max_body_bytes=app.max_body_bytes, spool=access.spool
+    )
     return Sidecar(server, tokens, binding.warning)
 
 

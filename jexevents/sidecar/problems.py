@@ -11,6 +11,7 @@ from jexevents.errors import (
     Invalid,
     JexError,
     Malformed,
+    StorageFull,
     Unacceptable,
     Unavailable,
 )
@@ -63,6 +64,7 @@ _STATUSES: tuple[tuple[type[JexError], int], ...] = (
     (Invalid, 422),
     (Unacceptable, 422),
     (Forbidden, 403),
+    (StorageFull, 507),
 )
 
 

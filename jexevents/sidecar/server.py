@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from waitress import wasyncore
 from waitress.adjustments import Adjustments
@@ -32,7 +33,8 @@ class Server(Service):
 
     ``start`` binds, so that a port in use is known at once. On stop nothing new is accepted,
     requests under way get ``grace_seconds`` to finish, then all is closed. Long answers watch
-    ``stopping``.
+    ``stopping``. Bodies that are long wait in ``spool`` till they are there, in files without
+    names; without one in the system's folder for such files.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Server(Service):
         max_body_bytes: int = 1 << 20,
         grace_seconds: float = GRACE_SECONDS,
         idle_seconds: int = IDLE_SECONDS,
+        spool: Path | None = None,
         on_death: Callable[[Service], None] | None = None,
     ) -> None:
         super().__init__("sidecar", on_death)
@@ -51,6 +54,7 @@ class Server(Service):
         self._binding = binding
         self._grace_seconds = grace_seconds
         self._adjustments = _adjustments(threads, max_body_bytes, idle_seconds)
+        self._adjustments.spool = spool
         self._map: dict[int, wasyncore.dispatcher] = {}
         self._listeners: list[Listener] = []
         self._binding_lock = threading.Lock()

@@ -24,6 +24,7 @@ from jexevents.sidecar.nonces import NonceSurface
 from jexevents.sidecar.pipelinejobs import PipelineSurface
 from jexevents.sidecar.routes import Route, all_statuses
 from jexevents.sidecar.smrtlink import SmrtLinkSurface
+from jexevents.sidecar.uploads import UploadSurface
 from jexevents.sources.condor.events import EVENT_TYPES, FIRST_EXECUTE_POINT, event_type
 from jexevents.store.rows import StoredEvent
 from jexevents.validation import SCHEMAS
@@ -44,6 +45,7 @@ ROUTES = [
     *CloudEventSurface(NOTHING, 1, NOTHING).routes(),
     *PipelineSurface(NOTHING, NOTHING, "", "", 1, NOTHING).routes(),
     *SmrtLinkSurface(NOTHING, "", NOTHING).routes(),
+    *UploadSurface(NOTHING, NOTHING, 1, NOTHING).routes(),
     *NonceSurface(NOTHING, NOTHING).routes(),
     *HookSurface(NOTHING, NOTHING, NOTHING).routes(),
     *schemas.routes(NOTHING),

@@ -29,7 +29,27 @@ _FREE = (
     "sl_smrt_server_startup", "sl_test_event", "sl_ts_import_bundle",
 )  # fmt: skip
 
+_MANIFEST = {
+    "id": UUID, "bundleTypeId": "sl_ts_test_bundle", "bundleTypeVersion": 1, "createdAt": NOON,
+    "smrtLinkSystemId": UUID, "user": "ann", "dnsName": None, "smrtLinkSystemVersion": "5.0",
+    "comment": "c", "files": ["a/b"],
+}  # fmt: skip
+_KEPT = {**_MANIFEST, "uploadedBundlePath": f"2026/01/02/{UUID}-a.tgz"}
+_FILE = {
+    "id": UUID, "smrtLinkSystemId": UUID, "bundleTypeId": "t", "bundleTypeVersion": 1,
+    "filename": "a.tgz", "field": "file", "size": 1, "sha256": "00", "uploadedBundlePath": "p",
+    "node": "n", "credential": "c", "receivedAt": NOON, "content": "/c", "manifest": "/m",
+}  # fmt: skip
+
 SMRTLINK_EXAMPLES = {
+    "smrtlink_manifest": _MANIFEST,
+    "smrtlink_file": _FILE,
+    "smrtlink_files": [_FILE],
+    "smrtlink/sl_ts_bundle_failed_install.1": _KEPT,
+    "smrtlink/sl_ts_bundle_system_status.1": _KEPT,
+    "smrtlink/sl_ts_bundle_job_metrics_history.1": {**_KEPT, "jobsJson": "jobs.json"},
+    "smrtlink/sl_ts_bundle_job.1": {**_KEPT, "jobTypeId": "pbsmrtpipe", "jobId": 1},
+    "smrtlink/sl_ts_test_bundle.1": _KEPT,
     "smrtlink_event": _EVENT,
     "smrtlink_stored_event": _EVENT,
     "smrtlink_stored_events": [_EVENT],

@@ -88,8 +88,9 @@ def test_everything_has_a_default():
 
 def test_an_empty_object_is_the_same_as_no_file(write):
     path = write("{}")
-    config = load(path, {"JEXEVENTS_DBURI": "dbname=x"})
-    assert config == load(None, {"JEXEVENTS_DBURI": "dbname=x"})
+    environ = {"JEXEVENTS_DBURI": "dbname=x", "JEXEVENTS_UPLOADDIR": "/uploads"}
+    config = load(path, environ)
+    assert config == load(None, environ)
     assert config.path == path
 
 
@@ -823,3 +824,22 @@ def test_clients_that_cannot_be_are_refused_and_not_shown(told):
         from_mapping({"SMRTLinkClients": told})
     assert "SMRTLinkClients" in str(caught.value)
     assert "hunter2" not in str(caught.value)
+
+
+def test_the_folder_of_uploads_counts_from_the_file(write):
+    path = write("{}")
+    assert load(path, {}).upload_dir == str(path.parent / "var/uploads")
+    assert load(write('{"UploadDir": "../up"}'), {}).upload_dir == str(path.parent.parent / "up")
+    assert load(None, {"JEXEVENTS_UPLOAD_DIR": "/up"}).upload_dir == "/up"
+    with pytest.raises(ConfigError, match="UploadDir"):
+        load(write('{"UploadDir": ""}'), {})
+
+
+def test_the_secret_of_nodes_is_long_and_is_not_shown(write):
+    secret = "a secret of 16 b"
+    config = load(write(json.dumps({"NodeSecret": secret})), {})
+    assert config.node_secret == secret
+    assert config.redacted()["NodeSecret"] == "***"
+    with pytest.raises(ConfigError, match="16 to 255") as caught:
+        load(write(json.dumps({"NodeSecret": secret[1:]})), {})
+    assert secret[1:] not in str(caught.value)

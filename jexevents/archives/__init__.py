@@ -1,0 +1,1 @@
+"""Archives looked into without unpacking them: what they hold, and their manifest. Pure."""
