@@ -17,10 +17,15 @@ from pathlib import Path
 import psycopg2
 import pytest
 import structlog
+from hypothesis import settings
 
 from jexevents.errors import JexError
 from tests.ledger import TestLedger, open_ledger
 from tests.support import ROOT, administer, database_uri, fill_template, missing, unique
+
+# How long an example takes says more of the machine than of us.
+settings.register_profile("jexevents", deadline=None)
+settings.load_profile("jexevents")
 
 
 @pytest.fixture(autouse=True)
