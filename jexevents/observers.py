@@ -76,6 +76,13 @@ class Several:
             observer.batch_failed(kind)
 
 
+class HookObserver(Protocol):
+    """Hears of each try of a webhook's delivery; from several threads."""
+
+    def sent(self, hook: str, state: str, seconds: float) -> None:
+        """``state`` is what the try made of the delivery: delivered, dead, or pending again."""
+
+
 class Nobody:
     """Hears everything and does nothing."""
 
@@ -94,6 +101,9 @@ class Nobody:
         """Do nothing."""
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Do nothing."""
+
+    def sent(self, hook: str, state: str, seconds: float) -> None:
         """Do nothing."""
 
 

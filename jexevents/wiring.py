@@ -4,25 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from jexevents.archives.listing import Limits
 from jexevents.broker.session import Intake
 from jexevents.broker.topology import Topology
 from jexevents.cloudevents import CloudEvents
 from jexevents.config import Config
+from jexevents.config.hook_members import EVENT_HOOK, JEX_HOOK
+from jexevents.config.hooks import HookOptions
 from jexevents.eventfiles import EventFiles
+from jexevents.hooks import hook
+from jexevents.hooks.carrier import Ways
+from jexevents.hooks.hook import Hook, Hooks
+from jexevents.hooks.mail import server_of
+from jexevents.hooks.service import HookSenders
+from jexevents.hooks.transport import tls_context
 from jexevents.ingest import Ingest
 from jexevents.metrics import Metrics
 from jexevents.model import Arrival, Event, Kind, Role
-from jexevents.observers import NOBODY, IngestObserver, Several
+from jexevents.observers import NOBODY, HookObserver, IngestObserver, Several
 from jexevents.peers import Peers
 from jexevents.pipelines import Pipelines
+from jexevents.redaction import redact_uri
 from jexevents.retry import Retry
 from jexevents.sidecar.auth import Signer
 from jexevents.sidecar.cloudevents import CloudEventSurface
 from jexevents.sidecar.compose import Access
+from jexevents.sidecar.hooks import HookSurface
 from jexevents.sidecar.pipelinejobs import PipelineSurface
 from jexevents.sidecar.smrtlink import SmrtLinkSurface
 from jexevents.sidecar.throttle import Throttle
@@ -41,7 +53,8 @@ from jexevents.sources.smrtlink.types import EventTypes
 from jexevents.sources.smrtlink.words import SMRTLINK_DOOR
 from jexevents.store import migrate
 from jexevents.store.database import Database
-from jexevents.store.ledger import Ledger
+from jexevents.store.ledger import Ledger, Wake, nobody_waits
+from jexevents.store.outbox import Outbox
 from jexevents.store.pipeline_jobs import PipelineJobs
 from jexevents.store.reading import Reading
 from jexevents.store.reject_list import RejectList
@@ -54,8 +67,12 @@ from jexevents.validation import SCHEMAS, Schemas
 
 _EMBEDDED = "embedded:"
 
+_CONDOR = (Kind.CONDOR.value,)
+
 # For the process's own work: batches, presence; what HTTP asks has a pool of its own.
 _OWN_CONNECTIONS = 3
+# For those who send webhooks: each needs one for a moment, now and then.
+_HOOK_CONNECTIONS = 3
 
 
 @contextmanager
@@ -109,9 +126,14 @@ def front(config: Config, database: Database) -> Database:
     )
 
 
-def ingest(config: Config, database: Database, observer: IngestObserver = NOBODY) -> Ingest:
-    """Give the way into the ledger."""
-    return _ingest(config, database, _ledger(config, database), observer)
+def ingest(
+    config: Config,
+    database: Database,
+    observer: IngestObserver = NOBODY,
+    wake: Wake = nobody_waits,
+) -> Ingest:
+    """Give the way into the ledger; ``wake`` is called when it has written for the hooks."""
+    return _ingest(config, database, _ledger(config, database, wake), observer)
 
 
 def _ingest(config: Config, database: Database, ledger: Ledger, observer: IngestObserver) -> Ingest:
@@ -135,9 +157,10 @@ def pipeline_surface(
     observer: IngestObserver,
     throttle: Throttle,
     now: Callable[[], datetime],
+    wake: Wake = nobody_waits,
 ) -> PipelineSurface:
-    """Give the surface of PipelineJobs."""
-    ledger = _ledger(config, database)
+    """Give the surface of PipelineJobs; for ``wake`` see ``ingest``."""
+    ledger = _ledger(config, database, wake)
     way_in = _ingest(config, database, ledger, observer)
     return PipelineSurface(
         Pipelines(way_in, PipelineJobs(database, ledger)),
@@ -150,17 +173,26 @@ def pipeline_surface(
 
 
 def cloud_event_surface(
-    config: Config, way_in: Ingest, now: Callable[[], datetime]
+    config: Config,
+    database: Database,
+    observer: IngestObserver,
+    now: Callable[[], datetime],
+    wake: Wake = nobody_waits,
 ) -> CloudEventSurface:
-    """Give the surface that takes CloudEvents."""
+    """Give the surface that takes CloudEvents; for ``wake`` see ``ingest``."""
+    way_in = ingest(config, database, observer, wake)
     return CloudEventSurface(CloudEvents(way_in), config.cloud_events_max_body_bytes, now)
 
 
 def smrtlink_surface(
-    config: Config, database: Database, observer: IngestObserver, now: Callable[[], datetime]
+    config: Config,
+    database: Database,
+    observer: IngestObserver,
+    now: Callable[[], datetime],
+    wake: Wake = nobody_waits,
 ) -> SmrtLinkSurface:
-    """Give the surface of SMRT Link."""
-    way_in = ingest(config, database, observer)
+    """Give the surface of SMRT Link; for ``wake`` see ``ingest``."""
+    way_in = ingest(config, database, observer, wake)
     return SmrtLinkSurface(SmrtLink(way_in, SmrtLinkEvents(database)), config.node_name, now)
 
 
@@ -175,11 +207,12 @@ def upload_surface(
     folder: UploadFolder,
     observer: IngestObserver,
     now: Callable[[], datetime],
+    wake: Wake = nobody_waits,
 ) -> UploadSurface:
-    """Give the surface of SMRT Link's files."""
+    """Give the surface of SMRT Link's files; for ``wake`` see ``ingest``."""
     limits = Limits(config.upload_max_unpacked_bytes, config.upload_max_members)
     uploads = Uploads(
-        _ledger(config, database),
+        _ledger(config, database, wake),
         UploadStore(database),
         folder,
         event_types(config),
@@ -233,8 +266,102 @@ def doors(config: Config) -> Doors:
     )
 
 
-def _ledger(config: Config, database: Database) -> Ledger:
-    return Ledger(database, reject_max_bytes=config.reject_max_bytes)
+def _ledger(config: Config, database: Database, wake: Wake = nobody_waits) -> Ledger:
+    all_hooks = hooks(config)
+    return Ledger(
+        database,
+        reject_max_bytes=config.reject_max_bytes,
+        interest=all_hooks if all_hooks.enabled() else None,
+        wake=wake,
+    )
+
+
+def hooks(config: Config) -> Hooks:
+    """Give the hooks: those that are configured, and those that EventURL and JEXURL stand for."""
+    older = []
+    if config.event_url:
+        older.append(
+            Hook(EVENT_HOOK, config.event_url, kinds=_CONDOR, states=("*",), format=hook.JEX)
+        )
+    if config.jex_url:
+        older.append(
+            Hook(JEX_HOOK, config.jex_url, kinds=_CONDOR, events=("JOB_HELD",), format=hook.STOP)
+        )
+    return Hooks([*map(_hook, config.hooks), *older])
+
+
+def _hook(given: HookOptions) -> Hook:
+    members = {one.name: getattr(given, one.name) for one in fields(HookOptions)}
+    del members["secret_file"]
+    members["hmac"] = given.hmac and hook.Hmac(*given.hmac)
+    return Hook(**members)
+
+
+def hook_senders(
+    config: Config,
+    database: Database,
+    observer: HookObserver = NOBODY,
+    require_store: Callable[[], None] = lambda: None,
+) -> HookSenders:
+    """Give what sends for the hooks; ``database`` is a pool of its own.
+
+    ``require_store`` raises StoreUnavailable while this process may not work. Raises ConfigError
+    where HookCAFile cannot be used.
+    """
+    return HookSenders(
+        Outbox(database),
+        hooks(config),
+        hook_ways(config),
+        threads=config.hook_threads,
+        by=config.node_name,
+        retry_max_seconds=config.hook_retry_max_seconds,
+        observer=observer,
+        require_store=require_store,
+    )
+
+
+def hook_ways(config: Config) -> Ways:
+    """Give by which ways webhooks are sent, and to whom not. Raises ConfigError."""
+    server = server_of(config.smtp_uri, config.mail_from) if config.smtp_uri else None
+    return Ways(
+        tls_context(config.hook_ca_file),
+        config.public_url or "",
+        config.hook_forbidden_networks,
+        server,
+    )
+
+
+def shown_hooks(config: Config) -> list[dict[str, Any]]:
+    """Give all hooks by the members of their configuration, without what is secret."""
+    older = [hook for hook in hooks(config) if hook.name in (EVENT_HOOK, JEX_HOOK)]
+    return [*config.redacted()["Hooks"], *map(_shown_older, older)]
+
+
+def _shown_older(older: Hook) -> dict[str, Any]:
+    return {
+        "Name": older.name,
+        "URL": redact_uri(older.url),
+        "Kinds": list(older.kinds),
+        "Events": list(older.events),
+        "States": list(older.states),
+        "Format": older.format,
+        "TimeoutSeconds": older.timeout_seconds,
+        "TryForSeconds": older.try_seconds,
+        "Disabled": older.disabled,
+    }
+
+
+def hook_surface(config: Config, database: Database, wake: Wake = nobody_waits) -> HookSurface:
+    """Give the surface of webhooks; ``wake`` is called when something is to be sent again."""
+    return HookSurface(Outbox(database), shown_hooks(config), wake)
+
+
+def back(config: Config, database: Database) -> Database:
+    """Give the pool for the webhooks: those who send must not keep the consumer waiting."""
+    return database.sibling(
+        size=_HOOK_CONNECTIONS,
+        statement_timeout_seconds=config.db_statement_timeout_seconds,
+    )
 
 
 def recognise(kind: Kind | None, name: str, checksum: bytes, source: str, raw: bytes) -> bool:

@@ -24,6 +24,7 @@ from jexevents.sidecar.throttle import Throttle
 from jexevents.sidecar.tokens import Tokens
 from jexevents.store.database import Database
 from jexevents.store.nonces import Nonces
+from jexevents.store.outbox import Outbox
 from jexevents.store.reading import Reading
 from jexevents.store.tokens import Tokens as StoredTokens
 from jexevents.validation import SCHEMAS
@@ -43,6 +44,7 @@ class TestLedger:
     reading: Reading
     app: App
     tokens: StoredTokens
+    outbox: Outbox
 
     def send(self, *bodies: bytes, at: datetime = NOON, source: str = "") -> list[Outcome]:
         """Hand over messages as one batch."""
@@ -89,17 +91,18 @@ def now() -> datetime:
 
 
 @contextmanager
-def open_ledger(uri: str, zone: tzinfo = timezone.utc) -> Iterator[TestLedger]:
-    """Put a ledger together over a database that has the schema."""
+def open_ledger(uri: str, zone: tzinfo = timezone.utc, **options: Any) -> Iterator[TestLedger]:
+    """Put a ledger together over a database that has the schema; ``options`` configure it."""
     database = Database(uri)
     reading = Reading(database)
-    config = from_mapping({"LogTimeZone": str(zone), "PublicURL": "https://jex.example.org"})
+    given = {"LogTimeZone": str(zone), "PublicURL": "https://jex.example.org"}
+    config = from_mapping(given | options)
     ingest, throttle = wiring.ingest(config, database), Throttle()
     routes = [
         *Jex(ingest, reading, "", now).routes(),
         *LedgerSurface(reading).routes(),
         *wiring.pipeline_surface(config, database, NOBODY, throttle, now).routes(),
-        *wiring.cloud_event_surface(config, ingest, now).routes(),
+        *wiring.cloud_event_surface(config, database, NOBODY, now).routes(),
         *wiring.smrtlink_surface(config, database, NOBODY, now).routes(),
         *NonceSurface(Nonces(database), now).routes(),
         *schemas.routes(SCHEMAS),
@@ -109,7 +112,7 @@ def open_ledger(uri: str, zone: tzinfo = timezone.utc) -> Iterator[TestLedger]:
     gate = Gate(tokens, use_nonce=Nonces(database).use, throttle=throttle)
     app = build_app(routes, gate, check_answers=True)
     try:
-        yield TestLedger(database, ingest, reading, app, stored)
+        yield TestLedger(database, ingest, reading, app, stored, Outbox(database))
     finally:
         database.close()
 

@@ -5,7 +5,7 @@ Options are read as attributes in snake case: ``AMQPURI`` is ``config.amqp_uri``
 """
 
 from jexevents.config.config import Config, from_mapping, load
-from jexevents.config.docs import help_text, markdown_table
+from jexevents.config.docs import help_text, hook_members_table, markdown_table
 from jexevents.config.faults import ConfigFault
 from jexevents.config.option import Option
 from jexevents.config.options import OPTIONS
@@ -20,6 +20,7 @@ __all__ = [
     "Option",
     "from_mapping",
     "help_text",
+    "hook_members_table",
     "load",
     "markdown_table",
     "redact_text",

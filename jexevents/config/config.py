@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from jexevents.config.environment import CONFIG, read_environment
-from jexevents.config.faults import ConfigFault, Given, misfit
+from jexevents.config.faults import ConfigFault, Given, misfit, misfits
 from jexevents.config.faults import unknown as unknown_name
 from jexevents.config.file import ConfigFile, read_json_file
-from jexevents.config.misfit import Misfit
+from jexevents.config.misfit import Misfit, Misfits
 from jexevents.config.option import Derived, Option
 from jexevents.config.options import ATTRIBUTES, OPTIONS
 from jexevents.config.rules import broken_rules
 from jexevents.config.types import resolve_zone
 from jexevents.errors import ConfigError
+from jexevents.redaction import redact
 
 _DEFAULT = "default"
 # Everybody knows it, and RabbitMQ lets it in from loopback only.
@@ -132,6 +133,8 @@ def _build(
         source = given.get(name) or _default(option, path)
         try:
             values[name] = _read(option, source)
+        except Misfits as exc:
+            faults += misfits(source, exc.wrongs)
         except Misfit as exc:
             faults.append(misfit(option, source, str(exc)))
     # A rule over several options says nothing where one of them could not be read.
@@ -190,6 +193,8 @@ def _file_warnings(file: ConfigFile | None, given: Mapping[str, Given]) -> list[
 
 def _has_password(item: tuple[str, Given]) -> bool:
     option, value = OPTIONS[item[0]], item[1].value
+    if isinstance(value, list):
+        return option.secret and redact(value) != value
     if not isinstance(value, str) or value.startswith(_PUBLIC_KNOWLEDGE):
         return False
     return option.show(value) != value

@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
+from jexevents.config.hook_members import MEMBERS
 from jexevents.config.option import Derived, Option
 from jexevents.config.options import OPTIONS
 
@@ -16,6 +17,12 @@ _HEAD = ("| Key | Type | Default | Meaning |", "|---|---|---|---|")
 def markdown_table() -> str:
     """Give all options as Markdown: a heading and a table for each group, a newline at the end."""
     return "\n\n".join(_markdown_group(name, group) for name, group in _groups()) + "\n"
+
+
+def hook_members_table() -> str:
+    """Give the members of a hook as a Markdown table, a newline at the end."""
+    rows = [_row(f"`{member.name}`", member.default, member.help) for member in MEMBERS]
+    return "\n".join(("| Member | Default | Meaning |", "|---|---|---|", *rows)) + "\n"
 
 
 def help_text(width: int = 79) -> str:
@@ -38,7 +45,10 @@ def _markdown_group(name: str, group: Iterable[Option]) -> str:
 def _markdown_row(option: Option) -> str:
     derived = isinstance(option.default, Derived)
     default = option.default.text if derived else f"`{json.dumps(option.default)}`"
-    cells = (f"`{option.name}`", option.type.name, default, _meaning(option))
+    return _row(f"`{option.name}`", option.type.name, default, _meaning(option))
+
+
+def _row(*cells: str) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from jexevents.config.contents import read_secret_file
 from jexevents.config.faults import ConfigFault, Given, unknown
-from jexevents.config.file import read_secret_file
 from jexevents.config.misfit import Misfit
 from jexevents.config.option import PREFIX, Option
 from jexevents.config.options import OPTIONS
@@ -74,14 +74,14 @@ def _take_file(option: Option, variable: str, path: Path, result: Environment) -
         return
     try:
         text, open_to_all = read_secret_file(path)
+        value = option.type.read_text(text)
     except Misfit as exc:
         expected = "the path of a readable file"
         fault = ConfigFault(PLACE, variable, expected, str(exc), "Check path and permissions.")
         result.faults.append(fault)
-        text, open_to_all = option.default, False
+        value, text, open_to_all = option.default, "", False
     if open_to_all:
         result.warnings.append(f"{variable}: all users may read the file; chmod o-r would help")
-    value = option.type.read_text(text) if isinstance(text, str) else text
     result.given[option.name] = Given(value, PLACE, variable, Path.cwd(), text)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jexevents.config.misfit import Wrong
 from jexevents.config.option import Option
 from jexevents.redaction import redact, redact_text, redact_uri
 
@@ -55,6 +56,14 @@ def misfit(option: Option, given: Given, expected: str) -> ConfigFault:
     return ConfigFault(
         given.place, given.key, expected, _describe(value, option), _advise(option, given)
     )
+
+
+def misfits(given: Given, wrongs: Iterable[Wrong]) -> list[ConfigFault]:
+    """Give the faults of what stands within a value."""
+    return [
+        ConfigFault(given.place, given.key + where, expected, got, remedy)
+        for where, expected, got, remedy in wrongs
+    ]
 
 
 def unknown(place: str, key: str, known: Iterable[str]) -> ConfigFault:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from jexevents.config.contents import os_reason, read_bytes
 from jexevents.config.faults import ConfigFault
 from jexevents.config.misfit import Misfit
 
-MAX_BYTES = 1024 * 1024
 _BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
 
@@ -37,37 +35,12 @@ def read_json_file(path: Path) -> ConfigFile:
         content, result.open_to_all = read_bytes(path)
         text = _decode(content)
     except OSError as exc:
-        result.blame("a readable file", _os_reason(exc), "Check the path and the permissions.")
+        result.blame("a readable file", os_reason(exc), "Check the path and the permissions.")
     except Misfit as exc:
         result.blame("a JSON object in UTF-8", str(exc), "See docs/configuration.md.")
     else:
         _parse(text, result)
     return result
-
-
-def read_secret_file(path: Path) -> tuple[str, bool]:
-    """Give the text of a file that holds one secret, and whether everybody may read that file.
-
-    One newline at the end is taken off. Raises Misfit, which says what came.
-    """
-    try:
-        content, open_to_all = read_bytes(path)
-        return content.decode().removesuffix("\n").removesuffix("\r"), open_to_all
-    except OSError as exc:
-        raise Misfit(_os_reason(exc)) from exc
-    except UnicodeDecodeError:
-        # The error quotes the bytes.
-        raise Misfit("a file that is not UTF-8") from None
-
-
-def read_bytes(path: Path) -> tuple[bytes, bool]:
-    """Give at most MAX_BYTES of a file, and whether all may read it. Raises OSError, Misfit."""
-    with path.open("rb") as file:
-        content = file.read(MAX_BYTES + 1)
-        mode = os.fstat(file.fileno()).st_mode
-    if len(content) > MAX_BYTES:
-        raise Misfit(f"a file of more than {MAX_BYTES} bytes")
-    return content, stat.S_ISREG(mode) and bool(mode & stat.S_IROTH)
 
 
 def _decode(content: bytes) -> str:
@@ -111,7 +84,3 @@ def _take(value: Any, result: ConfigFile) -> None:
 
 def _refuse_constant(name: str) -> None:
     raise Misfit(f"{name}, which is no JSON")
-
-
-def _os_reason(exc: OSError) -> str:
-    return (exc.strerror or type(exc).__name__).lower()

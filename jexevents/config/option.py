@@ -12,7 +12,17 @@ from jexevents.redaction import MASK
 
 PREFIX = "JEXEVENTS_"
 
-_WORDS = re.compile(r"AMQP|HTTP|SMRT|JEX|DB|URI|URL|[A-Z][a-z0-9]*")
+_WORDS = re.compile(r"AMQP|HTTP|SMRT|SMTP|JEX|CA|DB|URI|URL|[A-Z][a-z0-9]*")
+
+# These leave out by themselves what is secret.
+_SHOW_THEMSELVES = (
+    types.AMQP_URI,
+    types.CLIENTS,
+    types.DB_URI,
+    types.HTTP_URL,
+    types.HOOKS,
+    types.SMTP_URI,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,5 +66,5 @@ class Option:
     def show(self, value: Any) -> Any:
         """Give a value as JSON for dumps: URIs and objects without secrets, others not at all."""
         shown = self.type.show(value)
-        masks_itself = self.type in (types.AMQP_URI, types.DB_URI, types.HTTP_URL, types.CLIENTS)
-        return MASK if self.secret and value and not masks_itself else shown
+        shows_itself = self.type in _SHOW_THEMSELVES
+        return MASK if self.secret and value and not shows_itself else shown

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import tzlocal
 
-from jexevents.config import clients, uris
+from jexevents.config import clients, hooks, uris
 from jexevents.config.misfit import Misfit
 from jexevents.model import Role
 from jexevents.redaction import redact, redact_uri
@@ -30,6 +30,10 @@ _NODE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 _INT64 = range(-(2**63), 2**63)
 
 
+def _as_it_is(value: Any, _folder: Path) -> Any:
+    return value
+
+
 @dataclass(frozen=True, slots=True)
 class OptionType:
     """What an option takes.
@@ -37,8 +41,8 @@ class OptionType:
     ``name`` is for tables, ``expected`` for messages. ``read`` makes the value of what stands in
     JSON and raises Misfit; ``read_text`` makes what would stand in JSON of an environment
     variable (a text it cannot make anything of it hands on, for ``read`` to refuse). ``show``
-    gives the value as JSON again, without passwords. ``resolve`` makes a path in a value that was
-    read absolute, from the folder that relative ones count from.
+    gives the value as JSON again, without passwords. ``resolve`` takes what ``read`` gave and the
+    folder that paths count from, and raises Misfit, too.
     """
 
     name: str
@@ -46,7 +50,7 @@ class OptionType:
     read: Callable[[Any], Any]
     read_text: Callable[[str], Any] = str
     show: Callable[[Any], Any] = redact
-    resolve: Callable[[Any, Path], Any] = lambda value, _folder: value
+    resolve: Callable[[Any, Path], Any] = _as_it_is
 
 
 def text(*, empty: bool = True, max_bytes: int = 255) -> OptionType:
@@ -255,7 +259,12 @@ DB_URI = OptionType(
     show=redact_uri,
     resolve=uris.resolve_db_uri,
 )
+EVENT_URL = OptionType("URL", "an http:// or https:// URL", uris.read_event_url, show=redact_uri)
 HTTP_URL = OptionType("URL", "an http:// or https:// URL", uris.read_http_url, show=redact_uri)
+SMTP_URI = OptionType(
+    "SMTP URI", 'an smtp:// or smtps:// URI, or ""', uris.read_smtp_uri, show=redact_uri
+)
+MAIL_ADDRESS = OptionType("address", "an address of mail", uris.read_mail_address)
 PUBLIC_URL = OptionType("URL", "an http:// or https:// URL", uris.read_public_url)
 FOLDER = replace(text(max_bytes=4096), name="folder", resolve=uris.resolve_path)
 NEEDED_FOLDER = replace(text(empty=False, max_bytes=4096), name="folder", resolve=uris.resolve_path)
@@ -285,4 +294,12 @@ CLIENTS = OptionType(
 )
 ANONYMOUS_ROLES = list_of(
     "list of roles", "a list out of read and write", _read_anonymous_role, frozenset
+)
+HOOKS = OptionType(
+    "list of objects",
+    "a list of objects, one a hook",
+    hooks.read_hooks,
+    _text_to_json,
+    hooks.show_hooks,
+    hooks.resolve_hooks,
 )

@@ -277,6 +277,11 @@ def steps(events: Iterable[PipelineEvent]) -> Iterator[Step]:
         yield from _apply(state, place, event)
 
 
+def in_order(events: Iterable[PipelineEvent]) -> list[PipelineEvent]:
+    """Sort events into the order of the fold."""
+    return [event for _, event in _placed(events)]
+
+
 def advance(state: PipelineState, events: Sequence[PipelineEvent]) -> bool:
     """Fold more events into ``state`` in place; False if one of them is not next in order.
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from jexevents.documents import last_event
 from jexevents.ingest import Ingest, Insertion
 from jexevents.model import Role
 from jexevents.sidecar.problems import Problem, not_found
-from jexevents.sidecar.records import condor_record, last_event
+from jexevents.sidecar.records import condor_record
 from jexevents.sidecar.requests import Request
 from jexevents.sidecar.responses import Response
 from jexevents.sidecar.routes import Route
@@ -103,7 +104,7 @@ class Jex:
         row = self.reading.state_of(asked)
         if row is None:
             raise _unknown("invocation or job", asked)
-        return last_event(asked, row)
+        return last_event(asked, row["phase"], row["finished_at"])
 
     def _record(self, job_id: str, what: str) -> dict[str, Any]:
         row = self.reading.condor_job(job_id)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
 
@@ -12,16 +11,6 @@ from jexevents.rfc3339 import format_at, plain
 
 Row = Mapping[str, Any]
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-
-# The JEX interface has one word for what the ledger calls a phase.
-STATUS_BY_PHASE = {
-    "QUEUED": "Submitted",
-    "RUNNING": "Running",
-    "COMPLETE": "Completed",
-    "ERROR": "Failed",
-    "CANCELLED": "Failed",
-}
 _REJECT = (
     "id",
     "received_at",
@@ -39,7 +28,6 @@ _REJECT = (
     "sha256",
     "cut",
 )
-_ENDED = ("Completed", "Failed")
 
 
 def condor_record(row: Row) -> dict[str, Any]:
@@ -64,18 +52,6 @@ def condor_record(row: Row) -> dict[str, Any]:
         "Reason": row["reason"],
         "Held": row["held"],
     }
-
-
-def last_event(asked: str, row: Row) -> dict[str, Any]:
-    """Give the state document of a job of any kind (schema last_events).
-
-    ``asked`` is the id that it was asked for by.
-    """
-    status = STATUS_BY_PHASE[row["phase"]]
-    state = {"status": status, "uuid": asked}
-    if status in _ENDED and row["finished_at"] is not None:
-        state["completion_date"] = str(_milliseconds(row["finished_at"]))
-    return {"state": state}
 
 
 def ledger_job(row: Row, details: Row | None = None) -> dict[str, Any]:
@@ -170,7 +146,3 @@ def pipeline_step(told: Any) -> dict[str, Any]:
 def _sent(row: Row, what: str) -> str | None:
     at = row[f"{what}_at"]
     return None if at is None else format_at(at, row[f"{what}_offset"] or "Z")
-
-
-def _milliseconds(at: datetime) -> int:
-    return (at - _EPOCH) // timedelta(milliseconds=1)

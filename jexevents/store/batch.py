@@ -2,8 +2,8 @@
 
 Lock the jobs that are known, make those that are not with the state that their events give, look
 which events of known jobs the ledger has already, store the others, note positions, write the
-folded states. Jobs are locked in the order of their keys, so two writers wait for each other in
-one direction only.
+folded states, and deliveries where a hook wants a new event. Jobs are locked in the order of their
+keys, so two writers wait for each other in one direction only.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from jexevents.model import Event, Fault, Kind, Outcome
 from jexevents.store.books import BOOKS, Book
 from jexevents.store.database import Connection
 from jexevents.store.literals import array
+from jexevents.store.matching import Matching, standing
 from jexevents.store.offers import (
     Applied,
     Entry,
@@ -48,12 +49,21 @@ _SHORT_BYTES = 1 << 16
 class Batch:
     """The events of one transaction, by their jobs.
 
-    Unless it ``looks``, it takes all for new, and fails where one is not.
+    Unless it ``looks``, it takes all for new, and fails where one is not. ``matching`` is there
+    where there are hooks.
     """
 
-    def __init__(self, connection: Connection, events: Sequence[Event], *, looks: bool) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        events: Sequence[Event],
+        *,
+        looks: bool,
+        matching: Matching | None = None,
+    ) -> None:
         self._connection = connection
         self._looks = looks
+        self._matching = matching
         self._asks = any(event.unless_latest for event in events)
         self._claims = any(event.format is not None for event in events)
         self._exact = any(event.exact for event in events)
@@ -77,6 +87,8 @@ class Batch:
         self._fill_in_positions(known)
         self._fold([job for job in known if job.key is not None])
         self._write_books(keyed)
+        if self._matching is not None:
+            self._matching.write(self._connection, jobs)
         return self._outcomes()
 
     def _offer(self, event: Event) -> tuple[Event, Job, Entry]:
@@ -306,10 +318,13 @@ class Batch:
         if event is None:
             entry.fresh, entry.repeats = False, Entry(None)
             return
+        before = None if self._matching is None else standing(job.state)
         entry.event = event
         admitted.append(entry.placed())
         if not job.book.advance(job.state, admitted[-1:]):
             job.state = job.book.fold([*self._stories(job.book, [job])[job.id], *admitted])
+        if self._matching is not None:
+            self._matching.admitted(job, entry, before)
 
     def _store(self, fresh: Sequence[tuple[Job, Entry]]) -> None:
         if not fresh:
@@ -361,11 +376,13 @@ class Batch:
         for job in jobs:
             job.find_telling()
         touched = [job for job in jobs if job.must_refold or job.telling]
-        if not touched:
-            return
         # The state of a job that guards its events has come along as they were let in.
         stale = [job for job in touched if job.state is None]
-        self._read_states(stale)
+        if self._matching is not None:
+            self._read_followed(jobs)
+        if not touched:
+            return
+        self._read_states([job for job in stale if job.state is None])
         behind = [job for job in touched if job.must_refold]
         behind += [
             job
@@ -376,6 +393,12 @@ class Batch:
         QUERIES.jobs.update_jobs.later(
             self._connection, **job_columns((job.id, job.state) for job in touched)
         )
+
+    def _read_followed(self, jobs: Sequence[Job]) -> None:
+        """Read the states of jobs whose new events a hook may want, as they are before those."""
+        followed = [job for job in jobs if not job.book.guards and self._matching.follows(job)]
+        self._read_states(followed)
+        self._matching.remember(followed)
 
     def _read_states(self, jobs: Sequence[Job]) -> None:
         for book, members in _by_book(jobs):

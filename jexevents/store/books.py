@@ -36,6 +36,9 @@ class Book(Protocol):
     def matters(self, event: Event) -> bool:
         """Whether the fold takes an event into account; all others leave the job as it is."""
 
+    def in_order(self, events: Iterable[Event]) -> list[Event]:
+        """Sort the events that matter into the order of the fold, and leave the others out."""
+
     def advance(self, state: Any, events: Sequence[Event]) -> bool:
         """Fold more events into ``state``; False if the job must be folded anew."""
 

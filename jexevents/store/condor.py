@@ -58,6 +58,10 @@ class CondorBook:
         """Whether the fold takes an event into account."""
         return condor.matters(event)
 
+    def in_order(self, events: Iterable[Event]) -> list[Event]:
+        """Sort the events that matter into the order of the fold."""
+        return condor.in_order(events)
+
     def advance(self, state: condor.CondorState, events: Sequence[Event]) -> bool:
         """Fold more events into ``state``; False if the job must be folded anew."""
         return condor.advance(state, events)

@@ -8,12 +8,14 @@ what deadlocks, by Database.run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from jexevents.model import Event, Outcome, Reject
 from jexevents.store.batch import Batch
 from jexevents.store.database import Connection, Database
+from jexevents.store.matching import Matching
 from jexevents.store.offers import Applied
+from jexevents.store.outbox import Interest
 from jexevents.store.proofs import prove
 from jexevents.store.rejects import hold_rejects, insert_rejects, take_rejects
 from jexevents.store.trust import Trust
@@ -23,10 +25,30 @@ def _nothing(_connection: Connection, _applied: Sequence[Applied]) -> None:
     """Do nothing."""
 
 
+Wake = Callable[[Collection[str]], None]
+
+
+def nobody_waits(_hooks: Collection[str]) -> None:
+    """Do nothing: nobody waits for deliveries."""
+
+
 class Ledger:
     """The one way to write events."""
 
-    def __init__(self, database: Database, *, reject_max_bytes: int = 1 << 20) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        reject_max_bytes: int = 1 << 20,
+        interest: Interest | None = None,
+        wake: Wake = nobody_waits,
+    ) -> None:
+        """``interest`` is that of the hooks, None where there are none.
+
+        ``wake`` is called when deliveries are written, after their commit, with the hooks' names.
+        """
+        self._interest = interest
+        self._wake = wake
         self._database = database
         self._reject_max_bytes = reject_max_bytes
         self._trust = Trust()
@@ -48,15 +70,16 @@ class Ledger:
         refuses what one of them holds, RejectsGone where one of ``retried`` has left the list
         already; nothing was stored then.
         """
-        tries = 0
+        tries, matching = 0, None
 
         def work(connection: Connection) -> list[Applied]:
-            nonlocal tries
+            nonlocal tries, matching
             tries += 1
+            matching = None if self._interest is None else Matching(self._interest)
             hold_rejects(connection, retried)
             insert_rejects(connection, rejects, self._reject_max_bytes)
             looks = tries > 1 or self._trust.looks
-            applied = _apply(connection, events, looks) if events else []
+            applied = _apply(connection, events, looks, matching) if events else []
             take_rejects(
                 connection,
                 [
@@ -69,6 +92,8 @@ class Ledger:
             return applied
 
         applied = self._database.run(work)
+        if matching is not None and matching.names:
+            self._wake(matching.names)
         if tries > 1:
             self._trust.broken()
         else:
@@ -76,12 +101,14 @@ class Ledger:
         return applied
 
 
-def _apply(connection: Connection, events: Sequence[Event], looks: bool) -> list[Applied]:
+def _apply(
+    connection: Connection, events: Sequence[Event], looks: bool, matching: Matching | None
+) -> list[Applied]:
     proven = prove(connection, events)
     if proven is events:
-        return Batch(connection, events, looks=looks).apply()
+        return Batch(connection, events, looks=looks, matching=matching).apply()
     admitted = [one for one in proven if isinstance(one, Event)]
-    applied = iter(Batch(connection, admitted, looks=looks).apply())
+    applied = iter(Batch(connection, admitted, looks=looks, matching=matching).apply())
     return [
         next(applied) if isinstance(one, Event) else Applied(Outcome.FORBIDDEN, None, refusal=one)
         for one in proven

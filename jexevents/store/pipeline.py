@@ -39,6 +39,10 @@ class PipelineBook:
         """Whether the fold takes an event into account: all of them."""
         return True
 
+    def in_order(self, events: Iterable[Event]) -> list[Event]:
+        """Sort events into the order of the fold."""
+        return pipeline.in_order(events)
+
     def advance(self, state: pipeline.PipelineState, events: Sequence[Event]) -> bool:
         """Fold more events into ``state``; False if the job must be folded anew."""
         return pipeline.advance(state, events)

@@ -39,6 +39,7 @@ _FIRST = "00000000-0000-0000-0000-000000000000"
 _THINGS: Mapping[str, tuple[str, Any]] = {
     "events of no job": ("loose_events", b""),
     "rejects": ("rejects", 0),
+    "deliveries": ("deliveries", 0),
     "audit entries": ("audit", 0),
 }
 _JOBS_AT_ONCE = 200  # some thousand events: a writer that wants one of the jobs waits shortly

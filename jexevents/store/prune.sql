@@ -67,3 +67,20 @@ where id = any(array(
     for update skip locked
 ))
 returning id;
+
+-- name: count_deliveries$
+-- What hooks were sent, or were not and will not be.
+select count(*) from hook_deliveries where finished_at < :before;
+
+-- name: drop_deliveries
+-- Remove what hooks were sent, or were not and will not be.
+delete from hook_deliveries
+where id = any(array(
+    select id
+    from hook_deliveries
+    where id > :after and finished_at < :before
+    order by id
+    limit :limit
+    for update skip locked
+))
+returning id;

@@ -39,6 +39,7 @@ _HOT = {
         "add_invocations",
         "job_of_invocation",
     ),
+    "hooks": ("insert_deliveries", "lock_hooks", "finish_deliveries", "unpark", "next_due"),
 }
 
 

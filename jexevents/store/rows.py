@@ -91,7 +91,8 @@ def _tail(tail: Tail | None) -> tuple[Any, ...]:
     )
 
 
-def _to_json(data: Mapping[str, Any]) -> str:
+def to_json(data: Mapping[str, Any]) -> str:
+    """Give a JSON object as text."""
     try:
         return orjson.dumps(data).decode()
     except TypeError:  # an integer of more than 64 bits, which jsonb takes
@@ -113,7 +114,7 @@ def insert_event(connection: Connection, job_id: str | None, event: Event) -> in
         occurred_offset=event.occurred_offset,
         occurred_alt=event.occurred_alt,
         received_at=event.received_at,
-        data=_to_json(event.data),
+        data=to_json(event.data),
         raw=event.raw,
     )
 
@@ -137,7 +138,7 @@ def _event_row(seq: int, job_id: str | None, event: Event) -> str:
             NULL if offset is None else field(offset),
             NULL if alternative is None else alternative.isoformat(),
             event.received_at.isoformat(),
-            _to_json(event.data).replace("\\", "\\\\"),  # JSON has no bare control characters
+            to_json(event.data).replace("\\", "\\\\"),  # JSON has no bare control characters
             bytes_field(event.raw),
         )
     )

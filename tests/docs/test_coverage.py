@@ -17,6 +17,7 @@ from jexevents.lifecycle import condor, pipeline, smrtlink
 from jexevents.model import INSERTED, Phase, Reason, Role
 from jexevents.sidecar import diagram, health, metrics, schemas
 from jexevents.sidecar.cloudevents import CloudEventSurface
+from jexevents.sidecar.hooks import HookSurface
 from jexevents.sidecar.jex import Jex
 from jexevents.sidecar.ledger import LedgerSurface
 from jexevents.sidecar.nonces import NonceSurface
@@ -46,6 +47,7 @@ ROUTES = [
     *SmrtLinkSurface(NOTHING, "", NOTHING).routes(),
     *UploadSurface(NOTHING, NOTHING, 1, NOTHING).routes(),
     *NonceSurface(NOTHING, NOTHING).routes(),
+    *HookSurface(NOTHING, NOTHING, NOTHING).routes(),
     *schemas.routes(NOTHING),
     *metrics.routes(NOTHING),
 ]

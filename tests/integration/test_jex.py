@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from jexevents.sidecar.records import STATUS_BY_PHASE
+from jexevents.documents import STATUS_BY_PHASE
 from tests.integration.web import JOB, call
 from tests.ledger import (
     TestLedger,

@@ -18,6 +18,7 @@ from jexevents.model import SEALED, Event, Kind, Outcome
 from jexevents.sources.condor.message import job_key
 from jexevents.store import prune
 from jexevents.store.ledger import Ledger
+from jexevents.store.outbox import DEAD, DELIVERED, PENDING, Result
 from jexevents.store.prune import JOBS, Prune, Step
 from jexevents.store.rows import StoredEvent
 from tests.integration.test_verify import HEADER, INVOCATION, differences, tamper
@@ -33,6 +34,7 @@ from tests.ledger import (
     submitted,
     terminated,
 )
+from tests.outbox import put, rows
 from tests.unit.test_condor_lifecycle import ended, stories
 
 LATER = NOON + timedelta(days=1)
@@ -123,7 +125,8 @@ def test_jobs_that_ended_before_are_sealed_and_no_others(ledger: TestLedger) -> 
     ledger.send(HEADER.replace("ctime", "other").encode(), b"none either", at=LATER)
     before = whole(ledger, "222")
     assert Prune(ledger.database, LATER, wiring.recognise).counts() == {
-        JOBS: 1, "events of no job": 1, "rejects": 1, "audit entries": 0,
+        JOBS: 1, "events of no job": 1, "rejects": 1, "deliveries": 0,
+        "audit entries": 0,
     }  # fmt: skip
     assert pruned(ledger) == {JOBS: 1, "events of no job": 1, "rejects": 1}
     assert whole(ledger, "222") == before
@@ -146,6 +149,23 @@ def test_old_audit_entries_go_and_its_own_stay(ledger: TestLedger) -> None:
     with ledger.database.transaction() as connection, connection.cursor() as cursor:
         cursor.execute("select action, detail ->> 'audit entries' from audit")
         assert cursor.fetchall() == [("prune", "3")]
+
+
+def test_old_deliveries_go_and_what_waits_stays(ledger: TestLedger) -> None:
+    ledger.send(*story("222.000.000"))
+    put(ledger, "a", [1] * 1200 + [2, 3])
+    while taken := ledger.outbox.claim("a", "me", 1000, 60):
+        states = (DELIVERED, DEAD, PENDING)
+        ledger.outbox.finish([Result(one, states[one.id % 3], 600) for one in taken[:600]])
+    waiting = [number for number, row in rows(ledger).items() if row["state"] == PENDING]
+    assert waiting
+    now = datetime.now(timezone.utc)
+    assert "deliveries" not in pruned(ledger, now - timedelta(minutes=1))
+    assert pruned(ledger, now + timedelta(minutes=1))["deliveries"] == 1202 - len(waiting)
+    assert list(rows(ledger)) == waiting
+    # The event of one that waits may go before it.
+    assert {row["seq"] for row in rows(ledger).values()} == {0}
+    assert differences(ledger) == []
 
 
 def test_it_is_seen_over_http(ledger: TestLedger) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from jexevents.errors import ConfigError
 from jexevents.validation import Schemas, UnknownSchema, explain
-from tests.unit.schema_examples import PIPELINE_EXAMPLES, SMRTLINK_EXAMPLES
+from tests.unit.schema_examples import HOOK_EXAMPLES, PIPELINE_EXAMPLES, SMRTLINK_EXAMPLES
 
 SCHEMAS = Schemas()
 
@@ -89,6 +89,7 @@ GOOD = {
     "readiness": {
         "status": "unready", "checks": {"database": {"ok": False, "detail": "x", "seconds": 1.5}}
     },
+    **HOOK_EXAMPLES,
     **PIPELINE_EXAMPLES,
     **SMRTLINK_EXAMPLES,
 }  # fmt: skip

@@ -1,0 +1,1 @@
+"""Outgoing webhooks: which events a hook takes, and how they are sent."""

@@ -1,0 +1,199 @@
+"""What is sent: the bodies of the formats, and the text of a mail; pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from jexevents import rfc3339
+from jexevents.documents import last_event
+from jexevents.errors import JexError
+from jexevents.faults import fit
+from jexevents.hooks import hook as forms
+from jexevents.rfc3339 import format_utc
+from jexevents.store.outbox import DeliveredEvent, Delivery
+
+JSON = "application/json"
+CLOUDEVENTS_JSON = "application/cloudevents+json"
+
+_URN = "urn:jexevents"
+_SMRTLINK = "smrtlink"
+_SUBJECT_CHARACTERS = 200
+_MAIL_DATA_CHARACTERS = 20_000
+
+
+class NothingToSay(JexError):
+    """The format has nothing to say of this event."""
+
+
+class Gone(JexError):
+    """The event was pruned, so that its body cannot be made any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A body and its media type."""
+
+    content: bytes
+    content_type: str
+
+
+def make(format_name: str, delivery: Delivery, public_url: str = "") -> Body:
+    """Give the body of a delivery in one of FORMATS, the same whenever it is made.
+
+    ``public_url`` is the URL that we are reached by, "" where it is not known. Raises
+    NothingToSay, Gone.
+    """
+    content_type, of = FORMATS[format_name]
+    return Body(_json(of(delivery, public_url)), content_type)
+
+
+def cloudevent(delivery: Delivery, public_url: str) -> Mapping[str, Any]:
+    """Give the event as a CloudEvent 1.0 in JSON, with the job as it stood after it.
+
+    One that came in as a CloudEvent goes out as that, for its source and id say which it is.
+    """
+    event = _event(delivery)
+    if event.kind is None and "specversion" in event.data:
+        return event.data
+    told = {
+        "specversion": "1.0",
+        "id": event.checksum.hex(),
+        "source": _source(event, public_url),
+        "type": f"jexevents.{_word(event)}.{event.name}",
+        "time": format_utc(event.occurred_at),
+        "datacontenttype": JSON,
+        "data": {"event": _told(event), "job": delivery.job},
+    }
+    return told | ({"subject": delivery.job["key"]} if delivery.job else {})
+
+
+def jex(delivery: Delivery, _public_url: str = "") -> Mapping[str, Any]:
+    """Give the state document of the job, as ``GET /last-events`` does."""
+    job = _job(delivery)
+    return last_event(_invocation(job) or job["id"], job["phase"], _instant(job["finished_at"]))
+
+
+def smrtlink(delivery: Delivery, _public_url: str = "") -> Mapping[str, Any]:
+    """Give the system event of SMRT Link as it came."""
+    event = _event(delivery)
+    if event.kind != _SMRTLINK:
+        raise NothingToSay(f"This is no event of SMRT Link but one of {_word(event)}.")
+    return event.data
+
+
+def overseer(delivery: Delivery, public_url: str) -> Mapping[str, Any]:
+    """Give the status of an execution as Overseer's hooks do."""
+    job = _job(delivery)
+    submitted = _instant(job["submitted_at"])
+    return {
+        "job": job["key"],
+        "execution": None if submitted is None else submitted.timestamp(),
+        "status": job["state"].lower(),
+        "metadata": f"{public_url}/ledger/jobs/{job['id']}",
+    }
+
+
+FORMATS: Mapping[str, tuple[str, Callable[[Delivery, str], Mapping[str, Any]]]] = {
+    forms.CLOUDEVENTS: (CLOUDEVENTS_JSON, cloudevent),
+    forms.JEX: (JSON, jex),
+    forms.SMRTLINK: (JSON, smrtlink),
+    forms.OVERSEER: (JSON, overseer),
+}
+
+
+def stop_path(delivery: Delivery) -> str:
+    """Give the path below JEXURL at which a job is stopped. Raises NothingToSay."""
+    invocation = _invocation(_job(delivery))
+    if not invocation:
+        raise NothingToSay("The job has no invocation id.")
+    return f"/stop/{quote(invocation, safe='')}"
+
+
+def mail_subject(delivery: Delivery) -> str:
+    """Give the subject of a mail, in one line."""
+    job, event = delivery.job, delivery.event
+    if job is not None:
+        told = f"{job['kind']} job {job['key'].rpartition('#')[2]}: {job['state']}"
+    elif event is not None:
+        told = f"{event.name} from {event.source}" if event.source else event.name
+    else:
+        raise Gone()
+    return f"[jexevents] {fit(told, _SUBJECT_CHARACTERS)}"
+
+
+def mail_text(delivery: Delivery, public_url: str = "") -> str:
+    """Give the text of a mail: the job as it stood after the event, and the event."""
+    parts = [part for part in (_job_text(delivery, public_url), _event_text(delivery)) if part]
+    return "\n\n".join(parts) + "\n"
+
+
+def _job_text(delivery: Delivery, public_url: str) -> str:
+    job = delivery.job
+    if job is None:
+        return ""
+    lines = [f"{name}: {_line(value)}" for name, value in job.items() if value is not None]
+    if public_url:
+        lines.append(f"more: {public_url}/ledger/jobs/{job['id']}")
+    return "\n".join(["The job", *lines])
+
+
+def _event_text(delivery: Delivery) -> str:
+    event = delivery.event
+    if event is None:
+        return "The event was pruned."
+    lines = [f"{name}: {_line(value)}" for name, value in _told(event).items() if name != "data"]
+    data = json.dumps(event.data, indent=2, ensure_ascii=False)[:_MAIL_DATA_CHARACTERS]
+    return "\n".join(["The event", *lines, data])
+
+
+def _line(value: Any) -> str:
+    return fit(value if isinstance(value, str) else json.dumps(value), 500)
+
+
+def _told(event: DeliveredEvent) -> dict[str, Any]:
+    return {
+        "seq": event.seq,
+        "name": event.name,
+        "source": event.source,
+        "occurred_at": format_utc(event.occurred_at),
+        "received_at": format_utc(event.received_at),
+        "data": event.data,
+    }
+
+
+def _source(event: DeliveredEvent, public_url: str) -> str:
+    parts = [_word(event), quote(event.source, safe="")] if event.source else [_word(event)]
+    return "/".join([public_url, *parts]) if public_url else ":".join([_URN, *parts])
+
+
+def _word(event: DeliveredEvent) -> str:
+    return event.kind or forms.NO_KIND
+
+
+def _event(delivery: Delivery) -> DeliveredEvent:
+    if delivery.event is None:
+        raise Gone()
+    return delivery.event
+
+
+def _job(delivery: Delivery) -> Mapping[str, Any]:
+    if delivery.job is None:
+        raise NothingToSay("The event is of no job, and the format tells of jobs.")
+    return delivery.job
+
+
+def _invocation(job: Mapping[str, Any]) -> str | None:
+    return job.get("invocation_id")
+
+
+def _instant(text: str | None) -> datetime | None:
+    return None if text is None else rfc3339.parse(text).at
+
+
+def _json(document: Any) -> bytes:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,0 +1,99 @@
+"""Makes of a delivery the request or the mail of its hook, and sends it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from ssl import SSLContext
+
+from jexevents.hooks import bodies, mail, signing
+from jexevents.hooks.hook import STOP, Hook
+from jexevents.hooks.network import Network
+from jexevents.hooks.transport import Answer, Outgoing, Transport
+from jexevents.store.outbox import Delivery
+
+MAILTO = "mailto:"
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """What is the same for all hooks: by which ways, and to whom not.
+
+    ``mail_server`` is None where no mails are sent, ``public_url`` "" where it is not known.
+    """
+
+    tls: SSLContext
+    public_url: str = ""
+    forbidden: Sequence[Network] = ()
+    mail_server: mail.Server | None = None
+
+
+class Carrier:
+    """Sends the deliveries of one hook, in one thread."""
+
+    def __init__(self, hook: Hook, ways: Ways) -> None:
+        self.hook = hook
+        self._ways = ways
+        self._transport = Transport(ways.forbidden, ways.tls)
+
+    def close(self) -> None:
+        """Close the connections that were kept."""
+        self._transport.close()
+
+    def send(self, delivery: Delivery, at: datetime) -> Answer:
+        """Try a delivery at ``at`` (now); its status is None where no answer came.
+
+        Raises NothingToSay, Gone.
+        """
+        if is_mail(self.hook):
+            return self._send_mail(delivery, at)
+        return self._transport.send(self.request(delivery, at), self.hook.timeout_seconds)
+
+    def request(self, delivery: Delivery, at: datetime) -> Outgoing:
+        """Give the request of a try at ``at``. Raises NothingToSay, Gone."""
+        hook = self.hook
+        if hook.format == STOP:
+            method, url, body = "DELETE", hook.url + bodies.stop_path(delivery), None
+            own = {}
+        else:
+            made = bodies.make(hook.format, delivery, self._ways.public_url)
+            method, url, body = "POST", hook.url, made.content
+            own = {"Content-Type": made.content_type}
+        signed = signing.webhook_headers(delivery.message_id, at, body or b"", hook.secrets)
+        if hook.hmac is not None:
+            uid, secret = hook.hmac
+            signed |= signing.smrtlink_headers(uid, secret, method, url, at)
+        return Outgoing(method, url, _merged(own, hook.headers, signed), body)
+
+    def mail(self, delivery: Delivery) -> mail.Mail:
+        """Give the mail of a delivery. Raises Gone."""
+        return mail.Mail(
+            delivery.message_id.replace("-", ""),
+            receivers(self.hook.url),
+            bodies.mail_subject(delivery),
+            bodies.mail_text(delivery, self._ways.public_url),
+        )
+
+    def _send_mail(self, delivery: Delivery, at: datetime) -> Answer:
+        server = self._ways.mail_server
+        if server is None:
+            return Answer(None, 0.0, "No mail server is configured (SMTPURI).")
+        made = self.mail(delivery)
+        return mail.send(made, server, self._ways.tls, at, self.hook.timeout_seconds)
+
+
+def is_mail(hook: Hook) -> bool:
+    """Whether a hook sends mails."""
+    return hook.url.startswith(MAILTO)
+
+
+def receivers(url: str) -> tuple[str, ...]:
+    """Give the addresses of a ``mailto:`` URL."""
+    return tuple(url.removeprefix(MAILTO).split(","))
+
+
+def _merged(*parts: Mapping[str, str]) -> dict[str, str]:
+    """Give the fields of all parts, of the same field in any case the last one."""
+    fields = {name.lower(): (name, value) for part in parts for name, value in part.items()}
+    return dict(fields.values())

@@ -1,0 +1,168 @@
+"""Sends what the outbox holds, for all hooks: the senders, and who calls them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+from jexevents.backoff import Backoff
+from jexevents.errors import JexError, Unavailable
+from jexevents.hooks.carrier import Ways
+from jexevents.hooks.desk import Desk
+from jexevents.hooks.hook import Hook
+from jexevents.hooks.sender import Post, Sender
+from jexevents.hooks.verdicts import FIRST_SECONDS, MAX_SECONDS, Patience
+from jexevents.logs import get_logger
+from jexevents.observers import NOBODY, HookObserver
+from jexevents.service import Service
+from jexevents.store.outbox import Outbox
+
+log = get_logger("hooks")
+
+THREADS = 4
+POLL_SECONDS = 1.0
+_COUNT_SECONDS = 10.0
+_STOP_SECONDS = 4.0
+_RETRY_MAX_SECONDS = 30.0
+
+
+class SenderDied(JexError):
+    """A thread that sends for a hook died."""
+
+
+class HookSenders(Service):
+    """Threads that send for each enabled hook, so that none waits for another's receiver.
+
+    ``threads`` are those of one hook, ``by`` names this process in claims, ``retry_max_seconds``
+    is the longest wait between two tries of a delivery. ``wake`` says that there is something
+    new; what other processes wrote is looked for every ``poll_seconds``. ``require_store`` raises
+    StoreUnavailable while this process may not work.
+
+    ``pending`` says how many deliveries of each hook wait, as counted not long ago.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        hooks: Iterable[Hook],
+        ways: Ways,
+        *,
+        threads: int = THREADS,
+        by: str = "jexevents",
+        retry_max_seconds: float = MAX_SECONDS,
+        observer: HookObserver = NOBODY,
+        poll_seconds: float = POLL_SECONDS,
+        require_store: Callable[[], None] = lambda: None,
+    ) -> None:
+        super().__init__("hooks")
+        self.pending: Mapping[str, int] = {}
+        self._outbox = outbox
+        self._hooks = [hook for hook in hooks if not hook.disabled]
+        self._poll_seconds = poll_seconds
+        self._require_store = require_store
+        self._counted_at = float("-inf")
+        self._woken = threading.Event()
+        self._desks = {hook.name: Desk(threads) for hook in self._hooks}
+        self._senders = [
+            Sender(self._post(hook, ways, by, retry_max_seconds, observer), number)
+            for hook in self._hooks
+            for number in range(1, threads + 1)
+        ]
+        for sender in self._senders:
+            sender.on_death = self._lost
+
+    def _post(
+        self, hook: Hook, ways: Ways, by: str, retry_max_seconds: float, observer: HookObserver
+    ) -> Post:
+        first = min(FIRST_SECONDS, retry_max_seconds)
+        patience = Patience(hook.try_seconds, retry_max_seconds, first)
+        desk = self._desks[hook.name]
+        return Post(
+            hook,
+            self._outbox,
+            ways,
+            desk,
+            patience,
+            observer,
+            by,
+            self._woken.set,
+            self._require_store,
+        )
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the hooks that are sent for."""
+        return list(self._desks)
+
+    def wake(self, hooks: Iterable[str] | None = None) -> None:
+        """Say that there is something new to send for hooks of these names, or for any.
+
+        Never blocks, from any thread.
+        """
+        for name in self._desks if hooks is None else hooks:
+            desk = self._desks.get(name)
+            if desk is not None:
+                desk.call()
+
+    def run(self) -> None:
+        """Send until stopped. Raises SenderDied."""
+        for sender in self._senders:
+            sender.start()
+        waits = Backoff(_RETRY_MAX_SECONDS, base_seconds=self._poll_seconds)
+        try:
+            while not self.stopping.is_set():
+                try:
+                    pause = self._look()
+                    waits.reset()
+                except Unavailable as error:
+                    log.debug("hooks_not_looked_at", reason=str(error))
+                    pause = waits.next()
+                self._woken.wait(pause)
+                self._woken.clear()
+                self._require_senders()
+        finally:
+            self._end_senders()
+
+    def interrupt(self) -> None:
+        """Wake it."""
+        self._woken.set()
+
+    def _lost(self, _sender: Service) -> None:
+        self._woken.set()
+
+    def _require_senders(self) -> None:
+        for sender in self._senders:
+            if sender.failed:
+                raise SenderDied(f"The service {sender.name} died.") from sender.exception
+
+    def _end_senders(self) -> None:
+        for sender in self._senders:
+            sender.stop()
+        end = time.monotonic() + _STOP_SECONDS
+        for sender in self._senders:
+            if not sender.join(max(0.0, end - time.monotonic())):
+                # What it tries just now is sent again by whoever claims it next.
+                log.warning("hook_sender_hangs", service=sender.name)
+
+    def _look(self) -> float:
+        """Call who has something to do; give how long to wait before the next look."""
+        pause = self._poll_seconds
+        self._require_store()
+        for hook in self._hooks:
+            due = self._outbox.next_due(hook.name)
+            if due is None:
+                self._bury(hook.name)
+            elif due > 0:
+                pause = min(pause, due)
+            else:
+                self._desks[hook.name].call()
+        if time.monotonic() - self._counted_at >= _COUNT_SECONDS:
+            self.pending = self._outbox.pending()
+            self._counted_at = time.monotonic()
+        return pause
+
+    def _bury(self, hook: str) -> None:
+        """Give up what came in for a hook after it was disabled."""
+        if self._outbox.is_disabled(hook):
+            self._outbox.dead_all(hook, "The hook is disabled, since its receiver answered 410.")

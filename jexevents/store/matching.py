@@ -1,0 +1,158 @@
+"""Finds which hooks want the new events of a batch, and writes the deliveries beside the events.
+
+It looks on and changes nothing of the jobs: what a job was like after each of its events is found
+by folding them one by one onto a copy of the state before. Where they do not come in the order of
+the fold, that would be to fold all again for each of them; then all of them show the state after
+the batch, and the last of them counts as the one that led there.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import uuid_utils
+
+from jexevents.model import Event
+from jexevents.rfc3339 import plain
+from jexevents.store.database import Connection
+from jexevents.store.literals import columns
+from jexevents.store.offers import Entry, Job
+from jexevents.store.outbox import Interest, Standing
+from jexevents.store.queries import QUERIES
+from jexevents.store.rows import JOB_FACTS, to_json
+
+_COLUMNS = ("hooks", "message_ids", "seqs", "kinds", "job_ids", "jobs")
+# What a delivery shows of a job beside its names and its standing.
+_FACTS = tuple(name for name in JOB_FACTS if name not in ("state", "closed"))
+_FACTS_OF_SOME = ("held", "invocation_id")
+
+
+class Matching:
+    """What one batch has for the hooks; ``names`` are those that get something."""
+
+    def __init__(self, interest: Interest) -> None:
+        self._interest = interest
+        self._before: dict[int, Any] = {}
+        self._found: list[tuple[Job, Entry, Sequence[str], str | None]] = []
+        self.names: set[str] = set()
+
+    def follows(self, job: Job) -> bool:
+        """Whether any hook may want one of a job's new events."""
+        concerns, matters = self._interest.concerns, job.book.matters
+        return any(
+            entry.fresh and concerns(entry.event, job.is_new or matters(entry.event))
+            for entry in job.entries.values()
+        )
+
+    def remember(self, jobs: Iterable[Job]) -> None:
+        """Keep the states of known jobs as they are before the batch."""
+        self._before.update((id(job), copy.copy(job.state)) for job in jobs)
+
+    def admitted(self, job: Job, entry: Entry, before: Standing) -> None:
+        """Look at an event that a job which guards its events has just let in."""
+        if self._interest.concerns(entry.event, True):
+            self._ask(job, entry, before, job.state)
+
+    def write(self, connection: Connection, jobs: Iterable[Job]) -> None:
+        """Write the deliveries of all new events of these jobs, which are stored."""
+        for job in jobs:
+            if job.key is None:
+                self._ask_of_none(job)
+            elif id(job) in self._before:
+                before = self._before[id(job)]
+                self._follow(job, before, standing(before))
+            elif job.is_new and self.follows(job):
+                self._follow(job, job.book.fold(()), None)
+        rows = [
+            (name, str(uuid_utils.uuid7()), entry.seq, _kind(entry.event), job.id, shown)
+            for job, entry, names, shown in self._found
+            for name in names
+        ]
+        if rows:
+            QUERIES.hooks.insert_deliveries.later(connection, **columns(_COLUMNS, rows))
+        self.names = {row[0] for row in rows}
+
+    def _ask_of_none(self, job: Job) -> None:
+        for entry in job.fresh():
+            if self._interest.concerns(entry.event, False):
+                self._ask(job, entry, None, None)
+
+    def _ask(self, job: Job, entry: Entry, before: Standing | None, after: Any) -> None:
+        names = self._interest.wanted(entry.event, before, after)
+        if names:
+            self._found.append((job, entry, names, None if after is None else _shown(job, after)))
+
+    def _follow(self, job: Job, state: Any, before: Standing | None) -> None:
+        """Fold the new events of a job onto ``state``, and ask about each."""
+        entries = _in_order(job)
+        found, stood = len(self._found), before
+        for entry in entries:
+            matters = job.book.matters(entry.event)
+            if matters and not job.book.advance(state, [entry.placed()]):
+                del self._found[found:]
+                self._look_back(job, entries, before)
+                return
+            if self._interest.concerns(entry.event, matters or stood is None):
+                self._ask(job, entry, stood, state)
+            stood = standing(state)
+
+    def _look_back(self, job: Job, entries: Sequence[Entry], before: Standing | None) -> None:
+        """Ask about events that did not come in order, by the state after all of them.
+
+        Who wants only what changes a job, gets the last one that it would want.
+        """
+        after = standing(job.state)
+        changed: set[str] = set()
+        names: dict[int, list[str]] = {}
+        for entry in sorted(entries, key=lambda entry: _lateness(job, entry), reverse=True):
+            always = asked = self._interest.wanted(entry.event, after, job.state)
+            if before is None or job.book.matters(entry.event):
+                asked = self._interest.wanted(entry.event, before, job.state)
+            names[id(entry)] = [name for name in asked if name in always or name not in changed]
+            changed.update(asked)
+        shown = _shown(job, job.state)
+        self._found += [(job, one, names[id(one)], shown) for one in entries if names[id(one)]]
+
+
+def standing(state: Any) -> Standing:
+    """Give how a job with this state stands."""
+    return Standing(state.state, state.phase.value)
+
+
+def _lateness(job: Job, entry: Entry) -> tuple[Any, ...]:
+    return job.book.matters(entry.event), entry.event.occurred_at
+
+
+def _in_order(job: Job) -> list[Entry]:
+    """Give a job's new events in the order of the fold; what it leaves out stays in its place."""
+    entries = job.fresh()
+    if len(entries) < 2:
+        return entries
+    by_checksum = {entry.event.checksum: entry for entry in entries}
+    told = job.book.in_order([entry.placed() for entry in entries])
+    telling = iter([by_checksum[event.checksum] for event in told])
+    return [next(telling) if job.book.matters(one.event) else one for one in entries]
+
+
+def _kind(event: Event) -> str | None:
+    return None if event.kind is None else event.kind.value
+
+
+def _shown(job: Job, state: Any) -> str:
+    """Give what a delivery shows of a job in a state, as JSON."""
+    key = job.key
+    shown = {
+        "id": job.id,
+        "kind": key.kind.value,
+        "key": key.key,
+        "source": key.source,
+        **standing(state)._asdict(),
+    }
+    for name in _FACTS:
+        shown[name] = plain(getattr(state, name))
+    for name in _FACTS_OF_SOME:
+        if hasattr(state, name):
+            shown[name] = getattr(state, name)
+    return to_json(shown)
