@@ -157,6 +157,14 @@ def test_upload_answers_with_its_event(node: Node) -> None:
     assert node.get(f"/{event['uuid']}").json()["size"] == len(data)
 
 
+def test_webhooks_hear_of_it(nodes: Any) -> None:
+    hook = {"Name": "files", "URL": "http://127.0.0.1:1/", "Events": ["sl_ts_bundle_*"]}
+    node = nodes(Hooks=[hook])
+    assert node.post(bundle()).status_code == 201
+    refused(node.post(bundle(b"")), 422)
+    assert node.count("hook_deliveries") == 1
+
+
 def test_modes_of_files_and_folders(node: Node) -> None:
     os.umask(0o022)
     node.post(bundle())
