@@ -190,7 +190,7 @@ class Ingest:
         rejects = [
             _reject(
                 # The event's own text has no secrets any more.
-                arrival._replace(body=event.raw, credential=one.credential),
+                arrival._replace(body=event.raw, credential=one.credential or arrival.credential),
                 one.refusal,
             )
             for (arrival, event), one in applied

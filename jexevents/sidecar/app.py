@@ -25,6 +25,7 @@ from jexevents.sidecar.problems import Problem
 from jexevents.sidecar.requests import (
     Headers,
     Request,
+    asked_path,
     content_length,
     masked_path,
     masked_query,
@@ -178,7 +179,7 @@ class App:
             environ.get("REMOTE_ADDR", ""),
             headers,
             nonce,
-            environ.get("REQUEST_URI", "").partition("?")[0],
+            asked_path(environ),
         )
         caller = self._gate.admit(
             route.role,

@@ -41,6 +41,7 @@ _NO_NONCE = (
     "The nonce is not known, or it is used up, revoked or expired. "
     "Nonces are made by `jexevents nonce`."
 )
+_SIGNATURE = smrthmac.HEADER.lower()
 _NO_SIGNATURE = (
     "The Authentication is no signature by a client that is known (SMRTLinkClients): "
     "hmac UID:HASH, over METHOD+PATH+TIME, with a clock that is right within 100 s."
@@ -135,10 +136,8 @@ class Gate:
         try:
             if nonces:
                 caller = self._admit_known(role, attempt)
-            elif systems and smrthmac.HEADER in attempt.headers:
-                caller = self._admit_signed(role, attempt)
             else:
-                caller = self._admit(role, attempt, any_host)
+                caller = self._admit(role, attempt, any_host, systems)
             if caller.system is not None and not systems:
                 raise forbidden("This credential is good for events and files of SMRT Link alone.")
             return caller
@@ -172,29 +171,19 @@ class Gate:
         name = f"nonce {use.nonce_id}"
         return Caller(name, frozenset({role}), client.address, use.nonce_id, use.job)
 
-    def _admit_signed(self, role: Role, attempt: Attempt) -> Caller:
-        self._refuse_foreign_origin(attempt)
-        client = client_of(attempt.peer, attempt.headers, self.trusted_proxies)
-        if "authorization" in attempt.headers:
-            return self._by_token(role, attempt.headers["authorization"], client)
+    def _by_signature(self, role: Role, attempt: Attempt, client: Client) -> Caller:
         signer = self._signer(attempt)
         if signer is None:
             raise unauthorized(_NO_SIGNATURE)
-        caller = Caller(
-            f"hmac {signer.uid}",
-            OPENABLE,
-            client.address,
-            f"hmac {signer.uid}",
-            None,
-            signer.system,
-        )
+        name = f"hmac {signer.uid}"
+        caller = Caller(name, OPENABLE, client.address, name, system=signer.system)
         if not caller.has(role):
             raise forbidden(f"This needs a token with the role {role.value}.")
         return caller
 
     def _signer(self, attempt: Attempt) -> Signer | None:
         """Give who signed, None if nobody that is known did."""
-        told = smrthmac.split(attempt.headers[smrthmac.HEADER])
+        told = smrthmac.split(attempt.headers[_SIGNATURE])
         if told is None:
             return None
         uid, signature = told
@@ -205,12 +194,14 @@ class Gate:
         good = smrthmac.is_signature(signature, secret, attempt.method, attempt.path, now)
         return known if good else None
 
-    def _admit(self, role: Role | None, attempt: Attempt, any_host: bool) -> Caller:
+    def _admit(self, role: Role | None, attempt: Attempt, any_host: bool, systems: bool) -> Caller:
         self._refuse_foreign_origin(attempt)
         client = client_of(attempt.peer, attempt.headers, self.trusted_proxies)
         authorization = attempt.headers.get("authorization") if role is not None else None
         if authorization is not None:
             return self._by_token(role, authorization, client)
+        if systems and _SIGNATURE in attempt.headers:
+            return self._by_signature(role, attempt, client)
         if not any_host:
             self._refuse_unknown_host(role, attempt)
         return self._anonymous(role, client)

@@ -154,6 +154,13 @@ def content_length(environ: Mapping[str, Any]) -> int | None:
     return int(text)
 
 
+def asked_path(environ: Mapping[str, Any]) -> str:
+    """Give the path to the letter, as who signs a request signs it."""
+    path = environ.get("REQUEST_URI", "").partition("?")[0]
+    # Proxies send whole URIs (RFC 9112, section 3.2.2).
+    return path if path.startswith("/") else environ.get("PATH_INFO", "")
+
+
 def read_path(environ: Mapping[str, Any]) -> str:
     """Give the decoded path, without one slash at its end.
 

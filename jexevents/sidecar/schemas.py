@@ -21,7 +21,12 @@ def routes(schemas: Schemas) -> list[Route]:
         return {"items": [_entry(schemas, file, name) for file, name in files], "next": None}
 
     def one(request: Request) -> Response:
-        asked = request.parameters["name"]
+        return given(request.parameters["name"])
+
+    def of_type(request: Request) -> Response:
+        return given(f"smrtlink/{request.parameters['name']}")
+
+    def given(asked: str) -> Response:
         name = schemas.files.get(asked, asked)
         if name not in schemas.names():
             raise not_found(f"There is no schema {asked[:80]!r}; GET /schemas lists them.")
@@ -39,12 +44,21 @@ def routes(schemas: Schemas) -> list[Route]:
         ),
         Route(
             method="GET",
-            path="/schemas/<name:path>",
+            path="/schemas/<name>",
             role=None,
             handler=one,
             statuses=(200, 404),
             asks_database=False,
             summary="One JSON Schema, by its name or by that of its file.",
+        ),
+        Route(
+            method="GET",
+            path="/schemas/smrtlink/<name>",
+            role=None,
+            handler=of_type,
+            statuses=(200, 404),
+            asks_database=False,
+            summary="The JSON Schema of the messages of a type of SMRT Link's events.",
         ),
     ]
 

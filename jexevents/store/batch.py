@@ -65,15 +65,13 @@ class Batch:
         jobs = list(self._jobs.values())
         keyed = sorted((job for job in jobs if job.key is not None), key=_place)
         self._lock(keyed)
+        known = [job for job in jobs if job.key is None or _is_known(job)]
         unknown = [job for job in keyed if job.id is None]
-        self._make([job for job in unknown if makes_job(job)])
+        known += self._make(known, [job for job in unknown if makes_job(job)])
         for job in unknown:
             if not makes_job(job):
                 job.refuse(Forbidden())
-        known = [job for job in jobs if job.key is None or _is_known(job)]
-        self._find_repeated(known)
-        self._find_stored(known)
-        self._find_contrary([job for job in jobs if job.sealed is None])
+        self._find_contrary()
         self._admit([job for job in known if job.book is not None and job.book.guards])
         self._store([(job, entry) for job in jobs for entry in job.fresh()])
         self._fill_in_positions(known)
@@ -108,19 +106,31 @@ class Batch:
             if sealed_seq is not None:
                 job.seal(sealed_seq)
 
-    def _make(self, jobs: Sequence[Job]) -> None:
-        """Make jobs, save those of which every event is one of another job already."""
-        for job in jobs:
+    def _make(self, known: Sequence[Job], unknown: Sequence[Job]) -> list[Job]:
+        """Find what is new, and make the jobs that are not there and have something new.
+
+        Gives those that another transaction was first to make, which are known then.
+        """
+        for job in unknown:
             mark_repeated(job, {})
             for entry in job.entries.values():
                 entry.fresh = entry.repeats is None
-        self._claim([entry for job in jobs for entry in job.entries.values()])
-        self._insert([job for job in jobs if job.fresh()])
+        self._find_repeated(known)
+        self._find_stored(known)
+        self._claim()
+        lost = self._insert([job for job in unknown if job.fresh()])
+        if lost:
+            self._lock(lost)
+            lost = [job for job in lost if _is_known(job)]
+            self._find_repeated(lost)
+            self._find_stored(lost)
+            self._claim()
+        return lost
 
-    def _insert(self, jobs: Sequence[Job]) -> None:
-        """Insert jobs; one that another transaction was first to make is locked after it."""
+    def _insert(self, jobs: Sequence[Job]) -> list[Job]:
+        """Insert jobs; give those that another transaction was first to make."""
         if not jobs:
-            return
+            return []
         for job in jobs:
             job.id, job.is_new = str(uuid_utils.uuid7()), True
             job.find_telling()
@@ -136,7 +146,7 @@ class Batch:
         lost = [job for job in jobs if job.id not in ids]
         for job in lost:
             self._forget(job)
-        self._lock(lost)
+        return lost
 
     def _forget(self, job: Job) -> None:
         """Take back what was made of a job as a new one."""
@@ -177,7 +187,6 @@ class Batch:
             entry.fresh = True
         if unseen:
             self._look(unseen)
-        self._claim([entry for _, _, entry in offered])
 
     def _look(self, offered: Sequence[tuple[Job, bytes, Entry]]) -> None:
         jobless = [checksum for job, checksum, _ in offered if job.key is None]
@@ -194,22 +203,29 @@ class Batch:
             entry.seq = known.get((job.id, checksum))
             entry.fresh = entry.seq is None
 
-    def _claim(self, entries: Sequence[Entry]) -> None:
+    def _claim(self) -> None:
         """Take the identities of events that have one whatever their job; others know them."""
         if not self._claims:
             return
-        new = [
-            entry
-            for entry in entries
+        entries = {
+            id(entry): entry
+            for _, _, entry in self._offers
             if entry.fresh and entry.event.format is not None and not entry.claimed
-        ]
-        if not new:
+        }
+        if not entries:
             return
-        self._number(new)
-        unclaimed = new
+        self._number(list(entries.values()))
+        first: dict[tuple[str, bytes], Entry] = {}
+        for entry in entries.values():
+            first.setdefault((entry.event.source, entry.event.checksum), entry)
+        unclaimed = list(first.values())
         while unclaimed:
             # Whose owner is gone before we see it, its job having been removed, is free again.
             unclaimed = self._claim_what_is_free(unclaimed)
+        for entry in entries.values():
+            owner = first[entry.event.source, entry.event.checksum]
+            if owner is not entry:
+                entry.fresh, entry.repeats = False, owner.repeats or owner
 
     def _claim_what_is_free(self, entries: Sequence[Entry]) -> list[Entry]:
         """Take identities, or find whose they are; gives the entries for which neither went."""
@@ -241,17 +257,22 @@ class Batch:
             entry.fresh, entry.repeats = False, Entry(None, owner)
         return left
 
-    def _find_contrary(self, jobs: Sequence[Job]) -> None:
+    def _find_contrary(self) -> None:
         """Find events that must say what the first with their identity said, and do not."""
         if not self._exact:
             return
-        asked = [entry for job in jobs for entry in job.entries.values() if entry.event.exact]
+        asked = {
+            id(entry): entry
+            for _, job, entry in self._offers
+            if entry.event.exact and job.sealed is None
+        }.values()
         told = {entry.seq: entry.event.data for entry in asked if entry.fresh}
-        seqs = {(entry.repeats or entry).seq for entry in asked if not entry.fresh} - told.keys()
-        rows = QUERIES.events.events_said(self._connection, seqs=array(seqs)) if seqs else ()
-        told |= dict(rows)
+        seqs = {(entry.repeats or entry).seq for entry in asked} - told.keys()
+        if seqs:
+            told |= dict(QUERIES.events.events_said(self._connection, seqs=array(seqs)))
         for entry in asked:
-            said = canonical(told.get((entry.repeats or entry).seq, entry.event.data))
+            data = told.get((entry.repeats or entry).seq, entry.event.data)
+            said = canonical(data)
             entry.contrary = [
                 event for event in (entry.event, *entry.copies) if canonical(event.data) != said
             ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,13 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
     """Start a daemon with these options, in a folder of its own; see ``Daemon``."""
     started: list[Daemon] = []
 
-    def start_one(*program: str, **options: Any) -> Daemon:
+    def start_one(
+        *program: str, variables: Mapping[str, str] | None = None, **options: Any
+    ) -> Daemon:
         folder = tmp_path / f"daemon{len(started)}"
         folder.mkdir()
         extra = {"program": program} if program else {}
-        started.append(Daemon(folder, options, **extra))
+        started.append(Daemon(folder, options, variables=variables, **extra))
         return started[-1]
 
     yield start_one

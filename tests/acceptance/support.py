@@ -76,17 +76,24 @@ def write_config(folder: Path, options: Mapping[str, Any]) -> Path:
 
 
 class Daemon:
-    """One daemon; ``log`` is what it wrote so far, line by line."""
+    """One daemon; ``log`` is what it wrote so far, line by line.
+
+    ``variables`` are in its environment.
+    """
 
     def __init__(
-        self, folder: Path, options: Mapping[str, Any], program: Sequence[str] = PYTHON
+        self,
+        folder: Path,
+        options: Mapping[str, Any],
+        program: Sequence[str] = PYTHON,
+        variables: Mapping[str, str] | None = None,
     ) -> None:
         self.config = write_config(folder, options)
         self._output = folder / "daemon.log"
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
                 [*program, "--config", str(self.config)],
-                env=environment(),
+                env=environment(**(variables or {})),
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -13,7 +13,7 @@ import pytest
 
 from jexevents.config.options import OPTIONS
 from jexevents.exits import Exit
-from jexevents.lifecycle import condor, pipeline
+from jexevents.lifecycle import condor, pipeline, smrtlink
 from jexevents.model import INSERTED, Phase, Reason, Role
 from jexevents.sidecar import diagram, health, metrics, schemas
 from jexevents.sidecar.cloudevents import CloudEventSurface
@@ -22,6 +22,7 @@ from jexevents.sidecar.ledger import LedgerSurface
 from jexevents.sidecar.nonces import NonceSurface
 from jexevents.sidecar.pipelinejobs import PipelineSurface
 from jexevents.sidecar.routes import Route, all_statuses
+from jexevents.sidecar.smrtlink import SmrtLinkSurface
 from jexevents.sources.condor.events import EVENT_TYPES, FIRST_EXECUTE_POINT, event_type
 from jexevents.store.rows import StoredEvent
 from jexevents.validation import SCHEMAS
@@ -41,6 +42,7 @@ ROUTES = [
     *LedgerSurface(NOTHING).routes(),
     *CloudEventSurface(NOTHING, 1, NOTHING).routes(),
     *PipelineSurface(NOTHING, NOTHING, "", "", 1, NOTHING).routes(),
+    *SmrtLinkSurface(NOTHING, "", NOTHING).routes(),
     *NonceSurface(NOTHING, NOTHING).routes(),
     *schemas.routes(NOTHING),
     *metrics.routes(NOTHING),
@@ -277,3 +279,48 @@ def test_statuses_of_agave_and_tapis() -> None:
 
 def test_the_picture_of_the_state_machine_is_the_one_that_is_served() -> None:
     assert (ROOT / "docs/pipelinejobs.svg").read_text("utf-8") == diagram.draw()
+
+
+SMRTLINK = (ROOT / "docs/smrtlink.md").read_text("utf-8")
+
+
+def test_states_of_smrtlink() -> None:
+    told = {
+        state.strip("`"): row[1:]
+        for row in rows(section(SMRTLINK, "Jobs"))
+        for state in row[0].split(", ")
+    }
+    assert told.pop("State") == ["Phase", ""]
+    assert set(told) == set(smrtlink.STATES)
+    for state, (phase, closes) in told.items():
+        event = StoredEvent(
+            smrtlink.CHANGE[0],
+            datetime(2026, 3, 1, tzinfo=timezone.utc),
+            None,
+            None,
+            bytes(32),
+            {"message": {"jobId": 1, "jobTypeId": "a", "state": state}},
+            None,
+        )
+        found = smrtlink.fold([event])
+        assert found.closed == bool(closes)
+        assert phase in (f"`{found.phase.value}`", "as it was")
+
+
+def test_types_of_smrtlink() -> None:
+    told = section(SMRTLINK, "Types")
+    for name in SCHEMAS.names():
+        folder, _, rest = name.rpartition("/")
+        assert not folder or f"`{rest.removesuffix('.1')}`" in told, name
+
+
+@pytest.mark.parametrize("name", SCHEMAS.document("smrtlink_event")["properties"])
+def test_members_of_a_system_event(name: str) -> None:
+    assert any(f"`{name}`" in " ".join(row) for row in rows(section(SMRTLINK, "Events")))
+
+
+def test_variables_of_seeds() -> None:
+    told = [row[0].strip("`") for row in rows(section(SMRTLINK, "The variables of the original"))]
+    named = {option.variable for option in OPTIONS.values()} - {""}
+    assert set(told) - {"Variable"} == named
+    assert all(f"`{name}`" in CONFIGURATION for name in named)

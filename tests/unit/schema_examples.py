@@ -1,4 +1,4 @@
-"""A good example of each schema about PipelineJobs, nonces and schemas."""
+"""A good example of each schema about PipelineJobs, SMRT Link, nonces and schemas."""
 
 from __future__ import annotations
 
@@ -18,6 +18,32 @@ _STEP = {
 _NONCE = {
     "id": "a", "note": "n", "job": None, "uses": 0, "max_uses": 3, "created_at": NOON,
     "expires_at": None, "revoked_at": None,
+}  # fmt: skip
+
+_EVENT = {
+    "smrtLinkId": UUID, "smrtlinkId": UUID, "uuid": UUID, "createdAt": NOON, "dnsName": None,
+    "eventTypeId": "eula_signed", "eventTypeVersion": 1, "message": {"user": "ann"},
+}  # fmt: skip
+_FREE = (
+    "sl_chemistry_activate_bundle", "sl_inst_upgrade_notification", "sl_job_metrics",
+    "sl_smrt_server_startup", "sl_test_event", "sl_ts_import_bundle",
+)  # fmt: skip
+
+SMRTLINK_EXAMPLES = {
+    "smrtlink_event": _EVENT,
+    "smrtlink_stored_event": _EVENT,
+    "smrtlink_stored_events": [_EVENT],
+    "smrtlink_status": {
+        "id": "smrt-eve", "uuid": UUID, "version": "0.1.0", "user": "u", "uptime": 1, "message": "m"
+    },
+    "smrtlink/smrtlink_job_change_state.1": {
+        "jobId": 1234, "jobTypeId": "pbsmrtpipe", "state": "SUCCCESSFUL",
+    },
+    "smrtlink/eula_signed.1": {
+        "user": "ann", "acceptedAt": NOON, "smrtlinkVersion": "5.0", "osVersion": None,
+        "enableInstallMetrics": True, "enableJobMetrics": False,
+    },
+    **{f"smrtlink/{name}.1": {"anything": 1} for name in _FREE},
 }  # fmt: skip
 
 PIPELINE_EXAMPLES = {

@@ -7,9 +7,10 @@ from hashlib import sha256
 
 import pytest
 
+from jexevents import smrthmac
 from jexevents.errors import ConfigError, StoreUnavailable, Unavailable
 from jexevents.model import Credential, Role
-from jexevents.sidecar.auth import Attempt, Gate
+from jexevents.sidecar.auth import Attempt, Gate, Signer
 from jexevents.sidecar.clients import KnownHosts, networks
 from jexevents.sidecar.problems import Problem
 from jexevents.sidecar.tokens import Tokens
@@ -175,3 +176,42 @@ def test_an_unknown_host_is_403_without_credentials_only():
 def test_run_and_admin_cannot_be_opened(role):
     with pytest.raises(ConfigError, match="AnonymousRoles"):
         gate(anonymous_roles=frozenset({Role.READ, role}))
+
+
+SYSTEM = "2319db24-f46e-11e6-a35c-3c15c2cc8f88"
+BOUND = Credential("bound", "bound", sha256(b"bound").digest(), frozenset(Role), system=SYSTEM)
+
+
+def test_a_credential_of_one_system_is_for_its_routes_alone():
+    made = gate([*ALL, BOUND])
+    assert status(made, Role.READ, attempt("bound")) == 403
+    caller = made.admit(Role.READ, attempt("bound"), systems=True)
+    assert caller.system == SYSTEM
+    assert made.admit(Role.READ, attempt("read"), systems=True).system is None
+    assert status(made, Role.WRITE, attempt("bound"), nonces=True) == 403
+
+
+def test_a_signature_is_looked_at_where_the_route_is_for_systems():
+    header = smrthmac.header("uid", "s", "GET", "/a", NOW.timestamp())
+    signed = Attempt("GET", "192.0.2.1", {"authentication": header}, path="/a")
+    made = gate(ALL, signers=[Signer("uid", "s", SYSTEM)])
+    caller = made.admit(Role.READ, signed, systems=True)
+    assert (caller.name, caller.system, caller.roles) == (
+        "hmac uid",
+        SYSTEM,
+        {Role.READ, Role.WRITE},
+    )
+    assert status(made, Role.READ, signed) == 401
+    for role in (Role.RUN, Role.ADMIN):
+        assert status(made, role, signed, systems=True) == 403
+    assert made.refused == 1
+    wrong = Attempt("GET", "127.0.0.1", {"authentication": header}, path="/b")
+    assert status(gate(signers=[Signer("uid", "s")]), Role.READ, wrong, systems=True) == 401
+    both = Attempt(
+        "GET", "192.0.2.1", {"authentication": "x", "authorization": "Bearer read"}, path="/a"
+    )
+    assert made.admit(Role.READ, both, systems=True).name == "read"
+    foreign = Attempt(
+        "POST", "192.0.2.1", {**signed.headers, "origin": "https://evil.example"}, path="/a"
+    )
+    assert status(made, Role.READ, foreign, systems=True) == 403

@@ -728,3 +728,59 @@ def test_percent_encoding_of_a_password_survives():
     config = from_mapping({"AMQPURI": f"amqp://u:{word}@h/", "DBURI": f"postgres://u:{word}@h/db"})
     assert pika.URLParameters(config.amqp_uri).credentials.password == password
     assert parse_dsn(config.db_uri)["password"] == password
+
+
+def test_variables_that_have_their_names_from_a_seed(tmp_path):
+    variables = {"SMRTFLOW_SERVER_PORT": "8888", "SMRTFLOW_EVENT_ROOT_DIR": str(tmp_path)}
+    config = load(None, {**variables, "SMRTFLOW_OTHER": "x"})
+    assert (config.http_listen_port.host, config.http_listen_port.port) == (None, 8888)
+    assert config.smrt_link_event_dir == str(tmp_path)
+    both = {**variables, "JEXEVENTS_HTTPLISTENPORT": ":1"}
+    with pytest.raises(ConfigError, match=r"SMRTFLOW_SERVER_PORT.*one variable a key"):
+        load(None, both)
+    with pytest.raises(ConfigError, match="SMRTFLOW_SERVER_PORT"):
+        load(None, {"SMRTFLOW_SERVER_PORT": "many"})
+
+
+def test_a_folder_counts_from_the_configurations_own(write):
+    path = write('{"SMRTLinkEventDir": "events"}')
+    assert load(path, {}).smrt_link_event_dir == str(path.parent / "events")
+    assert load(path, {"SMRTFLOW_EVENT_ROOT_DIR": ""}).smrt_link_event_dir == ""
+
+
+SYSTEM = "2319db24-f46e-11e6-a35c-3c15c2cc8f88"
+
+
+def test_clients_that_sign(tmp_path):
+    told = {"a": "pw", "b": {"Secret": "pw2", "System": SYSTEM.upper()}}
+    config = from_mapping({"SMRTLinkClients": told})
+    assert [tuple(one) for one in config.smrt_link_clients] == [
+        ("a", "pw", None),
+        ("b", "pw2", SYSTEM),
+    ]
+    assert "pw" not in repr(config)
+    assert load(None, {"JEXEVENTS_SMRTLINKCLIENTS": json.dumps(told)}) == config
+    (tmp_path / "clients").write_text(json.dumps(told))
+    assert load(None, {"JEXEVENTS_SMRTLINKCLIENTS_FILE": str(tmp_path / "clients")}) == config
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        [],
+        "hunter2",
+        {"a": ""},
+        {"a": 7},
+        {"a b": "hunter2"},
+        {"a:b": "hunter2"},
+        {"": "hunter2"},
+        {"a": {"secret": "hunter2"}},
+        {"a": {"Secret": "hunter2", "System": "x"}},
+        {"a": {"System": SYSTEM}},
+    ],
+)
+def test_clients_that_cannot_be_are_refused_and_not_shown(told):
+    with pytest.raises(ConfigError) as caught:
+        from_mapping({"SMRTLinkClients": told})
+    assert "SMRTLinkClients" in str(caught.value)
+    assert "hunter2" not in str(caught.value)

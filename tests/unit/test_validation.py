@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jexevents.errors import ConfigError
 from jexevents.validation import Schemas, UnknownSchema, explain
-from tests.unit.schema_examples import PIPELINE_EXAMPLES
+from tests.unit.schema_examples import PIPELINE_EXAMPLES, SMRTLINK_EXAMPLES
 
 SCHEMAS = Schemas()
 
@@ -89,6 +90,7 @@ GOOD = {
         "status": "unready", "checks": {"database": {"ok": False, "detail": "x", "seconds": 1.5}}
     },
     **PIPELINE_EXAMPLES,
+    **SMRTLINK_EXAMPLES,
 }  # fmt: skip
 
 ODD_VALUES = st.sampled_from([
@@ -256,3 +258,32 @@ def test_threads_share_one_registry():
     for thread in threads:
         thread.join()
     assert results == [[]] * (8 * len(GOOD))
+
+
+def test_a_folder_adds_schemas_and_replaces_ours(tmp_path):
+    strict = {"type": "object", "required": ["seen"], "properties": {"seen": {"format": "uuid"}}}
+    (tmp_path / "site_event.2.json").write_text(json.dumps(strict))
+    (tmp_path / "eula_signed.1.json").write_text(json.dumps({"type": "object"}))
+    (tmp_path / "README").write_text("no schema")
+    wider = SCHEMAS.with_folder(tmp_path, "smrtlink")
+    assert set(wider.names()) == {*SCHEMAS.names(), "smrtlink/site_event.2"}
+    assert wider.files["smrtlink/site_event.2.json"] == "smrtlink/site_event.2"
+    (fault,) = wider.check("smrtlink/site_event.2", {"seen": "x"})
+    assert fault.pointer == "/seen"
+    assert wider.accepts("smrtlink/eula_signed.1", {})
+    assert not SCHEMAS.accepts("smrtlink/eula_signed.1", {})
+    assert json.loads(wider.text("smrtlink/site_event.2")) == strict
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"type": 7}', '{"pattern": "("}', '{"$ref": "#/nowhere"}', "\ud800"]
+)
+def test_a_folder_with_what_is_no_schema_cannot_be_used(tmp_path, text):
+    (tmp_path / "a.1.json").write_text(text, errors="surrogatepass")
+    with pytest.raises(ConfigError, match=r"a\.1\.json|cannot be read"):
+        SCHEMAS.with_folder(tmp_path, "smrtlink")
+
+
+def test_a_folder_that_is_not_there_cannot_be_used(tmp_path):
+    with pytest.raises(ConfigError, match="is no folder"):
+        SCHEMAS.with_folder(tmp_path / "a", "smrtlink")
