@@ -4,7 +4,7 @@ Options are read as attributes in snake case: ``AMQPURI`` is ``config.amqp_uri``
 ``HTTPListenPort`` is ``config.http_listen_port``. See ``options.py`` for all of them.
 """
 
-from jexevents.config.config import Config, from_mapping, load
+from jexevents.config.config import Config, from_mapping, load, load_some
 from jexevents.config.docs import help_text, markdown_table
 from jexevents.config.faults import ConfigFault
 from jexevents.config.option import Option
@@ -21,6 +21,7 @@ __all__ = [
     "from_mapping",
     "help_text",
     "load",
+    "load_some",
     "markdown_table",
     "redact_text",
     "redact_uri",

@@ -38,6 +38,7 @@ ALLOWED = {
     "smrthmac": set(),
     "pipelines": TOOLS | {"ingest", "lifecycle", "sources", "store"},
     "cloudevents": TOOLS | {"ingest", "sources"},
+    "client": TOOLS | {"smrthmac", "__init__"},
     "retry": TOOLS | {"ingest", "sources", "store"},
     "broker": TOOLS | {"__init__"},
     "sidecar": TOOLS
@@ -84,6 +85,7 @@ LIBRARIES = {
     "psycopg2": {"store", "embedded"},
     "aiosql": {"store"},
     "bottle": {"sidecar"},
+    "requests": {"client"},
     "waitress": {"sidecar"},
     "prometheus_client": {"metrics"},
     "structlog": {"logs"},
