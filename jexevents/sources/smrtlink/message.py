@@ -21,7 +21,6 @@ from jexevents.sources.smrtlink.words import (
 )
 from jexevents.validation import SCHEMAS, is_uuid
 
-_BEGINS_CONDOR = b'{"Event'
 _OF_CONDOR = frozenset(("Event", "EventTypeNumber"))
 _OWN = frozenset(("eventTypeId", "eventTypeVersion", SYSTEM_ID, OTHER_SYSTEM_ID))
 
@@ -32,7 +31,7 @@ def is_one(arrival: Arrival, max_bytes: int) -> bool:
     By the property ``type``, or by its members: two that no other message has both of.
     """
     body = arrival.body
-    if body.startswith(_BEGINS_CONDOR) or len(body) > max_bytes:
+    if len(body) > max_bytes:
         return False
     if arrival.properties.get("type") == SCHEMA:
         return True
