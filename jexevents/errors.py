@@ -66,6 +66,21 @@ class StorageFull(JexError):
     """There is no room left on the disk."""
 
 
+class ServerAway(Unavailable):
+    """The event server does not answer, or not as one."""
+
+
+class Refused(JexError):
+    """The event server does not take what was sent; with its status, and every fault as a text."""
+
+    def __init__(
+        self, status: int, message: str, faults: Sequence[str] = (), *, remedy: str = ""
+    ) -> None:
+        super().__init__(message, remedy=remedy)
+        self.status = status
+        self.faults = tuple(faults)
+
+
 class BrokerMismatch(JexError):
     """An exchange or queue exists with other properties than those configured."""
 

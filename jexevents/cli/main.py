@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from jexevents import __version__, config, logs
-from jexevents.cli import check, hooks, migrate, nonce, prune, rejects, token, verify
+from jexevents.cli import check, hooks, migrate, nonce, prune, rejects, smrtlink, token, verify
 from jexevents.config import Config
 from jexevents.errors import BrokerMismatch, ConfigError, JexError, SchemaVersionError, Unavailable
 from jexevents.exits import Exit
@@ -20,7 +20,8 @@ _EPILOGUE = """\
 Without a command the daemon runs in the foreground and logs JSON lines to the standard output.
 TERM and INT end it gracefully, a second one at once; HUP rereads the tokens.
 Exit codes: 0 stopped, 64 usage, 65 not all is as it should be or could be done (verify, prune,
-rejects, hooks), 69 a server is missing (commands), 70 a thread died, 78 configuration or schema.
+rejects, hooks, smrtlink), 69 a server is missing (commands), 70 a thread died, 78 configuration or
+schema.
 Every option of the configuration: jexevents --help-config, docs/configuration.md.
 """
 
@@ -70,9 +71,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"jexevents {__version__}")
     parser.add_argument("--help-config", action=_HelpConfig, help="print every option and end")
     _add_config(parser, default=None)
-    parser.set_defaults(run=_run_daemon)
+    parser.set_defaults(run=_run_daemon, configured=True)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
-    for command in (migrate, check, token, nonce, hooks, rejects, verify, prune):
+    for command in (migrate, check, token, nonce, hooks, rejects, verify, prune, smrtlink):
         for added in command.add_to(commands):
             # Given before the command or behind it; suppressed, so that it is not set twice.
             _add_config(added, default=argparse.SUPPRESS)
@@ -89,7 +90,10 @@ def _add_config(parser: argparse.ArgumentParser, default: object) -> None:
     )
 
 
-def _configuration(options: argparse.Namespace) -> Config:
+def _configuration(options: argparse.Namespace) -> Config | None:
+    """Give the configuration, None to a command that reads for itself what it needs of it."""
+    if not options.configured:
+        return None
     return config.load(options.config, os.environ)
 
 

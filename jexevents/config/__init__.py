@@ -4,7 +4,7 @@ Options are read as attributes in snake case: ``AMQPURI`` is ``config.amqp_uri``
 ``HTTPListenPort`` is ``config.http_listen_port``. See ``options.py`` for all of them.
 """
 
-from jexevents.config.config import Config, from_mapping, load
+from jexevents.config.config import Config, from_mapping, load, load_some
 from jexevents.config.docs import help_text, hook_members_table, markdown_table
 from jexevents.config.faults import ConfigFault
 from jexevents.config.option import Option
@@ -22,6 +22,7 @@ __all__ = [
     "help_text",
     "hook_members_table",
     "load",
+    "load_some",
     "markdown_table",
     "redact_text",
     "redact_uri",

@@ -10,7 +10,7 @@ from datetime import tzinfo
 from pathlib import Path
 from typing import Any
 
-from jexevents.config.environment import CONFIG, read_environment
+from jexevents.config.environment import CONFIG, read_environment, variables_of
 from jexevents.config.faults import ConfigFault, Given, misfit, misfits
 from jexevents.config.faults import unknown as unknown_name
 from jexevents.config.file import ConfigFile, read_json_file
@@ -102,6 +102,31 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
         _file_warnings(file, given) + environment.warnings,
         file.path if file else None,
     )
+
+
+def load_some(path: Path | None, environ: Mapping[str, str], *names: str) -> dict[str, Any]:
+    """Read some options alone, by their names; all others may be missing, wrong or secret.
+
+    Raises ConfigError as ``load`` does.
+    """
+    if path is None and environ.get(CONFIG):
+        path = Path(environ[CONFIG])
+    file = read_json_file(Path(path)) if path is not None else None
+    faults = list(file.faults) if file else []
+    given = _given_by_file(file)[0] if file else {}
+    environment = read_environment(variables_of(environ, names))
+    given |= environment.given
+    faults += environment.faults
+    values = {}
+    for name in names:
+        source = given.get(name) or _default(OPTIONS[name], file.path if file else None)
+        try:
+            values[name] = _read(OPTIONS[name], source)
+        except Misfit as exc:
+            faults.append(misfit(OPTIONS[name], source, str(exc)))
+    if faults:
+        raise _error(faults)
+    return values
 
 
 def from_mapping(mapping: Mapping[str, Any], folder: Path | None = None) -> Config:

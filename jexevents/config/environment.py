@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +14,16 @@ from jexevents.config.options import OPTIONS
 
 PLACE = "environment"
 CONFIG = PREFIX + "CONFIG"
-_OTHERS = (CONFIG, PREFIX + "CACHE")
+# The credentials of our own client (cli/smrtlink.py).
+CLIENT_TOKEN, CLIENT_SECRET = PREFIX + "TOKEN", PREFIX + "SMRTLINK_SECRET"
+_OTHERS = (
+    CONFIG,
+    PREFIX + "CACHE",
+    CLIENT_TOKEN,
+    CLIENT_TOKEN + "_FILE",
+    CLIENT_SECRET,
+    CLIENT_SECRET + "_FILE",
+)
 _TESTS = PREFIX + "TEST_"
 _FILE = "_FILE"
 _BY_NAME = {name.upper(): option for name, option in OPTIONS.items()}
@@ -30,6 +39,16 @@ class Environment:
     warnings: list[str] = field(default_factory=list)
 
 
+def variables_of(environ: Mapping[str, str], names: Collection[str]) -> dict[str, str]:
+    """Give the variables that say something of these options."""
+    found = {variable: _find(variable)[0] for variable in environ if _is_ours(variable)}
+    return {
+        variable: environ[variable]
+        for variable, option in found.items()
+        if option is not None and option.name in names
+    }
+
+
 def read_environment(environ: Mapping[str, str]) -> Environment:
     """Read all ``JEXEVENTS_`` variables, and those that have their names from a seed.
 
@@ -37,14 +56,16 @@ def read_environment(environ: Mapping[str, str]) -> Environment:
     """
     result = Environment()
     for variable in sorted(environ):
-        is_ours = variable.startswith(PREFIX) and not _is_for_others(variable)
-        if is_ours or variable in _BY_VARIABLE:
+        if _is_ours(variable):
             _take(variable, environ[variable], result)
     return result
 
 
-def _is_for_others(variable: str) -> bool:
-    return variable in _OTHERS or variable.startswith(_TESTS)
+def _is_ours(variable: str) -> bool:
+    if variable in _BY_VARIABLE:
+        return True
+    is_for_others = variable in _OTHERS or variable.startswith(_TESTS)
+    return variable.startswith(PREFIX) and not is_for_others
 
 
 def _take(variable: str, text: str, result: Environment) -> None:

@@ -88,7 +88,7 @@ def test_the_identity_is_source_and_id_whatever_else_it_says() -> None:
     for name in ("id", "source"):
         other = message.read_http(over_http({**EVENT, name: "8"}, STRUCTURED))
         assert other.checksum != first.checksum
-    assert identity("a", "b,c") != identity("a,b", "c")
+    assert identity("a", "bc") != identity("ab", "c")
 
 
 @pytest.mark.parametrize("mode", ["structured", "binary", "batch", "with a mark", "secret"])
@@ -105,7 +105,8 @@ def test_the_identity_can_be_told_from_the_text(mode: str) -> None:
     assert wiring.recognise(None, *told)
     for wrong in (bytes(32), identity("/jobs", "8")):
         assert not wiring.recognise(None, told[0], wrong, *told[2:])
-    assert not wiring.recognise(None, *told[:2], "/other", event.raw)
+    for checksum in (event.checksum, identity("/other", "7")):
+        assert not wiring.recognise(None, event.name, checksum, "/other", event.raw)
 
 
 def test_null_is_absent_save_for_the_data() -> None:
@@ -185,7 +186,8 @@ def test_values_of_http_headers(sent: str, value: str) -> None:
 @pytest.mark.parametrize("sent", ["%C0%A0", "\xff", "%ff"])
 def test_http_headers_that_are_no_utf_8(sent: str) -> None:
     arrival = over_http(b"", **{**HEADERS, "ce-id": sent, "ce-run": sent})
-    assert set(faults(refused(message.read_http, arrival))) == {"ce-id", "ce-run"}
+    told = [fault.pointer for fault in refused(message.read_http, arrival).faults]
+    assert sorted(told) == ["ce-id", "ce-run"]
 
 
 def test_amqp_headers_are_taken_as_they_are() -> None:

@@ -44,6 +44,7 @@ ALLOWED = {
     "uploadprune": WORDS | {"store", "uploadfolder"},
     "uploads": TOOLS | {"archives", "sources", "store", "uploadfolder"},
     "cloudevents": TOOLS | {"ingest", "sources"},
+    "client": TOOLS | {"smrthmac", "__init__"},
     "retry": TOOLS | {"ingest", "sources", "store"},
     "broker": TOOLS | {"__init__"},
     "sidecar": TOOLS
@@ -101,7 +102,7 @@ LIBRARIES = {
     "psycopg2": {"store", "embedded"},
     "aiosql": {"store"},
     "bottle": {"sidecar"},
-    "requests": {"hooks"},
+    "requests": {"client", "hooks"},
     "standardwebhooks": {"hooks"},
     "urllib3": {"hooks"},
     "waitress": {"sidecar"},
