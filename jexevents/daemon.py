@@ -20,6 +20,7 @@ from jexevents.config import Config
 from jexevents.ending import Ending, Signals
 from jexevents.errors import BrokerMismatch, ConfigError
 from jexevents.exits import Exit
+from jexevents.hooks.service import HookSenders
 from jexevents.ingest import Ingest, Message
 from jexevents.logs import get_logger
 from jexevents.metrics import Metrics
@@ -90,17 +91,22 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
     stack.callback(front.close)
     presence = Presence(database, config.node_name, "daemon", ending, config.public_url or None)
     presence.look()
+    back = wiring.back(config, database)
+    stack.callback(back.close)
     metrics = Metrics()
-    way_in = wiring.ingest(config, database, metrics)
+    hooks = wiring.hook_senders(config, back, metrics, presence.require)
+    way_in = wiring.ingest(config, database, metrics, hooks.wake)
     consumer = _consumer(config, way_in, presence, ending, metrics)
     depth = Depth(config.amqp_uri, config.queue_name, name=f"jexevents {config.node_name} depth")
     _watch(metrics, consumer, presence, depth)
-    metrics.pools.watch(main=database.use, http=front.use)
+    metrics.pools.watch(main=database.use, http=front.use, hooks=back.use)
+    metrics.watch_hooks(lambda: hooks.pending)
     throttle, nonces = Throttle(), Nonces(front)
     routes = [
-        *_routes(config, front, metrics, presence, consumer),
-        *wiring.pipeline_surface(config, front, metrics, throttle, _now).routes(),
+        *_routes(config, front, metrics, presence, consumer, hooks),
+        *wiring.pipeline_surface(config, front, metrics, throttle, _now, hooks.wake).routes(),
         *NonceSurface(nonces, _now).routes(),
+        *wiring.hook_surface(config, front, hooks.wake).routes(),
         *schemas_surface.routes(SCHEMAS),
         *metrics_surface.routes(metrics.exposition),
     ]
@@ -115,7 +121,9 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
     if http.warning:
         log.warning("loopback_only", reason=http.warning)
     signals.on_hang_up = http.tokens.reread
-    services: list[Service] = [Overdue([database, front]), presence, http.server]
+    services: list[Service] = [Overdue([database, front, back]), presence, http.server]
+    if hooks.names:
+        services.append(hooks)
     if not config.queue_exclusive:
         # Of an exclusive queue the broker tells other connections nothing.
         services.append(depth)
@@ -133,10 +141,16 @@ def _now() -> datetime:
 
 
 def _routes(
-    config: Config, front: Database, metrics: Metrics, presence: Presence, consumer: Consumer
+    config: Config,
+    front: Database,
+    metrics: Metrics,
+    presence: Presence,
+    consumer: Consumer,
+    hooks: HookSenders,
 ) -> list[Route]:
     reading = Reading(front)
-    jex = Jex(wiring.ingest(config, front, metrics), reading, config.source_name, _now)
+    way_in = wiring.ingest(config, front, metrics, hooks.wake)
+    jex = Jex(way_in, reading, config.source_name, _now)
     return [
         *health.routes(lambda: _readiness(presence, consumer)),
         *jex.routes(),

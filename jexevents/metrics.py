@@ -28,13 +28,16 @@ OTHER = "other"
 _SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 _STORE_SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 _WAIT_SECONDS = (0.01, 0.02, 0.03, 0.05, 0.1, 0.15, 0.3, 0.5, 1, 3, 10, 60, 600)
+_HOOK_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 60)
+# What a try was, by the state that the delivery has after it.
+_TRIED = {"delivered": "delivered", "pending": "failed", "dead": "dead"}
 _REQUEST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
 class Metrics:
     """The instruments of one process and the registry that holds them.
 
-    An observer of the ingest, of the consumer and of the sidecar.
+    An observer of the ingest, of the consumer, of the sidecar and of the webhooks.
     """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
@@ -48,6 +51,7 @@ class Metrics:
         self._requests()
         self.pools = _Pools()
         self.registry.register(self.pools)
+        self._hooks()
         self.database_up = self._gauge("database_up", "Whether PostgreSQL answers and may be used.")
         self.build = Info(f"{_PREFIX}_build", "This version.", registry=self.registry)
         self.build.info({"version": __version__})
@@ -100,6 +104,15 @@ class Metrics:
         self.request_seconds.labels(method, route).observe(seconds)
         if status == 401:
             self.unauthorized.inc()
+
+    def sent(self, hook: str, state: str, seconds: float) -> None:
+        """Count and measure a try of a webhook's delivery."""
+        self.hook_tries.labels(hook, _TRIED[state]).inc()
+        self.hook_seconds.labels(hook).observe(seconds)
+
+    def watch_hooks(self, ask: Callable[[], Mapping[str, int]]) -> None:
+        """Show how many deliveries of each hook wait, asked when somebody looks."""
+        self.registry.register(_Waiting(ask))
 
     # --- the instruments
 
@@ -169,6 +182,14 @@ class Metrics:
             "http_unauthorized", "Requests whose credentials were missing or wrong."
         )
 
+    def _hooks(self) -> None:
+        self.hook_tries = self._counter(
+            "hook_tries", "Tries of webhooks' deliveries by what became of them.", "hook", "outcome"
+        )
+        self.hook_seconds = self._histogram(
+            "hook_seconds", "Time of a try, to the end of its answer.", _HOOK_SECONDS, "hook"
+        )
+
     def _counter(self, name: str, told: str, *labels: str) -> Counter:
         return Counter(f"{_PREFIX}_{name}", told, labels, registry=self.registry)
 
@@ -206,6 +227,21 @@ class _Pools(Collector):
             waits.add_metric([pool], use.waits)
             cut_off.add_metric([pool], use.cut_off)
         return [connections, size, waiting, waits, cut_off]
+
+
+class _Waiting(Collector):
+    """The deliveries of webhooks that wait, as they were counted last."""
+
+    def __init__(self, ask: Callable[[], Mapping[str, int]]) -> None:
+        self._ask = ask
+
+    def collect(self) -> Iterable[Metric]:
+        """Give how many there are, as a registry wants it."""
+        told = "Deliveries of webhooks that are to be sent, all daemons' together."
+        pending = GaugeMetricFamily(f"{_PREFIX}_hook_pending", told, labels=["hook"])
+        for hook, count in self._ask().items():
+            pending.add_metric([hook], count)
+        return [pending]
 
 
 def _pool_gauge(name: str, told: str, *labels: str) -> GaugeMetricFamily:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from jexevents.broker.session import Intake
 from jexevents.broker.topology import Topology
@@ -14,13 +15,19 @@ from jexevents.config import Config
 from jexevents.config.hook_members import EVENT_HOOK, JEX_HOOK
 from jexevents.config.hooks import HookOptions
 from jexevents.hooks import hook
+from jexevents.hooks.carrier import Ways
 from jexevents.hooks.hook import Hook, Hooks
+from jexevents.hooks.mail import server_of
+from jexevents.hooks.service import HookSenders
+from jexevents.hooks.transport import tls_context
 from jexevents.ingest import Ingest
 from jexevents.model import Arrival, Event, Kind, Role
-from jexevents.observers import NOBODY, IngestObserver
+from jexevents.observers import NOBODY, HookObserver, IngestObserver
 from jexevents.pipelines import Pipelines
+from jexevents.redaction import redact_uri
 from jexevents.retry import Retry
 from jexevents.sidecar.compose import Access
+from jexevents.sidecar.hooks import HookSurface
 from jexevents.sidecar.pipelinejobs import PipelineSurface
 from jexevents.sidecar.throttle import Throttle
 from jexevents.sources.condor.message import is_identity
@@ -31,6 +38,7 @@ from jexevents.sources.pipelinejobs.words import PIPELINE_DOOR
 from jexevents.store import migrate
 from jexevents.store.database import Database
 from jexevents.store.ledger import Ledger, Wake, nobody_waits
+from jexevents.store.outbox import Outbox
 from jexevents.store.pipeline_jobs import PipelineJobs
 from jexevents.store.reading import Reading
 from jexevents.store.reject_list import RejectList
@@ -41,6 +49,8 @@ _CONDOR = (Kind.CONDOR.value,)
 
 # For the process's own work: batches, presence; what HTTP asks has a pool of its own.
 _OWN_CONNECTIONS = 3
+# For those who send webhooks: each needs one for a moment, now and then.
+_HOOK_CONNECTIONS = 3
 
 
 @contextmanager
@@ -178,6 +188,73 @@ def _hook(given: HookOptions) -> Hook:
     del members["secret_file"]
     members["hmac"] = given.hmac and hook.Hmac(*given.hmac)
     return Hook(**members)
+
+
+def hook_senders(
+    config: Config,
+    database: Database,
+    observer: HookObserver = NOBODY,
+    require_store: Callable[[], None] = lambda: None,
+) -> HookSenders:
+    """Give what sends for the hooks; ``database`` is a pool of its own.
+
+    ``require_store`` raises StoreUnavailable while this process may not work. Raises ConfigError
+    where HookCAFile cannot be used.
+    """
+    return HookSenders(
+        Outbox(database),
+        hooks(config),
+        hook_ways(config),
+        threads=config.hook_threads,
+        by=config.node_name,
+        retry_max_seconds=config.hook_retry_max_seconds,
+        observer=observer,
+        require_store=require_store,
+    )
+
+
+def hook_ways(config: Config) -> Ways:
+    """Give by which ways webhooks are sent, and to whom not. Raises ConfigError."""
+    server = server_of(config.smtp_uri, config.mail_from) if config.smtp_uri else None
+    return Ways(
+        tls_context(config.hook_ca_file),
+        config.public_url or "",
+        config.hook_forbidden_networks,
+        server,
+    )
+
+
+def shown_hooks(config: Config) -> list[dict[str, Any]]:
+    """Give all hooks by the members of their configuration, without what is secret."""
+    older = [hook for hook in hooks(config) if hook.name in (EVENT_HOOK, JEX_HOOK)]
+    return [*config.redacted()["Hooks"], *map(_shown_older, older)]
+
+
+def _shown_older(older: Hook) -> dict[str, Any]:
+    return {
+        "Name": older.name,
+        "URL": redact_uri(older.url),
+        "Kinds": list(older.kinds),
+        "Events": list(older.events),
+        "States": list(older.states),
+        "Format": older.format,
+        "TimeoutSeconds": older.timeout_seconds,
+        "TryForSeconds": older.try_seconds,
+        "Disabled": older.disabled,
+    }
+
+
+def hook_surface(config: Config, database: Database, wake: Wake = nobody_waits) -> HookSurface:
+    """Give the surface of webhooks; ``wake`` is called when something is to be sent again."""
+    return HookSurface(Outbox(database), shown_hooks(config), wake)
+
+
+def back(config: Config, database: Database) -> Database:
+    """Give the pool for the webhooks: those who send must not keep the consumer waiting."""
+    return database.sibling(
+        size=_HOOK_CONNECTIONS,
+        statement_timeout_seconds=config.db_statement_timeout_seconds,
+    )
 
 
 def recognise(kind: Kind | None, name: str, checksum: bytes, source: str, raw: bytes) -> bool:

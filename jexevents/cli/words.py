@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 
-def counted(number: int, noun: str) -> str:
-    """Give ``1 token``, ``2 tokens``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def counted(number: int, noun: str, nouns: str = "") -> str:
+    """Give ``1 token``, ``2 tokens``; ``nouns`` is what more of them are called, if not that."""
+    return f"{number} {noun}" if number == 1 else f"{number} {nouns or noun + 's'}"

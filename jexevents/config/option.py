@@ -12,7 +12,17 @@ from jexevents.redaction import MASK
 
 PREFIX = "JEXEVENTS_"
 
-_WORDS = re.compile(r"AMQP|HTTP|JEX|DB|URI|URL|[A-Z][a-z0-9]*")
+_WORDS = re.compile(r"AMQP|HTTP|SMTP|JEX|CA|DB|URI|URL|[A-Z][a-z0-9]*")
+
+
+# These leave out by themselves what is secret.
+_SHOW_THEMSELVES = (
+    types.AMQP_URI,
+    types.DB_URI,
+    types.HTTP_URL,
+    types.HOOKS,
+    types.SMTP_URI,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,5 +64,5 @@ class Option:
     def show(self, value: Any) -> Any:
         """Give a value as JSON for dumps: URIs without password, other secrets not at all."""
         shown = self.type.show(value)
-        shows_itself = self.type in (types.AMQP_URI, types.DB_URI, types.HTTP_URL, types.HOOKS)
+        shows_itself = self.type in _SHOW_THEMSELVES
         return MASK if self.secret and not shows_itself else shown

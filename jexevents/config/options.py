@@ -169,7 +169,8 @@ _DATABASE = (
         "DBPoolSize",
         types.whole(2, 1000),
         8,
-        "Connections at most for requests over HTTP; a daemon needs up to four more for itself.",
+        "Connections at most for requests over HTTP; a daemon needs up to four more for itself, "
+        "and up to three for webhooks.",
     ),
     Option(
         "DBConnectTimeoutSeconds",
@@ -344,6 +345,58 @@ _WEBHOOKS = (
     ),
 )
 
+_METADATA = ("100.100.100.200/32", "169.254.0.0/16", "fd00:ec2::254/128", "fe80::/10")
+
+_SENDING = (
+    Option(
+        "HookThreads",
+        types.whole(1, 64),
+        4,
+        "Deliveries of one hook that a daemon sends at the same time.",
+    ),
+    Option(
+        "HookRetryMaxSeconds",
+        types.seconds(0.1, 86400),
+        3600,
+        "The longest wait between two tries of a delivery, in seconds. The first wait is up to 10 "
+        "s, and each is up to twice as long as the one before.",
+    ),
+    Option(
+        "HookForbiddenNetworks",
+        types.NETWORKS,
+        Derived("link-local and metadata", lambda _values: list(_METADATA)),
+        "Addresses and networks (CIDR) that no webhook is sent to, whatever name leads there. As "
+        "it comes these are `169.254.0.0/16`, `fe80::/10`, `fd00:ec2::254/128` and "
+        "`100.100.100.200/32`, where clouds tell machines their secrets.",
+        example=["169.254.0.0/16", "10.0.0.0/8"],
+    ),
+    Option(
+        "HookCAFile",
+        types.text(max_bytes=4096),
+        "",
+        "A file with the certificates, in PEM form, of the authorities that receivers and the mail "
+        "server may have theirs from; empty: those that come with the library certifi.",
+        example="/etc/ssl/certs/ca-certificates.crt",
+    ),
+    Option(
+        "SMTPURI",
+        types.SMTP_URI,
+        "",
+        "The mail server for hooks with a `mailto:` URL: `smtp://USER:PASSWORD@HOST:PORT`, with "
+        "TLS from the first byte `smtps://`. `?starttls=` is `required` (as it is with a "
+        "password), `offered` (as it is without one) or `none`.",
+        secret=True,
+        example="smtp://mail.example.org:25",
+    ),
+    Option(
+        "MailFrom",
+        types.optional(types.MAIL_ADDRESS),
+        "",
+        "The address that mails come from; needed where a hook has a `mailto:` URL.",
+        example="jexevents@example.org",
+    ),
+)
+
 _PROCESS = (
     Option(
         "NodeName",
@@ -378,7 +431,7 @@ _GROUPS = {
     "Taking events in": _INTAKE,
     "HTTP": _HTTP,
     "PipelineJobs": _PIPELINES,
-    "Webhooks": _WEBHOOKS,
+    "Webhooks": (*_WEBHOOKS, *_SENDING),
     "The process": _PROCESS,
     "Older keys": _OLDER,
 }

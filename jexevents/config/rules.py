@@ -7,25 +7,41 @@ from dataclasses import dataclass
 from typing import Any
 
 from jexevents.config.faults import ConfigFault, Given
+from jexevents.config.uris import MAILTO
 
 Values = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What must hold: ``blames`` are the keys to name, ``remedy`` what to do when it does not."""
+    """What must hold: ``blames`` are the keys to name, ``remedy`` what to do when it does not.
+
+    Where one of them ``is_secret``, only which of them are given is told.
+    """
 
     blames: tuple[str, ...]
     expected: str
     holds: Callable[[Values], bool]
     remedy: str
+    is_secret: bool = False
 
 
 def _is_quorum(values: Values) -> bool:
     return values["QueueArguments"].get("x-queue-type") in ("quorum", "stream")
 
 
+def _sends_mail(values: Values) -> bool:
+    return any(hook.url.startswith(MAILTO) and not hook.disabled for hook in values["Hooks"])
+
+
 _RULES = (
+    Rule(
+        ("SMTPURI", "MailFrom"),
+        "both, for a hook has a mailto: URL",
+        lambda values: not _sends_mail(values) or bool(values["SMTPURI"] and values["MailFrom"]),
+        "Name the mail server and the address that mails come from, or disable the hook.",
+        is_secret=True,
+    ),
     Rule(
         ("StreamLimit", "HTTPThreads"),
         "StreamLimit below HTTPThreads",
@@ -55,7 +71,13 @@ def broken_rules(values: Values, given: Mapping[str, Given]) -> Iterator[ConfigF
     """Give a fault for each rule that the values break; all of ``values`` are of their types."""
     for rule in _RULES:
         if not rule.holds(values):
-            got = ", ".join(str(values[name]) for name in rule.blames)
+            got = ", ".join(_told(values[name], rule) for name in rule.blames)
             places = {given[name].place: None for name in rule.blames if name in given}
             key = ", ".join(given[name].key if name in given else name for name in rule.blames)
             yield ConfigFault(" and ".join(places), key, rule.expected, got, rule.remedy)
+
+
+def _told(value: Any, rule: Rule) -> str:
+    if rule.is_secret:
+        return "one that is given" if value else "none"
+    return str(value)

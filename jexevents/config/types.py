@@ -254,6 +254,10 @@ DB_URI = OptionType(
 )
 EVENT_URL = OptionType("URL", "an http:// or https:// URL", uris.read_event_url, show=redact_uri)
 HTTP_URL = OptionType("URL", "an http:// or https:// URL", uris.read_http_url, show=redact_uri)
+SMTP_URI = OptionType(
+    "SMTP URI", 'an smtp:// or smtps:// URI, or ""', uris.read_smtp_uri, show=redact_uri
+)
+MAIL_ADDRESS = OptionType("address", "an address of mail", uris.read_mail_address)
 PUBLIC_URL = OptionType("URL", "an http:// or https:// URL", uris.read_public_url)
 LISTEN = OptionType("address", 'an address like ":8080"', uris.read_listen_address, show=str)
 TIME_ZONE = OptionType("time zone", "the name of an IANA time zone, or local", _read_zone_name)

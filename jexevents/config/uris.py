@@ -28,6 +28,7 @@ _POSTGRES = re.compile(
 _POSTGRES_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.%\w]+\]|[^:\[\]]*)(?::(?P<port>[0-9]*))?")
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$&'*+/=^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}")
 _MOST_ADDRESSES = 50
+_STARTTLS = re.compile(r"starttls=(?:required|offered|none)")
 _PARAMETER = re.compile(r"[a-z_]+=[^=]*")
 _PAIR = re.compile(
     r"\s*(?P<name>[a-z_]+)\s*=\s*(?:'(?:\\.|[^'\\])*'|(?:\\.|[^\s\\'])(?:\\.|[^\s\\])*|(?=\s|$))"
@@ -99,6 +100,32 @@ def read_hook_url(value: object) -> str:
     if not isinstance(value, str) or not value.startswith(("http://", "https://")):
         raise Misfit("an http:// or https:// URL, or mailto: and addresses")
     return read_event_url(value)
+
+
+def read_smtp_uri(value: object) -> str:
+    """Check ``smtp://USER:PASSWORD@HOST:PORT?starttls=...`` or ``smtps://...``, or "" for none.
+
+    User and password are ASCII, for Python's client knows how to send no others. Raises Misfit.
+    """
+    if value == "":
+        return ""
+    parts = _split("an smtp:// or smtps:// URI", value, ("smtp", "smtps"))
+    if parts.path.strip("/") or "@" in parts.query:
+        # More likely the rest of a password with a "/" or "?" in it.
+        raise Misfit(f"an smtp:// or smtps:// URI without path, with {_ENCODE}")
+    if parts.query and (parts.scheme == "smtps" or not _STARTTLS.fullmatch(parts.query)):
+        raise Misfit("?starttls=required, offered or none behind an smtp:// URI, and no more")
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    if bool(user) != bool(password) or not (user + password).isascii():
+        raise Misfit("an smtp:// or smtps:// URI with user and password, both in ASCII, or neither")
+    return str(value)
+
+
+def read_mail_address(value: object) -> str:
+    """Give an address such as ``jexevents@example.org``. Raises Misfit."""
+    if not isinstance(value, str) or not _ADDRESS.fullmatch(value):
+        raise Misfit("an address such as jexevents@example.org")
+    return value
 
 
 def read_public_url(value: object) -> str:

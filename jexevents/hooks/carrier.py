@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from ssl import SSLContext
-from urllib.parse import unquote
 
 from jexevents.hooks import bodies, mail, signing
 from jexevents.hooks.hook import STOP, Hook
@@ -47,7 +46,7 @@ class Carrier:
 
         Raises NothingToSay, Gone.
         """
-        if self.hook.url.startswith(MAILTO):
+        if is_mail(self.hook):
             return self._send_mail(delivery, at)
         return self._transport.send(self.request(delivery, at), self.hook.timeout_seconds)
 
@@ -84,9 +83,14 @@ class Carrier:
         return mail.send(made, server, self._ways.tls, at, self.hook.timeout_seconds)
 
 
+def is_mail(hook: Hook) -> bool:
+    """Whether a hook sends mails."""
+    return hook.url.startswith(MAILTO)
+
+
 def receivers(url: str) -> tuple[str, ...]:
     """Give the addresses of a ``mailto:`` URL."""
-    return tuple(unquote(one) for one in url.removeprefix(MAILTO).split(","))
+    return tuple(url.removeprefix(MAILTO).split(","))
 
 
 def _merged(*parts: Mapping[str, str]) -> dict[str, str]:

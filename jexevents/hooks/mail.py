@@ -7,13 +7,14 @@ import socket
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from email.errors import MessageError
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 from ssl import SSLContext
+from urllib.parse import unquote, urlsplit
 
 from jexevents.errors import JexError
 from jexevents.faults import fit
@@ -23,6 +24,7 @@ from jexevents.hooks.transport import Answer
 _DOMAIN = "jexevents"
 _TAKEN = 250
 _GOODBYE_SECONDS = 1.0
+_PORTS = {"smtp": 25, "smtps": 465}
 
 
 class NoTLS(JexError):
@@ -41,8 +43,27 @@ class Server:
     port: int
     sender: str
     user: str = ""
-    password: str = ""
+    password: str = field(default="", repr=False)
     tls: str = "offered"
+
+
+def server_of(uri: str, sender: str) -> Server:
+    """Give the server that a checked ``smtp://`` or ``smtps://`` URI names.
+
+    With a password TLS is required, unless the URI says otherwise.
+    """
+    parts = urlsplit(uri)
+    tls = parts.query.partition("=")[2] or ("required" if parts.username else "offered")
+    if parts.scheme == "smtps":
+        tls = "implicit"
+    return Server(
+        parts.hostname or "",
+        parts.port or _PORTS[parts.scheme],
+        sender,
+        unquote(parts.username or ""),
+        unquote(parts.password or ""),
+        tls,
+    )
 
 
 @dataclass(frozen=True, slots=True)

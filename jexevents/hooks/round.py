@@ -1,11 +1,15 @@
-"""What was claimed at once, worked off: in order of each job, within the claim, noted in groups."""
+"""What was claimed at once, worked off: in the order of each job, for a short while, then noted.
+
+What was not tried by then is given back: another thread may have nothing to do, and one slow answer
+must not hold up more than it has to.
+"""
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from threading import Event
 
 from jexevents.backoff import Backoff
@@ -18,63 +22,57 @@ from jexevents.store.outbox import DEAD, DELIVERED, PENDING, Delivery, Outbox, R
 
 log = get_logger("hooks")
 
-# What became of deliveries is noted about that often, for a process may be killed.
-NOTE_SECONDS = 1.0
+# How long tries are begun after a claim; what became of them is noted behind that.
+ROUND_SECONDS = 1.0
 _RETRY_MAX_SECONDS = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """For how long is claimed, and how much of it must be left to begin a try."""
-
-    seconds: float
-    needed_seconds: float
 
 
 @dataclass(slots=True)
 class Round:
-    """The deliveries of one claim, in the order of sending."""
+    """The deliveries of one claim, in the order of sending.
+
+    A try is begun only while ``needed_seconds`` of the claim are left. ``look`` is called if one
+    of them is to be tried again.
+    """
 
     claimed: Sequence[Delivery]
     trier: Trier
     outbox: Outbox
     observer: HookObserver
-    lease: Lease
+    needed_seconds: float
     stopping: Event
+    look: Callable[[], None]
     _left: deque[Delivery] = field(init=False)
     _back: list[Delivery] = field(default_factory=list)
     _results: list[Result] = field(default_factory=list)
     _held: set[str | None] = field(default_factory=set)
 
     def run(self) -> None:
-        """Send them, and note what became of each; what was not tried is given back.
+        """Send them, note what became of each, and give back what was not tried.
 
         While PostgreSQL is away what is to be noted waits for it, as long as the claim holds.
+        Raises StoreUnavailable where a hook was to be disabled and could not be.
         """
-        began = noted = time.monotonic()
+        began = time.monotonic()
         self._left = deque(self.claimed)
         is_gone = False
-        while self._left and not self.stopping.is_set() and not is_gone:
+        while self._left and not is_gone and self._goes_on(began):
             delivery = self._left.popleft()
             if delivery.job_id is not None and delivery.job_id in self._held:
                 self._back.append(delivery)
-                continue
-            if not self._has_time(delivery):
-                self._left.appendleft(delivery)
-                if not self._renew():
-                    break
-                continue
-            is_gone = self._try(delivery, time.monotonic() - began)
-            if time.monotonic() - noted > NOTE_SECONDS:
-                self._note()
-                noted = time.monotonic()
+            else:
+                is_gone = self._try(delivery, time.monotonic() - began)
         self._note()
         self._give_back()
         if is_gone:
             self._disable(self.claimed[0].hook)
+        elif self._held:
+            self.look()
 
-    def _has_time(self, delivery: Delivery) -> bool:
-        return delivery.ends_at - time.monotonic() >= self.lease.needed_seconds
+    def _goes_on(self, began: float) -> bool:
+        now = time.monotonic()
+        has_time = self._left[0].ends_at - now >= self.needed_seconds
+        return has_time and now - began < ROUND_SECONDS and not self.stopping.is_set()
 
     def _try(self, delivery: Delivery, held_seconds: float) -> bool:
         """Try one; whether the receiver wants no more at all."""
@@ -84,24 +82,6 @@ class Round:
             # Those of the same job have to wait for it.
             self._held.add(delivery.job_id)
         return result.status == GONE
-
-    def _renew(self) -> bool:
-        """Claim for longer what was not tried yet; whether there is any left."""
-        try:
-            kept = self.outbox.renew(list(self._left), self.lease.seconds)
-        except Unavailable as error:
-            log.warning("hook_claim_not_renewed", hook=self.claimed[0].hook, reason=str(error))
-            return False
-        renewed: deque[Delivery] = deque()
-        for delivery in self._left:
-            if delivery.id in kept:
-                until, ends_at = kept[delivery.id]
-                renewed.append(replace(delivery, claimed_until=until, ends_at=ends_at))
-            else:
-                # Somebody else has it, and what comes behind it is not for us any more.
-                self._held.add(delivery.job_id)
-        self._left = renewed
-        return bool(renewed)
 
     def _note(self) -> None:
         results, self._results = self._results, []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from jexevents.backoff import Backoff, Random
@@ -11,7 +12,7 @@ from jexevents.errors import Unavailable
 from jexevents.hooks.carrier import Carrier, Ways
 from jexevents.hooks.desk import Desk
 from jexevents.hooks.hook import Hook
-from jexevents.hooks.round import NOTE_SECONDS, Lease, Round
+from jexevents.hooks.round import ROUND_SECONDS, Round
 from jexevents.hooks.trying import Trier
 from jexevents.hooks.verdicts import Patience
 from jexevents.logs import get_logger
@@ -21,14 +22,14 @@ from jexevents.store.outbox import Outbox
 
 log = get_logger("hooks")
 
-# A claim is as much as can be sent in the time after which it is noted, at most so many.
-_MOST = 64
-# What a delivery is taken to need before any was sent, and how fast that is unlearned.
-_FIRST_GUESS_SECONDS = 0.1
-_LEARNING = 0.3
+# A claim is as much as can be sent in a round, at most so many: those behind one that takes long
+# wait for it.
+_MOST = 32
+# What a delivery is taken to need before any was sent.
+_FIRST_GUESS_SECONDS = ROUND_SECONDS
 
-# A claim holds for two tries that take all the time they may; before one is begun there must be
-# enough left for it, and for whatever keeps a thread from running.
+# What must be left of a claim, beside the time that a try may take, for whatever keeps a thread
+# from running.
 _MARGIN_SECONDS = 10.0
 
 _RETRY_MAX_SECONDS = 30.0
@@ -36,7 +37,11 @@ _RETRY_MAX_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """What the senders of one hook share; ``by`` names the process in claims."""
+    """What the senders of one hook share; ``by`` names the process in claims.
+
+    ``look`` has somebody see when there is something to do again. ``require_store`` raises
+    StoreUnavailable while this process may not work.
+    """
 
     hook: Hook
     outbox: Outbox
@@ -45,12 +50,18 @@ class Post:
     patience: Patience
     observer: HookObserver
     by: str
+    look: Callable[[], None]
+    require_store: Callable[[], None]
 
     @property
-    def lease(self) -> Lease:
+    def needed_seconds(self) -> float:
+        """How much must be left of a claim to begin a try."""
+        return self.hook.timeout_seconds + _MARGIN_SECONDS
+
+    @property
+    def lease_seconds(self) -> float:
         """How long is claimed."""
-        needed = self.hook.timeout_seconds + _MARGIN_SECONDS
-        return Lease(2 * needed, needed)
+        return self.needed_seconds + 2 * ROUND_SECONDS
 
 
 class Sender(Service):
@@ -99,14 +110,22 @@ class Sender(Service):
 
     def _round(self, trier: Trier) -> bool:
         post = self._post
-        limit = max(1, min(_MOST, int(NOTE_SECONDS / self._pace)))
-        claimed = post.outbox.claim(post.hook.name, self._by, limit, post.lease.seconds)
+        post.require_store()
+        limit = max(1, min(_MOST, int(ROUND_SECONDS / self._pace)))
+        claimed = post.outbox.claim(post.hook.name, self._by, limit, post.lease_seconds)
         if not claimed:
             return False
         # There may be more, of other jobs: while this thread sends, another one looks.
         post.desk.call()
         began = time.monotonic()
-        Round(claimed, trier, post.outbox, post.observer, post.lease, self.stopping).run()
-        took = (time.monotonic() - began) / len(claimed)
-        self._pace += _LEARNING * (took - self._pace)
+        Round(
+            claimed,
+            trier,
+            post.outbox,
+            post.observer,
+            post.needed_seconds,
+            self.stopping,
+            post.look,
+        ).run()
+        self._pace = (self._pace + (time.monotonic() - began) / len(claimed)) / 2
         return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from jexevents.backoff import Backoff
 from jexevents.errors import JexError, Unavailable
@@ -36,7 +36,8 @@ class HookSenders(Service):
 
     ``threads`` are those of one hook, ``by`` names this process in claims, ``retry_max_seconds``
     is the longest wait between two tries of a delivery. ``wake`` says that there is something
-    new; what other processes wrote is looked for every ``poll_seconds``.
+    new; what other processes wrote is looked for every ``poll_seconds``. ``require_store`` raises
+    StoreUnavailable while this process may not work.
 
     ``pending`` says how many deliveries of each hook wait, as counted not long ago.
     """
@@ -52,12 +53,14 @@ class HookSenders(Service):
         retry_max_seconds: float = MAX_SECONDS,
         observer: HookObserver = NOBODY,
         poll_seconds: float = POLL_SECONDS,
+        require_store: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__("hooks")
         self.pending: Mapping[str, int] = {}
         self._outbox = outbox
         self._hooks = [hook for hook in hooks if not hook.disabled]
         self._poll_seconds = poll_seconds
+        self._require_store = require_store
         self._counted_at = float("-inf")
         self._woken = threading.Event()
         self._desks = {hook.name: Desk(threads) for hook in self._hooks}
@@ -74,7 +77,23 @@ class HookSenders(Service):
     ) -> Post:
         first = min(FIRST_SECONDS, retry_max_seconds)
         patience = Patience(hook.try_seconds, retry_max_seconds, first)
-        return Post(hook, self._outbox, ways, self._desks[hook.name], patience, observer, by)
+        desk = self._desks[hook.name]
+        return Post(
+            hook,
+            self._outbox,
+            ways,
+            desk,
+            patience,
+            observer,
+            by,
+            self._woken.set,
+            self._require_store,
+        )
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the hooks that are sent for."""
+        return list(self._desks)
 
     def wake(self, hooks: Iterable[str] | None = None) -> None:
         """Say that there is something new to send for hooks of these names, or for any.
@@ -100,6 +119,7 @@ class HookSenders(Service):
                     log.debug("hooks_not_looked_at", reason=str(error))
                     pause = waits.next()
                 self._woken.wait(pause)
+                self._woken.clear()
                 self._require_senders()
         finally:
             self._end_senders()
@@ -128,6 +148,7 @@ class HookSenders(Service):
     def _look(self) -> float:
         """Call who has something to do; give how long to wait before the next look."""
         pause = self._poll_seconds
+        self._require_store()
         for hook in self._hooks:
             due = self._outbox.next_due(hook.name)
             if due is None:

@@ -16,6 +16,7 @@ from jexevents.exits import Exit
 from jexevents.lifecycle import condor, pipeline
 from jexevents.model import INSERTED, Phase, Reason, Role
 from jexevents.sidecar import diagram, health, metrics, schemas
+from jexevents.sidecar.hooks import HookSurface
 from jexevents.sidecar.jex import Jex
 from jexevents.sidecar.ledger import LedgerSurface
 from jexevents.sidecar.nonces import NonceSurface
@@ -40,6 +41,7 @@ ROUTES = [
     *LedgerSurface(NOTHING).routes(),
     *PipelineSurface(NOTHING, NOTHING, "", "", 1, NOTHING).routes(),
     *NonceSurface(NOTHING, NOTHING).routes(),
+    *HookSurface(NOTHING, NOTHING, NOTHING).routes(),
     *schemas.routes(NOTHING),
     *metrics.routes(NOTHING),
 ]

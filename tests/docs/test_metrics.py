@@ -25,6 +25,8 @@ def metrics() -> Metrics:
     arrival = Arrival(b"", datetime.now(timezone.utc), "amqp:q")
     made.stored("amqp:q", [Reject(arrival, (), Reason.EMPTY)], [Outcome.REJECTED])
     made.answered("GET", "/metrics", 401, 0.1)
+    made.sent("portal", "delivered", 0.1)
+    made.watch_hooks(lambda: {"portal": 3})
     made.pools.watch(main=lambda: PoolUse(3, 1, 2, 0, 0, 0))
     return made
 

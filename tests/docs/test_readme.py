@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,13 +31,15 @@ def reader(tmp_path: Path, database: str, empty_database: str, vhost: str) -> It
         if shutil.which(program) is None:
             missing(program, "it is not installed")
     tryout.furnish(tmp_path)
-    here = f"127.0.0.1:{free_port()}"
+    here, nobody = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+    hook = {"Name": "portal", "URL": f"http://{nobody}/in", "States": ["Failed"]}
     variables = {
         "JEXEVENTS_AMQPURI": vhost,
         "JEXEVENTS_DBURI": database,
         "JEXEVENTS_HTTPLISTENPORT": here,
         # The times of the sample log have no zone; the README's answers are those of UTC.
         "JEXEVENTS_LOGTIMEZONE": "UTC",
+        "JEXEVENTS_HOOKS": json.dumps([hook]),
     }
     replacements = {
         "localhost:8080": here,

@@ -106,7 +106,7 @@ def test_a_mail_as_it_arrives(box: Box) -> None:
 
 def test_of_a_delivery(box: Box) -> None:
     with serving(box) as server:
-        hook = Hook("post", "mailto:ann@example.org,bob%2Bjex@example.org")
+        hook = Hook("post", "mailto:ann@example.org,bob+jex@example.org")
         carrier = Carrier(hook, Ways(tls_context(), "https://jex.example.org", (), server))
         assert carrier.send(delivery(), NOON).accepted
         carrier.close()
@@ -230,4 +230,19 @@ def test_a_server_that_is_away_is_said() -> None:
 
 def test_receivers_of_a_url() -> None:
     assert receivers("mailto:a@b") == ("a@b",)
-    assert receivers("mailto:a%2Cx@b,c@d") == ("a,x@b", "c@d")
+    assert receivers("mailto:a+x@b,c@d") == ("a+x@b", "c@d")
+
+
+@pytest.mark.parametrize(
+    ("uri", "expected"),
+    [
+        ("smtp://h", Server("h", 25, "a@b", tls="offered")),
+        ("smtp://h:26?starttls=none", Server("h", 26, "a@b", tls="none")),
+        ("smtp://u%40x:p%2F@h", Server("h", 25, "a@b", "u@x", "p/", "required")),
+        ("smtp://u:p@h?starttls=offered", Server("h", 25, "a@b", "u", "p", "offered")),
+        ("smtps://u:p@[::1]", Server("::1", 465, "a@b", "u", "p", "implicit")),
+    ],
+)
+def test_the_server_of_a_uri(uri: str, expected: Server) -> None:
+    assert mail.server_of(uri, "a@b") == expected
+    assert "p/" not in repr(expected)

@@ -20,6 +20,24 @@ _NONCE = {
     "expires_at": None, "revoked_at": None,
 }  # fmt: skip
 
+_HOOK = {
+    "name": "portal", "configured": True, "disabled": False, "disabled_by_receiver_at": None,
+    "reason": None, "pending": 1, "delivered": 2, "dead": 0, "oldest_pending_at": NOON,
+    "options": {"URL": "https://example.org/", "Secret": "***"},
+}  # fmt: skip
+_DELIVERY = {
+    "id": 1, "hook": "portal", "message_id": "msg_00ff", "state": "dead", "seq": 7,
+    "kind": "condor", "source": "", "name": "EXECUTE", "occurred_at": NOON, "job_id": UUID,
+    "job": {"state": "Running"}, "created_at": NOON, "attempts": 3, "tried_first_at": NOON,
+    "tried_at": NOON, "due_at": NOON, "is_being_sent": False, "finished_at": NOON, "status": 500,
+    "error": "The receiver answered 500.", "answer": "broken", "seconds": 0.5,
+}  # fmt: skip
+
+HOOK_EXAMPLES = {
+    "hooks": {"items": [_HOOK], "next": None},
+    "hook_deliveries": {"items": [_DELIVERY], "next": "/hooks/portal/deliveries?before=1"},
+}
+
 PIPELINE_EXAMPLES = {
     "pipelinejob_manager_event": {"uuid": UUID, "name": "run", "data": {"a": 1}, "token": TOKEN},
     "pipelinejob_creation": {

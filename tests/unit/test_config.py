@@ -24,6 +24,7 @@ from jexevents.errors import ConfigError
 from jexevents.model import Role
 
 ROOT = Path(__file__).resolve().parents[2]
+MAILED = {"Name": "mailed", "URL": "mailto:ann@example.org"}
 
 # The original's example, with its placeholders.
 SEED = """
@@ -517,10 +518,48 @@ def test_derived_defaults_follow_what_they_derive_from():
         ({"PrefetchCount": 499}, "PrefetchCount at least BatchSize"),
         ({"QueueArguments": {"x-queue-type": "quorum"}, "QueueDurable": False}, "quorum"),
         ({"QueueArguments": {"x-queue-type": "stream"}, "QueueExclusive": True}, "stream"),
+        ({"Hooks": [MAILED]}, "both, for a hook has a mailto: URL"),
+        ({"Hooks": [MAILED], "SMTPURI": "smtp://h"}, "both, for a hook has a mailto: URL"),
+        ({"Hooks": [MAILED], "MailFrom": "a@b"}, "both, for a hook has a mailto: URL"),
     ],
 )
 def test_rules_over_several_options(mapping, part):
     assert part in fault_of(from_mapping, mapping).expected
+
+
+def test_a_hook_may_send_mails_where_there_is_a_server():
+    config = from_mapping({"Hooks": [MAILED], "SMTPURI": "smtps://h:1", "MailFrom": "a@b"})
+    assert (config.smtp_uri, config.mail_from) == ("smtps://h:1", "a@b")
+    from_mapping({"Hooks": [{**MAILED, "Disabled": True}]})
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "mail.example.org",
+        "http://h",
+        "smtp://",
+        "smtp://u@h",
+        "smtp://:hidden@h",
+        "smtp://u:hid/den@h",
+        "smtp://u:hid?den@h",
+        "smtp://u:hidd%C3%A4n@h",
+        "smtp://h/path",
+        "smtp://h?starttls=maybe",
+        "smtps://h?starttls=none",
+        "smtp://h?timeout=1",
+        17,
+    ],
+)
+def test_bad_mail_servers(uri):
+    fault = fault_of(from_mapping, {"SMTPURI": uri})
+    assert "hid" not in str(fault)
+
+
+def test_the_password_of_the_mail_server_is_not_shown():
+    config = from_mapping({"SMTPURI": "smtp://u:hidden@h?starttls=offered"})
+    assert config.redacted()["SMTPURI"] == "smtp://u:***@h?starttls=offered"
+    assert "hidden" not in repr(config)
 
 
 # The environment

@@ -89,3 +89,17 @@ def test_formats(metrics: Metrics) -> None:
     body, kind = metrics.exposition("application/openmetrics-text; version=1.0.0")
     assert kind.startswith("application/openmetrics-text")
     assert body.endswith(b"# EOF\n")
+
+
+def test_tries_of_webhooks_are_counted_by_what_they_were(metrics: Metrics) -> None:
+    waiting: dict[str, int] = {}
+    metrics.watch_hooks(lambda: waiting)
+    for state in ("pending", "pending", "delivered", "dead"):
+        metrics.sent("portal", state, 0.3)
+    for outcome, number in (("failed", 2), ("delivered", 1), ("dead", 1)):
+        assert value(metrics, "hook_tries_total", hook="portal", outcome=outcome) == number
+    assert value(metrics, "hook_seconds_bucket", hook="portal", le="0.25") == 0
+    assert value(metrics, "hook_seconds_bucket", hook="portal", le="0.5") == 4
+    assert value(metrics, "hook_pending", hook="portal") is None
+    waiting["portal"] = 7
+    assert value(metrics, "hook_pending", hook="portal") == 7

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jexevents.validation import Schemas, UnknownSchema, explain
-from tests.unit.schema_examples import PIPELINE_EXAMPLES
+from tests.unit.schema_examples import HOOK_EXAMPLES, PIPELINE_EXAMPLES
 
 SCHEMAS = Schemas()
 
@@ -88,6 +88,7 @@ GOOD = {
     "readiness": {
         "status": "unready", "checks": {"database": {"ok": False, "detail": "x", "seconds": 1.5}}
     },
+    **HOOK_EXAMPLES,
     **PIPELINE_EXAMPLES,
 }  # fmt: skip
 

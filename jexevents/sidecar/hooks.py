@@ -1,0 +1,155 @@
+"""The webhooks over HTTP: how they stand, what became of each delivery, and to send one again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jexevents.model import Role
+from jexevents.rfc3339 import plain
+from jexevents.sidecar.paging import PAGE, choice_of, is_number, limit_of, number_or_none, page
+from jexevents.sidecar.problems import Problem, not_found
+from jexevents.sidecar.requests import Request
+from jexevents.sidecar.routes import Route
+from jexevents.store.outbox import STATES, Count, Outbox
+
+Row = Mapping[str, Any]
+
+_SHOWN = (
+    "id",
+    "hook",
+    "state",
+    "seq",
+    "kind",
+    "source",
+    "name",
+    "occurred_at",
+    "job_id",
+    "created_at",
+    "attempts",
+    "tried_first_at",
+    "tried_at",
+    "due_at",
+    "is_being_sent",
+    "finished_at",
+    "status",
+    "error",
+    "answer",
+    "seconds",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HookSurface:
+    """The surface.
+
+    ``configured`` are the hooks as they may be shown, without their secrets; ``wake`` has those
+    senders look that send for hooks of some names.
+    """
+
+    outbox: Outbox
+    configured: Sequence[Row]
+    wake: Callable[[Collection[str]], None]
+
+    def routes(self) -> list[Route]:
+        """Give the table of the surface."""
+        return [
+            Route(
+                method="GET",
+                path="/hooks",
+                role=Role.READ,
+                handler=self.hooks,
+                answer="hooks",
+                summary="The webhooks, and how many deliveries of each wait, or were given up.",
+            ),
+            Route(
+                method="GET",
+                path="/hooks/<name>/deliveries",
+                role=Role.READ,
+                handler=self.deliveries,
+                answer="hook_deliveries",
+                statuses=(200, 404),
+                query=(*PAGE, "state"),
+                summary="Deliveries of a webhook, the newest first.",
+            ),
+            Route(
+                method="POST",
+                path="/hooks/<name>/deliveries/<id>/redeliver",
+                role=Role.ADMIN,
+                handler=self.redeliver,
+                statuses=(202, 404, 409),
+                summary="Send a delivery again, whatever became of it.",
+            ),
+            Route(
+                method="POST",
+                path="/hooks/<name>/enable",
+                role=Role.ADMIN,
+                handler=self.enable,
+                statuses=(204, 404, 409),
+                summary="Send for a webhook again whose receiver had answered 410.",
+            ),
+        ]
+
+    def hooks(self, _request: Request) -> Mapping[str, Any]:
+        """Give all hooks: those configured, and those that only deliveries are left of."""
+        counts = {count.hook: count for count in self.outbox.counts()}
+        shown = [_hook(options, counts.pop(options["Name"], None)) for options in self.configured]
+        left = [_hook({"Name": name}, counts[name], configured=False) for name in sorted(counts)]
+        return {"items": shown + left, "next": None}
+
+    def deliveries(self, request: Request) -> Mapping[str, Any]:
+        """Give a page of a hook's deliveries."""
+        name = self._known(request)
+        limit = limit_of(request)
+        rows = self.outbox.find(
+            name,
+            limit=limit + 1,
+            before=number_or_none(request, "before"),
+            state=choice_of(request, "state", STATES),
+        )
+        return page(request, rows, limit, "id", _delivery)
+
+    def redeliver(self, request: Request) -> tuple[int, None]:
+        """Have a delivery sent again."""
+        name, number = self._known(request), request.parameters["id"]
+        caller = request.caller.name
+        if not (is_number(number) and self.outbox.redeliver(name, int(number), caller)):
+            raise not_found(f"The hook {name} has no delivery {number[:80]!r}.")
+        self.wake([name])
+        return 202, None
+
+    def enable(self, request: Request) -> None:
+        """Have a hook sent for again."""
+        name = self._known(request)
+        if not self.outbox.enable(name, request.caller.name):
+            raise Problem(409, f"The hook {name} is not disabled by its receiver.")
+        self.wake([name])
+
+    def _known(self, request: Request) -> str:
+        asked = request.parameters["name"]
+        if any(options["Name"] == asked for options in self.configured):
+            return asked
+        if self.outbox.find(asked, limit=1) or self.outbox.is_disabled(asked):
+            return asked
+        raise not_found(f"There is no hook {asked[:80]!r}.")
+
+
+def _hook(options: Row, count: Count | None, *, configured: bool = True) -> dict[str, Any]:
+    return {
+        "name": options["Name"],
+        "configured": configured,
+        "disabled": bool(options.get("Disabled")),
+        "disabled_by_receiver_at": plain(count.disabled_at) if count else None,
+        "reason": count.reason if count else None,
+        "pending": count.pending if count else 0,
+        "delivered": count.delivered if count else 0,
+        "dead": count.dead if count else 0,
+        "oldest_pending_at": plain(count.oldest_pending_at) if count else None,
+        "options": {name: value for name, value in options.items() if name != "Name"},
+    }
+
+
+def _delivery(row: Row) -> dict[str, Any]:
+    shown = {name: plain(row[name]) for name in _SHOWN}
+    return shown | {"message_id": f"msg_{row['message_id'].replace('-', '')}", "job": row["job"]}

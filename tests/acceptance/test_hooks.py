@@ -1,0 +1,147 @@
+"""Webhooks of a daemon that runs, and the command that looks after them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from standardwebhooks import Webhook
+
+from tests.acceptance.support import Daemon, message, publish, run, submission, write_config
+from tests.receiver import Receiver, Reply, receiving
+from tests.support import free_port, wait_until
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+KEY = SECRET.removeprefix("whsec_")
+
+
+@pytest.fixture
+def receiver():
+    with receiving() as started:
+        yield started
+
+
+def hook(receiver: Receiver, **more: Any) -> dict[str, Any]:
+    return {"Name": "portal", "URL": receiver.url, "Secret": SECRET, **more}
+
+
+def test_an_event_goes_from_the_queue_to_the_receiver(
+    start: Callable[..., Daemon], servers: dict[str, str], receiver: Receiver
+) -> None:
+    daemon = start(**servers, Hooks=[hook(receiver)]).wait_ready()
+    publish(servers["AMQPURI"], [message(submission(number)) for number in range(1, 4)])
+    for came in receiver.wait_for(3):
+        Webhook(SECRET).verify(came.body, came.headers)
+    daemon.wait_metric(3, "hook_tries_total", hook="portal", outcome="delivered")
+    assert KEY not in daemon.text
+    assert daemon.stop() == 0
+
+
+def test_a_daemon_that_sends_ends_in_time(
+    start: Callable[..., Daemon], servers: dict[str, str], receiver: Receiver
+) -> None:
+    daemon = start(**servers, Hooks=[hook(receiver)]).wait_ready()
+    receiver.answer = lambda _received: Reply(by=lambda _handler: wait_until(
+        lambda: daemon.code is not None, 30, "the daemon's end"))  # fmt: skip
+    publish(servers["AMQPURI"], [message(submission(1))])
+    receiver.wait_for(1)
+    assert daemon.stop() == 0
+
+
+def test_the_command(
+    start: Callable[..., Daemon], servers: dict[str, str], receiver: Receiver
+) -> None:
+    receiver.answer = lambda _received: Reply(410)
+    daemon = start(**servers, Hooks=[hook(receiver)]).wait_ready()
+    publish(servers["AMQPURI"], [message(submission(1))])
+
+    def listed() -> dict[str, Any]:
+        (row,) = json.loads(run("hooks", "list", "--json", "--config", daemon.config).out)
+        return row
+
+    wait_until(lambda: listed()["dead"] == 1 and listed()["reason"], 30, "the hook to be disabled")
+    table = run("hooks", "list", "--config", daemon.config)
+    assert "portal" in table.out
+    assert "410" in table.out
+    assert KEY not in table.out
+    assert run("hooks", "redeliver", "portal", "99", "--config", daemon.config).code == 65
+    assert run("hooks", "redeliver", "portal", "--config", daemon.config).code == 64
+    assert run("hooks", "redeliver", "portla", "--dead", "--config", daemon.config).code == 64
+    receiver.answer = lambda _received: Reply()
+    assert run("hooks", "enable", "portal", "--config", daemon.config).code == 0
+    assert run("hooks", "enable", "portal", "--config", daemon.config).code == 64
+    again = run("hooks", "redeliver", "portal", "--dead", "--config", daemon.config)
+    assert (again.code, again.out) == (0, "1 delivery of portal will be sent again.\n")
+    first, second = receiver.wait_for(2)
+    assert first.id == second.id
+    wait_until(lambda: listed()["delivered"] == 1, 30, "the delivery")
+    assert run("hooks", "redeliver", "portal", "1", "--config", daemon.config).code == 0
+    receiver.wait_for(3)
+    assert daemon.stop() == 0
+
+
+@pytest.mark.parametrize("format_name", ["cloudevents", "jex", "smrtlink", "overseer"])
+def test_a_test_shows_request_and_answer(
+    tmp_path: Path, receiver: Receiver, format_name: str
+) -> None:
+    """It needs no database."""
+    options = {"Hooks": [hook(receiver, Format=format_name, Headers={"X-Key": "hidden"})]}
+    config = write_config(tmp_path, options)
+    receiver.answer = lambda _received: Reply(202, {"X-Seen": "yes"}, b"fine \x1b[31m")
+    done = run("hooks", "test", "portal", "--config", config)
+    assert done.code == 0, done.err
+    (came,) = receiver.received
+    Webhook(SECRET).verify(came.body, came.headers)
+    assert came.headers["X-Key"] == "hidden"
+    for told in (f"POST {receiver.url}", came.id, came.body.decode(), "Answered 202", "fine"):
+        assert told in done.out
+    assert "X-Seen: yes" in done.out
+    assert "hidden" not in done.out
+    assert "\x1b" not in done.out
+
+
+@pytest.mark.parametrize(
+    ("reply", "code", "told"),
+    [(Reply(500, body=b"broken"), 65, "broken"), (Reply(301), 65, "redirect")],
+)
+def test_a_test_that_is_refused(
+    tmp_path: Path, receiver: Receiver, reply: Reply, code: int, told: str
+) -> None:
+    receiver.answer = lambda _received: reply
+    config = write_config(tmp_path, {"Hooks": [hook(receiver)]})
+    done = run("hooks", "test", "portal", "--config", config)
+    assert done.code == code
+    assert told in done.out
+
+
+def test_a_test_that_reaches_nobody(tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    config = write_config(tmp_path, {"Hooks": [{"Name": "portal", "URL": url}]})
+    done = run("hooks", "test", "portal", "--config", config)
+    assert done.code == 69
+    assert "connection refused" in done.out
+    unknown = run("hooks", "test", "portla", "--config", config)
+    assert unknown.code == 64
+    assert "Did you mean portal?" in unknown.err
+
+
+def test_a_test_of_a_mail(tmp_path: Path) -> None:
+    options = {
+        "Hooks": [{"Name": "post", "URL": "mailto:ann@example.org"}],
+        "SMTPURI": f"smtp://127.0.0.1:{free_port()}",
+        "MailFrom": "jex@example.org",
+    }
+    done = run("hooks", "test", "post", "--config", write_config(tmp_path, options))
+    assert done.code == 69
+    assert "To: ann@example.org" in done.out
+    assert "cannot be reached" in done.out
+
+
+def test_a_file_of_authorities_that_is_none_is_told(tmp_path: Path) -> None:
+    options = {"Hooks": [{"Name": "a", "URL": "https://127.0.0.1"}], "HookCAFile": "/none.pem"}
+    done = run("hooks", "test", "a", "--config", write_config(tmp_path, options))
+    assert done.code == 78
+    assert "HookCAFile" in done.err

@@ -1,0 +1,407 @@
+"""From an event in the ledger to its receiver: in order, once at a time, again where it failed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from standardwebhooks import Webhook
+
+from jexevents import wiring
+from jexevents.config import Config, from_mapping
+from jexevents.hooks.service import HookSenders
+from jexevents.ingest import Ingest
+from jexevents.model import Arrival
+from jexevents.store.database import Database
+from jexevents.store.ledger import Wake, nobody_waits
+from jexevents.store.outbox import DEAD, DELIVERED, PENDING, Outbox
+from tests.ledger import NOON, executing, held, message, named, released, submitted, terminated
+from tests.receiver import Received, Receiver, Reply, hang_up, receiving
+from tests.support import free_port, wait_until
+from tests.unit.service_stress import stress
+
+SOON = 30
+INVOCATION = "5d2a0f04-9f1e-4a86-8b9f-5d6c0e0f7a11"
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+class Heard:
+    """Notes what is reported."""
+
+    def __init__(self) -> None:
+        self.sent_to: list[tuple[str, str]] = []
+
+    def sent(self, hook: str, state: str, seconds: float) -> None:
+        assert seconds >= 0
+        self.sent_to.append((hook, state))
+
+
+@dataclass
+class Place:
+    """A ledger with hooks, and daemons' senders for it."""
+
+    uri: str
+    hooks: Sequence[dict[str, Any]]
+    options: dict[str, Any] = field(default_factory=dict)
+    databases: list[Database] = field(default_factory=list)
+    senders: list[HookSenders] = field(default_factory=list)
+    heard: Heard = field(default_factory=Heard)
+
+    def __post_init__(self) -> None:
+        self.outbox = Outbox(self.database())
+
+    @property
+    def config(self) -> Config:
+        return from_mapping(
+            {"Hooks": list(self.hooks), "HookRetryMaxSeconds": 0.1, "LogTimeZone": "UTC",
+             **self.options}
+        )  # fmt: skip
+
+    def database(self) -> Database:
+        self.databases.append(Database(self.uri))
+        return self.databases[-1]
+
+    def start(self) -> HookSenders:
+        """Start the senders of one more daemon."""
+        made = wiring.hook_senders(self.config, self.database(), self.heard)
+        self.senders.append(made)
+        made.start()
+        return made
+
+    def ingest(self, wake: Wake = nobody_waits) -> Ingest:
+        return wiring.ingest(self.config, self.database(), wake=wake)
+
+    def end(self) -> None:
+        for sender in self.senders:
+            sender.stop()
+        for sender in self.senders:
+            assert sender.join(SOON)
+            assert not sender.failed, sender.exception
+        for database in self.databases:
+            database.close()
+
+    def states(self, hook: str = "mine") -> list[str]:
+        return [row["state"] for row in self.outbox.find(hook, limit=1000)]
+
+    def wait_for_states(self, expected: Sequence[str], hook: str = "mine") -> None:
+        what = f"deliveries to be {expected}"
+        wait_until(lambda: sorted(self.states(hook)) == sorted(expected), SOON, what)
+
+
+def send(ingest: Ingest, *events: str) -> None:
+    ingest.handle([Arrival(message(event), NOON, "amqp:test", "") for event in events])
+
+
+def events_of(jobs: int, each: int) -> list[str]:
+    """So many jobs' events, the jobs in turn."""
+    return [
+        executing(job=f"{job}.000.000", second=number)
+        for number in range(each)
+        for job in range(1, jobs + 1)
+    ]
+
+
+def at(received: Received) -> tuple[str, str]:
+    """The job and the time of an event as it was received."""
+    event = received.json()
+    return event["subject"], event["time"]
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as started:
+        yield started
+
+
+@pytest.fixture
+def place(database: str, receiver: Receiver) -> Iterator[Place]:
+    made = Place(database, [{"Name": "mine", "URL": receiver.url, "Secret": SECRET}])
+    yield made
+    made.end()
+
+
+@contextmanager
+def gate(receiver: Receiver) -> Iterator[threading.Event]:
+    """Have all requests wait till the event is set."""
+    opened = threading.Event()
+
+    def answer(_received: Received) -> Reply:
+        assert opened.wait(SOON)
+        return Reply()
+
+    receiver.answer = answer
+    try:
+        yield opened
+    finally:
+        opened.set()
+
+
+def test_an_event_is_sent_at_once_and_signed(place: Place, receiver: Receiver) -> None:
+    senders = place.start()
+    send(place.ingest(senders.wake), submitted())
+    (came,) = receiver.wait_for(1)
+    assert Webhook(SECRET).verify(came.body, came.headers)["type"] == "jexevents.condor.SUBMIT"
+    assert came.headers["Content-Type"] == "application/cloudevents+json"
+    place.wait_for_states([DELIVERED])
+    (row,) = place.outbox.find("mine", limit=10)
+    assert (row["status"], row["attempts"], row["answer"], row["error"]) == (200, 1, "ok", None)
+    assert came.id == f"msg_{row['message_id'].replace('-', '')}"
+    assert place.heard.sent_to == [("mine", DELIVERED)]
+
+
+def test_what_another_process_wrote_is_sent_without_a_word(
+    place: Place, receiver: Receiver
+) -> None:
+    place.start()
+    send(place.ingest(), submitted())
+    receiver.wait_for(1)
+
+
+def test_what_waited_before_the_start_is_sent(place: Place, receiver: Receiver) -> None:
+    send(place.ingest(), *events_of(3, 4))
+    place.start()
+    assert len({one.id for one in receiver.wait_for(12)}) == 12
+
+
+def test_it_is_tried_again_with_the_same_id_till_it_is_taken(
+    place: Place, receiver: Receiver
+) -> None:
+    replies = iter([Reply(500, body=b"no"), Reply(503), Reply(by=hang_up), Reply(302)])
+    receiver.answer = lambda _received: next(replies, Reply())
+    senders = place.start()
+    send(place.ingest(senders.wake), submitted())
+    came = receiver.wait_for(5)
+    place.wait_for_states([DELIVERED])
+    assert len(receiver.received) == 5
+    assert len({one.id for one in came}) == 1
+    assert len({one.body for one in came}) == 1
+    (row,) = place.outbox.find("mine", limit=10)
+    assert (row["attempts"], row["status"]) == (5, 200)
+    assert place.heard.sent_to == [("mine", PENDING)] * 4 + [("mine", DELIVERED)]
+
+
+def test_a_receiver_that_is_away_gets_all_when_it_is_back(database: str) -> None:
+    port = free_port()
+    place = Place(database, [{"Name": "mine", "URL": f"http://127.0.0.1:{port}"}])
+    senders = place.start()
+    send(place.ingest(senders.wake), *events_of(2, 3))
+    wait_until(lambda: len(place.heard.sent_to) > 10, SOON, "some tries")
+    assert set(place.states()) == {PENDING}
+    with receiving(port=port) as receiver:
+        came = receiver.wait_for(6)
+        place.wait_for_states([DELIVERED] * 6)
+        assert_in_order(came)
+    place.end()
+
+
+def assert_in_order(came: Sequence[Received]) -> None:
+    """Assert that the events of each job arrived first in their order."""
+    firsts = list({one.id: at(one) for one in came}.values())
+    for job in {job for job, _ in firsts}:
+        times = [time for one, time in firsts if one == job]
+        assert times == sorted(times), job
+
+
+def test_order_is_kept_by_several_daemons_whatever_fails(place: Place, receiver: Receiver) -> None:
+    lock, failed = threading.Lock(), set()
+
+    def answer(received: Received) -> Reply:
+        """Fail each third one, once."""
+        with lock:
+            is_new = received.id not in failed
+            failed.add(received.id)
+        return Reply(500) if is_new and int(received.id[-4:], 16) % 3 == 0 else Reply()
+
+    receiver.answer = answer
+    daemons = [place.start() for _ in range(3)]
+    ingest = place.ingest(daemons[0].wake)
+    for number in range(10):
+        send(ingest, *[executing(job=f"{job}.000.000", second=number) for job in range(1, 7)])
+    place.wait_for_states([DELIVERED] * 60)
+    assert len({one.id for one in receiver.received}) == 60
+    assert_in_order(receiver.received)
+
+
+def test_while_one_is_tried_none_of_its_job_is_and_others_are(
+    place: Place, receiver: Receiver
+) -> None:
+    with gate(receiver) as opened:
+        place.start()
+        place.start()
+        ingest = place.ingest()
+        send(ingest, submitted(), executing(second=1))
+        send(ingest, submitted(job="7.000.000"), executing(job="7.000.000", second=1))
+        receiver.wait_for(2)
+        jobs = [at(one)[0] for one in receiver.received]
+        assert sorted(jobs) == ["222", "7"]
+        opened.set()
+        receiver.wait_for(4)
+    place.wait_for_states([DELIVERED] * 4)
+    assert len(receiver.received) == 4
+
+
+def test_a_failure_holds_up_those_behind_it_in_the_same_claim(
+    place: Place, receiver: Receiver
+) -> None:
+    send(place.ingest(), submitted(), executing(second=1), terminated(second=2))
+    receiver.answer = lambda _received: Reply(500 if len(receiver.received) < 3 else 200)
+    place.start()
+    place.wait_for_states([DELIVERED] * 3)
+    assert [one.json()["type"].rpartition(".")[2] for one in receiver.received] == [
+        "SUBMIT", "SUBMIT", "SUBMIT", "EXECUTE", "JOB_TERMINATED",
+    ]  # fmt: skip
+
+
+def test_a_dead_endpoint_delays_no_other_hook(database: str, receiver: Receiver) -> None:
+    with receiving() as dead, gate(dead):
+        place = Place(
+            database,
+            [{"Name": "dead", "URL": dead.url}, {"Name": "mine", "URL": receiver.url}],
+        )
+        senders = place.start()
+        ingest = place.ingest(senders.wake)
+        send(ingest, *events_of(20, 1))
+        receiver.wait_for(20)
+        dead.wait_for(4)
+        place.wait_for_states([DELIVERED] * 20)
+        assert place.states("dead") == [PENDING] * 20
+        assert dead.most_under_way == 4
+    place.end()
+
+
+def test_it_is_given_up_when_its_time_is_over_and_kept(database: str, receiver: Receiver) -> None:
+    receiver.answer = lambda _received: Reply(500, body=b"broken")
+    place = Place(database, [{"Name": "mine", "URL": receiver.url, "TryForSeconds": 1}])
+    senders = place.start()
+    send(place.ingest(senders.wake), submitted(), executing(second=1))
+    place.wait_for_states([DEAD] * 2)
+    second, first = place.outbox.find("mine", limit=10)
+    assert (first["status"], first["answer"]) == (500, "broken")
+    assert "tried for 1 s" in first["error"]
+    assert first["attempts"] > 1
+    assert second["attempts"] > 1
+    tried = [one.id for one in receiver.received]
+    assert tried == sorted(tried, key=tried.index)
+    place.end()
+
+
+def test_410_disables_the_hook_and_what_waits_is_dead(place: Place, receiver: Receiver) -> None:
+    receiver.answer = lambda _received: Reply(410)
+    send(place.ingest(), *events_of(1, 5))
+    senders = place.start()
+    place.wait_for_states([DEAD] * 5)
+    assert len(receiver.received) == 1
+    assert place.outbox.is_disabled("mine")
+    # What comes later is given up, too, and nothing is sent.
+    send(place.ingest(senders.wake), executing(job="9.000.000"))
+    place.wait_for_states([DEAD] * 6)
+    assert len(receiver.received) == 1
+    receiver.answer = lambda _received: Reply()
+    assert place.outbox.enable("mine")
+    assert place.outbox.redeliver_dead("mine") == 6
+    place.wait_for_states([DELIVERED] * 6)
+    assert_in_order(receiver.received[1:])
+
+
+def test_retry_after_is_waited_for(place: Place, receiver: Receiver) -> None:
+    receiver.answer = lambda _received: Reply(503, {"Retry-After": "2"})
+    senders = place.start()
+    send(place.ingest(senders.wake), submitted())
+    receiver.wait_for(1)
+    receiver.answer = lambda _received: Reply()
+    first, second = receiver.wait_for(2)
+    assert 2 <= second.began - first.began < 10
+
+
+def test_what_a_killed_daemon_had_claimed_is_sent_when_its_claim_ends(
+    place: Place, receiver: Receiver
+) -> None:
+    send(place.ingest(), submitted(), executing(second=1))
+    assert len(place.outbox.claim("mine", "killed", 10, lease_seconds=3)) == 2
+    place.start()
+    came = receiver.wait_for(2)
+    place.wait_for_states([DELIVERED] * 2)
+    assert_in_order(came)
+
+
+def test_a_stop_gives_back_what_was_not_tried(place: Place, receiver: Receiver) -> None:
+    send(place.ingest(), *events_of(1, 5))
+    with gate(receiver) as opened:
+        senders = place.start()
+        receiver.wait_for(1)
+        senders.stop()
+        opened.set()
+        assert senders.join(SOON)
+    assert len(receiver.received) == 1
+    assert sorted(place.states()) == [DELIVERED] + [PENDING] * 4
+    assert [row["is_being_sent"] for row in place.outbox.find("mine", limit=10)] == [False] * 5
+    place.start()
+    place.wait_for_states([DELIVERED] * 5)
+
+
+def test_a_stop_waits_not_for_a_receiver_that_hangs(place: Place, receiver: Receiver) -> None:
+    with gate(receiver):
+        senders = place.start()
+        send(place.ingest(senders.wake), submitted())
+        receiver.wait_for(1)
+        senders.stop()
+        assert senders.join(10)
+
+
+def test_a_held_job_is_stopped_by_its_invocation(database: str, receiver: Receiver) -> None:
+    place = Place(database, [], {"JEXURL": f"{receiver.url}/jex"})
+    senders = place.start()
+    ingest = place.ingest(senders.wake)
+    send(ingest, submitted(), named(INVOCATION, second=1), held(second=2), released(second=3))
+    (came,) = receiver.wait_for(1)
+    assert (came.method, came.path) == ("DELETE", f"/jex/stop/{INVOCATION}")
+    assert came.body == b""
+    place.wait_for_states([DELIVERED], "jex-url")
+    place.end()
+
+
+def test_each_change_of_state_goes_to_the_event_url(database: str, receiver: Receiver) -> None:
+    place = Place(database, [], {"EventURL": receiver.url})
+    senders = place.start()
+    ingest = place.ingest(senders.wake)
+    send(ingest, submitted(), named(INVOCATION, second=1), executing(second=2), executing(second=3))
+    send(ingest, terminated(second=4))
+    came = [one.json()["state"] for one in receiver.wait_for(3)]
+    assert [state["status"] for state in came] == ["Submitted", "Running", "Completed"]
+    assert came[2] == {
+        "status": "Completed", "uuid": INVOCATION, "completion_date": "1772366404000",
+    }  # fmt: skip
+    place.end()
+
+
+def test_nothing_is_sent_to_a_forbidden_address(database: str, receiver: Receiver) -> None:
+    options = {"HookForbiddenNetworks": ["127.0.0.0/8"]}
+    hooks = [{"Name": "mine", "URL": receiver.url, "TryForSeconds": 1}]
+    place = Place(database, hooks, options)
+    senders = place.start()
+    send(place.ingest(senders.wake), submitted())
+    place.wait_for_states([DEAD])
+    (row,) = place.outbox.find("mine", limit=10)
+    assert "HookForbiddenNetworks" in row["error"]
+    assert receiver.connections == 0
+    place.end()
+
+
+def test_a_disabled_hook_has_no_senders(database: str, receiver: Receiver) -> None:
+    hook = {"Name": "mine", "URL": receiver.url}
+    send(Place(database, [hook]).ingest(), submitted())
+    place = Place(database, [{**hook, "Disabled": True}])
+    senders = place.start()
+    send(place.ingest(senders.wake), executing(second=1))
+    assert place.states() == [PENDING]
+    place.end()
+    assert receiver.received == []
+
+
+def test_senders_are_a_service(place: Place) -> None:
+    pool = place.database()
+    stress(lambda: wiring.hook_senders(place.config, pool), rounds=10)
