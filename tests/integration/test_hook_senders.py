@@ -3,112 +3,29 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 from standardwebhooks import Webhook
 
 from jexevents import wiring
-from jexevents.config import Config, from_mapping
-from jexevents.hooks.service import HookSenders
-from jexevents.ingest import Ingest
-from jexevents.model import Arrival
-from jexevents.store.database import Database
-from jexevents.store.ledger import Wake, nobody_waits
-from jexevents.store.outbox import DEAD, DELIVERED, PENDING, Outbox
-from tests.ledger import NOON, executing, held, message, named, released, submitted, terminated
+from jexevents.store.outbox import DEAD, DELIVERED, PENDING
+from tests.integration.hook_place import (
+    SECRET,
+    SOON,
+    Place,
+    assert_in_order,
+    at,
+    events_of,
+    gate,
+    send,
+)
+from tests.ledger import executing, held, named, released, submitted, terminated
 from tests.receiver import Received, Receiver, Reply, hang_up, receiving
 from tests.support import free_port, wait_until
 from tests.unit.service_stress import stress
 
-SOON = 30
 INVOCATION = "5d2a0f04-9f1e-4a86-8b9f-5d6c0e0f7a11"
-SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-
-
-class Heard:
-    """Notes what is reported."""
-
-    def __init__(self) -> None:
-        self.sent_to: list[tuple[str, str]] = []
-
-    def sent(self, hook: str, state: str, seconds: float) -> None:
-        assert seconds >= 0
-        self.sent_to.append((hook, state))
-
-
-@dataclass
-class Place:
-    """A ledger with hooks, and daemons' senders for it."""
-
-    uri: str
-    hooks: Sequence[dict[str, Any]]
-    options: dict[str, Any] = field(default_factory=dict)
-    databases: list[Database] = field(default_factory=list)
-    senders: list[HookSenders] = field(default_factory=list)
-    heard: Heard = field(default_factory=Heard)
-
-    def __post_init__(self) -> None:
-        self.outbox = Outbox(self.database())
-
-    @property
-    def config(self) -> Config:
-        return from_mapping(
-            {"Hooks": list(self.hooks), "HookRetryMaxSeconds": 0.1, "LogTimeZone": "UTC",
-             **self.options}
-        )  # fmt: skip
-
-    def database(self) -> Database:
-        self.databases.append(Database(self.uri))
-        return self.databases[-1]
-
-    def start(self) -> HookSenders:
-        """Start the senders of one more daemon."""
-        made = wiring.hook_senders(self.config, self.database(), self.heard)
-        self.senders.append(made)
-        made.start()
-        return made
-
-    def ingest(self, wake: Wake = nobody_waits) -> Ingest:
-        return wiring.ingest(self.config, self.database(), wake=wake)
-
-    def end(self) -> None:
-        for sender in self.senders:
-            sender.stop()
-        for sender in self.senders:
-            assert sender.join(SOON)
-            assert not sender.failed, sender.exception
-        for database in self.databases:
-            database.close()
-
-    def states(self, hook: str = "mine") -> list[str]:
-        return [row["state"] for row in self.outbox.find(hook, limit=1000)]
-
-    def wait_for_states(self, expected: Sequence[str], hook: str = "mine") -> None:
-        what = f"deliveries to be {expected}"
-        wait_until(lambda: sorted(self.states(hook)) == sorted(expected), SOON, what)
-
-
-def send(ingest: Ingest, *events: str) -> None:
-    ingest.handle([Arrival(message(event), NOON, "amqp:test", "") for event in events])
-
-
-def events_of(jobs: int, each: int) -> list[str]:
-    """So many jobs' events, the jobs in turn."""
-    return [
-        executing(job=f"{job}.000.000", second=number)
-        for number in range(each)
-        for job in range(1, jobs + 1)
-    ]
-
-
-def at(received: Received) -> tuple[str, str]:
-    """The job and the time of an event as it was received."""
-    event = received.json()
-    return event["subject"], event["time"]
 
 
 @pytest.fixture
@@ -122,22 +39,6 @@ def place(database: str, receiver: Receiver) -> Iterator[Place]:
     made = Place(database, [{"Name": "mine", "URL": receiver.url, "Secret": SECRET}])
     yield made
     made.end()
-
-
-@contextmanager
-def gate(receiver: Receiver) -> Iterator[threading.Event]:
-    """Have all requests wait till the event is set."""
-    opened = threading.Event()
-
-    def answer(_received: Received) -> Reply:
-        assert opened.wait(SOON)
-        return Reply()
-
-    receiver.answer = answer
-    try:
-        yield opened
-    finally:
-        opened.set()
 
 
 def test_an_event_is_sent_at_once_and_signed(place: Place, receiver: Receiver) -> None:
@@ -196,14 +97,6 @@ def test_a_receiver_that_is_away_gets_all_when_it_is_back(database: str) -> None
         place.wait_for_states([DELIVERED] * 6)
         assert_in_order(came)
     place.end()
-
-
-def assert_in_order(came: Sequence[Received]) -> None:
-    """Assert that the events of each job arrived first in their order."""
-    firsts = list({one.id: at(one) for one in came}.values())
-    for job in {job for job, _ in firsts}:
-        times = [time for one, time in firsts if one == job]
-        assert times == sorted(times), job
 
 
 def test_order_is_kept_by_several_daemons_whatever_fails(place: Place, receiver: Receiver) -> None:
