@@ -67,6 +67,15 @@ def text(*, empty: bool = True, max_bytes: int = 255) -> OptionType:
     return OptionType("text", expected, read)
 
 
+def path() -> OptionType:
+    """The path of a file, or the empty text for none; a relative one counts from the folder."""
+
+    def resolve(value: str, folder: Path) -> str:
+        return value and str(folder / Path(value).expanduser())
+
+    return replace(text(max_bytes=4096), name="path", resolve=resolve)
+
+
 def whole(least: int, most: int, unit: str = "") -> OptionType:
     """A whole number between two bounds, both allowed; a JSON number, never a text or 1.0."""
     expected = f"a whole number from {least} to {most}" + (f" ({unit})" if unit else "")

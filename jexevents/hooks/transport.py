@@ -24,6 +24,7 @@ from jexevents import __version__
 from jexevents.errors import ConfigError, JexError
 from jexevents.faults import fit
 from jexevents.hooks import network
+from jexevents.hooks.heads import WholeHead
 from jexevents.hooks.network import Network
 
 USER_AGENT = f"jexevents/{__version__}"
@@ -211,6 +212,8 @@ def _pool(kind: type, connection: Any, *arguments: Any, **more: Any) -> Any:
 
 
 class _Plain(HTTPConnection):
+    response_class = WholeHead
+
     def __init__(self, connect: Any, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
         self._connect = connect
@@ -220,6 +223,8 @@ class _Plain(HTTPConnection):
 
 
 class _TLS(HTTPSConnection):
+    response_class = WholeHead
+
     def __init__(self, connect: Any, tls: SSLContext, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **{**more, "ssl_context": tls, "cert_reqs": tls.verify_mode})
         self._connect = connect

@@ -34,7 +34,7 @@ class Matching:
 
     def __init__(self, interest: Interest) -> None:
         self._interest = interest
-        self._before: dict[int, Any] = {}
+        self._before: dict[int, tuple[Standing, Any]] = {}
         self._found: list[tuple[Job, Entry, Sequence[str], str | None]] = []
         self.names: set[str] = set()
 
@@ -47,8 +47,10 @@ class Matching:
         )
 
     def remember(self, jobs: Iterable[Job]) -> None:
-        """Keep the states of known jobs as they are before the batch."""
-        self._before.update((id(job), copy.copy(job.state)) for job in jobs)
+        """Keep how known jobs stand before the batch, and their states where these are needed."""
+        for job in jobs:
+            state = copy.copy(job.state) if len(job.fresh()) > 1 else None
+            self._before[id(job)] = standing(job.state), state
 
     def admitted(self, job: Job, entry: Entry, before: Standing) -> None:
         """Look at an event that a job which guards its events has just let in."""
@@ -61,10 +63,9 @@ class Matching:
             if job.key is None:
                 self._ask_of_none(job)
             elif id(job) in self._before:
-                before = self._before[id(job)]
-                self._follow(job, before, standing(before))
+                self._follow(job, *self._before[id(job)])
             elif job.is_new and self.follows(job):
-                self._follow(job, job.book.fold(()), None)
+                self._follow(job, None, job.book.fold(()))
         rows = [
             (name, str(uuid_utils.uuid7()), entry.seq, _kind(entry.event), job.id, shown)
             for job, entry, names, shown in self._found
@@ -84,9 +85,13 @@ class Matching:
         if names:
             self._found.append((job, entry, names, None if after is None else _shown(job, after)))
 
-    def _follow(self, job: Job, state: Any, before: Standing | None) -> None:
+    def _follow(self, job: Job, before: Standing | None, state: Any) -> None:
         """Fold the new events of a job onto ``state``, and ask about each."""
         entries = _in_order(job)
+        if len(entries) == 1:
+            # The state after it is that after the batch.
+            self._ask(job, entries[0], before, job.state)
+            return
         found, stood = len(self._found), before
         for entry in entries:
             matters = job.book.matters(entry.event)

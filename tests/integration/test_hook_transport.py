@@ -93,6 +93,33 @@ def test_a_new_one_that_is_closed_does(receiver: Receiver, transport: Transport)
     assert len(receiver.received) == 1
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200",
+        b"HTTP/1.1 200 O",
+        b"HTTP/1.1 200 OK\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Le",
+        b"HTTP/1.1 204 No Content\r\nServer: x\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n",
+    ],
+)
+def test_an_answer_that_is_cut_in_its_head_is_none(
+    receiver: Receiver, transport: Transport, head: bytes
+) -> None:
+    receiver.answer = by(lambda handler: _say(handler, head))
+    answer = transport.send(post(receiver.url), 20)
+    assert answer.status is None
+    assert "in the middle of an answer's head" in answer.error
+    receiver.answer = by(lambda handler: _say(handler, b"HTTP/1.0 200 OK\r\n\r\ncut"))
+    assert transport.send(post(receiver.url), 20).text == "cut"
+
+
+def _say(handler: BaseHTTPRequestHandler, text: bytes) -> None:
+    handler.wfile.write(text)
+    handler.close_connection = True
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_redirects_are_not_followed(receiver: Receiver, transport: Transport, status: int) -> None:
     receiver.answer = lambda _received: Reply(status, {"Location": f"{receiver.url}/there"})
