@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from datetime import datetime, timezone
 
 from jexevents import __version__, wiring
 from jexevents.broker.consumer import Consumer
@@ -20,12 +19,10 @@ from jexevents.config import Config
 from jexevents.ending import Ending, Signals
 from jexevents.errors import BrokerMismatch, ConfigError, StorageFull, Unavailable
 from jexevents.exits import Exit
-from jexevents.hooks.service import HookSenders
 from jexevents.ingest import Ingest, Message
 from jexevents.logs import get_logger
 from jexevents.metrics import Metrics
 from jexevents.model import Outcome
-from jexevents.observers import IngestObserver
 from jexevents.overdue import Overdue
 from jexevents.presence import Presence
 from jexevents.service import Service
@@ -34,14 +31,8 @@ from jexevents.sidecar import metrics as metrics_surface
 from jexevents.sidecar import schemas as schemas_surface
 from jexevents.sidecar.compose import sidecar
 from jexevents.sidecar.health import Check
-from jexevents.sidecar.jex import Jex
-from jexevents.sidecar.ledger import LedgerSurface
-from jexevents.sidecar.nonces import NonceSurface
-from jexevents.sidecar.routes import Route
 from jexevents.sidecar.throttle import Throttle
-from jexevents.store.database import Database
 from jexevents.store.nonces import Nonces
-from jexevents.store.reading import Reading
 from jexevents.store.tokens import Tokens
 from jexevents.uploadfolder import UploadFolder
 
@@ -103,16 +94,11 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
     _watch(metrics, consumer, presence, depth)
     metrics.pools.watch(main=database.use, http=front.use, hooks=back.use)
     metrics.watch_hooks(lambda: hooks.pending)
-    throttle, nonces = Throttle(), Nonces(front)
-    folder = _upload_folder(config)
+    throttle = Throttle()
+    surfaces = wiring.Surfaces(config, front, observer, hooks.wake)
     routes = [
-        *_routes(config, front, observer, presence, consumer, hooks),
-        *wiring.pipeline_surface(config, front, observer, throttle, _now, hooks.wake).routes(),
-        *wiring.smrtlink_surface(config, front, observer, _now, hooks.wake).routes(),
-        *wiring.upload_surface(config, front, folder, observer, _now, hooks.wake).routes(),
-        *wiring.cloud_event_surface(config, front, observer, _now, hooks.wake).routes(),
-        *NonceSurface(nonces, _now).routes(),
-        *wiring.hook_surface(config, front, hooks.wake).routes(),
+        *health.routes(lambda: _readiness(presence, consumer)),
+        *surfaces.routes(throttle, _upload_folder(config)),
         *schemas_surface.routes(wiring.schemas(config)),
         *metrics_surface.routes(metrics.exposition),
     ]
@@ -121,7 +107,7 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
         wiring.access(config),
         Tokens(front).in_force,
         metrics,
-        use_nonce=nonces.use,
+        use_nonce=Nonces(front).use,
         signers=wiring.signers(config),
         throttle=throttle,
     )
@@ -143,10 +129,6 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
     consumer.run()
 
 
-def _now() -> datetime:
-    return datetime.now(timezone.utc)
-
-
 def _upload_folder(config: Config) -> UploadFolder:
     """Give the folder of uploads, without what a killed process was writing."""
     folder = wiring.upload_folder(config)
@@ -158,24 +140,6 @@ def _upload_folder(config: Config) -> UploadFolder:
     if swept := folder.sweep_incoming():
         log.warning("uploads_left_by_others_removed", files=swept)
     return folder
-
-
-def _routes(
-    config: Config,
-    front: Database,
-    observer: IngestObserver,
-    presence: Presence,
-    consumer: Consumer,
-    hooks: HookSenders,
-) -> list[Route]:
-    reading = Reading(front)
-    way_in = wiring.ingest(config, front, observer, hooks.wake)
-    jex = Jex(way_in, reading, config.source_name, _now)
-    return [
-        *health.routes(lambda: _readiness(presence, consumer)),
-        *jex.routes(),
-        *LedgerSurface(reading).routes(),
-    ]
 
 
 def _readiness(presence: Presence, consumer: Consumer) -> dict[str, Check]:

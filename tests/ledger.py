@@ -13,7 +13,6 @@ from jexevents import wiring
 from jexevents.config import from_mapping
 from jexevents.ingest import Ingest
 from jexevents.model import Arrival, Outcome, Role
-from jexevents.observers import NOBODY
 from jexevents.sidecar import schemas
 from jexevents.sidecar.app import App, build_app
 from jexevents.sidecar.auth import Gate
@@ -98,12 +97,13 @@ def open_ledger(uri: str, zone: tzinfo = timezone.utc, **options: Any) -> Iterat
     given = {"LogTimeZone": str(zone), "PublicURL": "https://jex.example.org"}
     config = from_mapping(given | options)
     ingest, throttle = wiring.ingest(config, database), Throttle()
+    surfaces = wiring.Surfaces(config, database)
     routes = [
         *Jex(ingest, reading, "", now).routes(),
         *LedgerSurface(reading).routes(),
-        *wiring.pipeline_surface(config, database, NOBODY, throttle, now).routes(),
-        *wiring.cloud_event_surface(config, database, NOBODY, now).routes(),
-        *wiring.smrtlink_surface(config, database, NOBODY, now).routes(),
+        *surfaces.pipelines(throttle).routes(),
+        *surfaces.cloud_events().routes(),
+        *surfaces.smrtlink().routes(),
         *NonceSurface(Nonces(database), now).routes(),
         *schemas.routes(SCHEMAS),
     ]

@@ -43,7 +43,7 @@ class Place:
         self.config = from_mapping(OPTIONS)
         self.outbox = Outbox(self.database)
         self.tokens = StoredTokens(self.database)
-        surface = wiring.hook_surface(self.config, self.database, self.woken.extend)
+        surface = wiring.Surfaces(self.config, self.database, wake=self.woken.extend).hooks()
         tokens = Tokens(self.tokens.in_force, cache_seconds=0, ask_again_seconds=0)
         self.app: App = build_app(surface.routes(), Gate(tokens), check_answers=True)
         self.admin = bearer(self.tokens.make("boss", [Role.ADMIN]).secret)

@@ -17,7 +17,6 @@ from pika import BasicProperties
 from jexevents import smrthmac, wiring
 from jexevents.config import from_mapping
 from jexevents.model import Arrival, Outcome, Role
-from jexevents.observers import NOBODY
 from jexevents.retry import Tally
 from jexevents.sidecar.app import build_app
 from jexevents.sidecar.auth import Gate, Signer
@@ -426,7 +425,7 @@ SIGNERS = [Signer("uid", "example-secret"), Signer("bound", "sécret-日本", SY
 def signing(ledger: TestLedger, *, anonymous: frozenset[Role] = frozenset()) -> Any:
     """Give a caller of an app that knows the signers, and that holds no token."""
     config = from_mapping({"LogTimeZone": "UTC"})
-    routes = wiring.smrtlink_surface(config, ledger.database, NOBODY, now).routes()
+    routes = wiring.Surfaces(config, ledger.database).smrtlink().routes()
     gate = Gate(Tokens(ledger.tokens.in_force), signers=SIGNERS, anonymous_roles=anonymous)
     app = build_app(routes, gate, check_answers=True)
 

@@ -30,7 +30,6 @@ from jexevents import smrthmac, wiring
 from jexevents.config import from_mapping
 from jexevents.errors import StoreUnavailable
 from jexevents.model import Role
-from jexevents.observers import NOBODY
 from jexevents.peers import HEADER, Peers, PeerUnavailable
 from jexevents.sidecar.app import build_app
 from jexevents.sidecar.auth import Gate, Signer
@@ -102,8 +101,8 @@ def nodes(database: str, tmp_path: Path) -> Iterator[Any]:
             folder = Path(options.pop("UploadDir", tmp_path / name))
             options |= {"NodeName": name, "UploadDir": str(folder)}
             config = from_mapping(options, tmp_path)
-            surface = wiring.upload_surface(config, pool, wiring.upload_folder(config), NOBODY, now)
-            events = wiring.smrtlink_surface(config, pool, NOBODY, now)
+            surfaces = wiring.Surfaces(config, pool)
+            surface, events = surfaces.uploads(), surfaces.smrtlink()
             routes = [*surface.routes(), *events.routes(), *LedgerSurface(Reading(pool)).routes()]
             gate = Gate(Tokens(lambda: credentials), signers=signers)
             app = build_app(routes, gate, check_answers=True, stream_limit=4)

@@ -1,0 +1,41 @@
+"""Makes of the configuration what the other packages take; they know no configuration."""
+
+from jexevents.wiring.outside import access, intake, signers, topology
+from jexevents.wiring.reading import doors, event_types, recognise, schemas
+from jexevents.wiring.storage import back, database, front, ledger_database
+from jexevents.wiring.surfaces import Surfaces
+from jexevents.wiring.webhooks import hook_senders, hook_ways, hooks, shown_hooks
+from jexevents.wiring.writing import (
+    ingest,
+    ledger,
+    observer,
+    retry,
+    upload_folder,
+    upload_prune,
+)
+
+__all__ = [
+    "Surfaces",
+    "access",
+    "back",
+    "database",
+    "doors",
+    "event_types",
+    "front",
+    "hook_senders",
+    "hook_ways",
+    "hooks",
+    "ingest",
+    "intake",
+    "ledger",
+    "ledger_database",
+    "observer",
+    "recognise",
+    "retry",
+    "schemas",
+    "shown_hooks",
+    "signers",
+    "topology",
+    "upload_folder",
+    "upload_prune",
+]

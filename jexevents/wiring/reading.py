@@ -1,0 +1,72 @@
+"""What comes in, and who reads it: by the door, by the type, by the identity that it has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jexevents.config import Config
+from jexevents.model import Arrival, Event, Kind
+from jexevents.sources.cloudevents import message as cloudevents
+from jexevents.sources.cloudevents.words import DOOR as CLOUD_EVENTS_DOOR
+from jexevents.sources.condor.message import is_identity
+from jexevents.sources.condor.message import reader as condor_reader
+from jexevents.sources.doors import Doors, sorting
+from jexevents.sources.pipelinejobs import message as pipelinejobs
+from jexevents.sources.pipelinejobs.words import PIPELINE_DOOR
+from jexevents.sources.smrtlink import message as smrtlink
+from jexevents.sources.smrtlink import types
+from jexevents.sources.smrtlink.types import EventTypes
+from jexevents.sources.smrtlink.words import SMRTLINK_DOOR
+from jexevents.validation import SCHEMAS, Schemas
+
+
+def schemas(config: Config) -> Schemas:
+    """Give the bundled schemas, and those of the configured folder. Raises ConfigError."""
+    folder = config.smrt_link_schemas
+    return SCHEMAS.with_folder(Path(folder), types.FOLDER) if folder else SCHEMAS
+
+
+def event_types(config: Config) -> EventTypes:
+    """Give what is known of the types of SMRT Link's events. Raises ConfigError."""
+    return EventTypes(schemas(config), refuses_unknown=config.smrt_link_unknown_types == "refuse")
+
+
+def doors(config: Config) -> Doors:
+    """Give the readers of what comes in, by the door that it comes in by."""
+    read_smrtlink = smrtlink.reader(event_types(config))
+
+    def read_cloud_event(arrival: Arrival) -> Event:
+        return cloudevents.read(arrival, config.cloud_events_max_body_bytes)
+
+    def is_of_pipelines(arrival: Arrival) -> bool:
+        return pipelinejobs.is_one(arrival, config.pipeline_max_body_bytes)
+
+    def is_of_smrtlink(arrival: Arrival) -> bool:
+        return smrtlink.is_one(arrival, config.http_max_body_bytes)
+
+    sort = sorting(
+        declared=[(cloudevents.is_one, read_cloud_event)],
+        shaped=[(is_of_pipelines, pipelinejobs.read), (is_of_smrtlink, read_smrtlink)],
+    )
+    return Doors(
+        {
+            "amqp": (sort, *condor_reader(config.log_zone)),
+            PIPELINE_DOOR: pipelinejobs.read,
+            SMRTLINK_DOOR: read_smrtlink,
+            CLOUD_EVENTS_DOOR: cloudevents.read_http,
+        }
+    )
+
+
+def recognise(kind: Kind | None, name: str, checksum: bytes, source: str, raw: bytes) -> bool:
+    """Whether a checksum is the identity that an event's format gives it."""
+    if kind is Kind.PIPELINE:
+        return pipelinejobs.is_identity(name, checksum, raw)
+    if kind is Kind.SMRTLINK:
+        return smrtlink.is_identity(checksum, raw)
+    if kind is None and cloudevents.is_identity(checksum, source, raw):
+        return True
+    # Of condor jobs, or of no job.
+    if is_identity(checksum, source, raw):
+        return True
+    return kind is None and smrtlink.is_identity(checksum, raw)

@@ -1,0 +1,77 @@
+"""The database, and the pools of connections to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from jexevents.config import Config
+from jexevents.store import migrate
+from jexevents.store.database import Database
+
+_EMBEDDED = "embedded:"
+
+# For the process's own work: batches, presence; what HTTP asks has a pool of its own.
+_OWN_CONNECTIONS = 3
+# For those who send webhooks: each needs one for a moment, now and then.
+_HOOK_CONNECTIONS = 3
+
+
+@contextmanager
+def database(config: Config, name: str = "jexevents") -> Iterator[Database]:
+    """Give the configured database, its embedded server started if it is one.
+
+    At the end the connections are closed, and the server is stopped if nobody else uses it.
+    Raises ConfigError where an embedded server cannot be started.
+    """
+    if not config.db_uri.startswith(_EMBEDDED):
+        yield from _pool(config, config.db_uri, name)
+        return
+    # Only here: the embedded server is an extra, and its library takes long to import.
+    from jexevents.embedded import EmbeddedPostgres
+
+    with EmbeddedPostgres(Path(config.db_uri.removeprefix(_EMBEDDED))) as server:
+        yield from _pool(config, server.start(), name)
+
+
+@contextmanager
+def ledger_database(config: Config) -> Iterator[Database]:
+    """Give the database, closed at the end, after a look whether its schema is ours.
+
+    Raises SchemaVersionError.
+    """
+    with database(config) as pool:
+        migrate.check(pool)
+        yield pool
+
+
+def _pool(config: Config, dsn: str, name: str) -> Iterator[Database]:
+    pool = Database(
+        dsn,
+        schema=config.db_schema,
+        size=_OWN_CONNECTIONS,
+        connect_timeout_seconds=config.db_connect_timeout_seconds,
+        statement_timeout_seconds=config.db_statement_timeout_seconds,
+        name=name,
+    )
+    try:
+        yield pool
+    finally:
+        pool.close()
+
+
+def front(config: Config, database: Database) -> Database:
+    """Give the pool for requests over HTTP: larger, and less patient."""
+    return database.sibling(
+        size=config.db_pool_size,
+        statement_timeout_seconds=config.http_statement_timeout_seconds,
+    )
+
+
+def back(config: Config, database: Database) -> Database:
+    """Give the pool for the webhooks: those who send must not keep the consumer waiting."""
+    return database.sibling(
+        size=_HOOK_CONNECTIONS,
+        statement_timeout_seconds=config.db_statement_timeout_seconds,
+    )

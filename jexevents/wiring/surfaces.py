@@ -1,0 +1,118 @@
+"""The surfaces over HTTP, all of which come to the ledger by ways that are alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from jexevents.archives.listing import Limits
+from jexevents.cloudevents import CloudEvents
+from jexevents.config import Config
+from jexevents.ingest import Ingest
+from jexevents.observers import NOBODY, IngestObserver
+from jexevents.peers import Peers
+from jexevents.pipelines import Pipelines
+from jexevents.sidecar.cloudevents import CloudEventSurface
+from jexevents.sidecar.hooks import HookSurface
+from jexevents.sidecar.jex import Jex
+from jexevents.sidecar.ledger import LedgerSurface
+from jexevents.sidecar.nonces import NonceSurface
+from jexevents.sidecar.pipelinejobs import PipelineSurface
+from jexevents.sidecar.routes import Route
+from jexevents.sidecar.smrtlink import SmrtLinkSurface
+from jexevents.sidecar.throttle import Throttle
+from jexevents.sidecar.uploads import UploadSurface
+from jexevents.smrtlink import SmrtLink
+from jexevents.store.database import Database
+from jexevents.store.ledger import Wake, nobody_waits
+from jexevents.store.nonces import Nonces
+from jexevents.store.outbox import Outbox
+from jexevents.store.pipeline_jobs import PipelineJobs
+from jexevents.store.reading import Reading
+from jexevents.store.smrtlink_events import SmrtLinkEvents
+from jexevents.store.uploads import UploadStore
+from jexevents.uploadfolder import UploadFolder
+from jexevents.uploads import Uploads
+from jexevents.wiring.reading import event_types
+from jexevents.wiring.webhooks import shown_hooks
+from jexevents.wiring.writing import ingest, ledger, upload_folder
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+@dataclass(frozen=True, slots=True)
+class Surfaces:
+    """Makes each surface over one pool.
+
+    ``observer`` hears of what they store, ``wake`` is called when something is to be sent to hooks.
+    """
+
+    config: Config
+    database: Database
+    observer: IngestObserver = NOBODY
+    wake: Wake = nobody_waits
+    now: Callable[[], datetime] = _now
+
+    def routes(self, throttle: Throttle, folder: UploadFolder) -> list[Route]:
+        """Give the tables of all of them."""
+        return [
+            *self.jex().routes(),
+            *LedgerSurface(Reading(self.database)).routes(),
+            *self.pipelines(throttle).routes(),
+            *self.smrtlink().routes(),
+            *self.uploads(folder).routes(),
+            *self.cloud_events().routes(),
+            *NonceSurface(Nonces(self.database), self.now).routes(),
+            *self.hooks().routes(),
+        ]
+
+    def jex(self) -> Jex:
+        """Give the JEX interface."""
+        reading, source = Reading(self.database), self.config.source_name
+        return Jex(self._ingest(), reading, source, self.now)
+
+    def pipelines(self, throttle: Throttle) -> PipelineSurface:
+        """Give the surface of PipelineJobs."""
+        jobs = PipelineJobs(self.database, ledger(self.config, self.database, self.wake))
+        return PipelineSurface(
+            Pipelines(self._ingest(), jobs),
+            throttle,
+            actor=self.config.pipeline_actor,
+            public_url=self.config.public_url or "",
+            max_body_bytes=self.config.pipeline_max_body_bytes,
+            now=self.now,
+        )
+
+    def smrtlink(self) -> SmrtLinkSurface:
+        """Give the surface of SMRT Link's events."""
+        events = SmrtLink(self._ingest(), SmrtLinkEvents(self.database))
+        return SmrtLinkSurface(events, self.config.node_name, self.now)
+
+    def uploads(self, folder: UploadFolder | None = None) -> UploadSurface:
+        """Give the surface of SMRT Link's files, which are kept in ``folder``."""
+        config = self.config
+        uploads = Uploads(
+            ledger(config, self.database, self.wake),
+            UploadStore(self.database),
+            folder or upload_folder(config),
+            event_types(config),
+            limits=Limits(config.upload_max_unpacked_bytes, config.upload_max_members),
+            node=config.node_name,
+            observer=self.observer,
+        )
+        return UploadSurface(uploads, Peers(config.node_secret), config.upload_max_bytes, self.now)
+
+    def cloud_events(self) -> CloudEventSurface:
+        """Give the surface that takes CloudEvents."""
+        events = CloudEvents(self._ingest())
+        return CloudEventSurface(events, self.config.cloud_events_max_body_bytes, self.now)
+
+    def hooks(self) -> HookSurface:
+        """Give the surface of webhooks."""
+        return HookSurface(Outbox(self.database), shown_hooks(self.config), self.wake)
+
+    def _ingest(self) -> Ingest:
+        return ingest(self.config, self.database, self.observer, self.wake)
