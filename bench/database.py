@@ -91,6 +91,16 @@ def count_rejects(connection: Connection) -> int:
     return ask(connection, "select count(*) from rejects")
 
 
+def count_deliveries(connection: Connection) -> int:
+    """Count what was written for the hooks."""
+    return ask(connection, "select count(*) from hook_deliveries")
+
+
+def count_pending(connection: Connection) -> int:
+    """Count what waits to be sent to the hooks."""
+    return ask(connection, "select count(*) from hook_deliveries where state = 'pending'")
+
+
 def watch(
     connection: Connection, count: int, behind: int, on_look: Callable[[], object]
 ) -> tuple[int, float]:

@@ -22,6 +22,8 @@ class Sizes:
     quiet_events: int = _size(200, 20, "events that come alone")
     reading_rounds: int = _size(2, 1, "rounds of ingest with requests and without")
     http_seconds: int = _size(10, 3, "seconds of look-ups, and of insertions")
+    hook_rounds: int = _size(3, 1, "rounds of ingest without webhooks and with them")
+    hook_events: int = _size(20_000, 3_000, "events of one round, each with a webhook")
     backlog: int = _size(1_000_000, 50_000, "messages that wait while memory is watched")
     huge: int = _size(50, 5, "messages of 20 MB among 400 times as many")
     shallow: int = _size(50_000, 10_000, "events in the smaller table")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from bench import database, publishing
 from bench.daemon import Daemon, command
@@ -27,9 +29,12 @@ class Bench:
     empty: str
 
     @contextmanager
-    def stage(self, like: str | None = None) -> Iterator[Stage]:
-        """Make a stage with an empty database, or with a copy of that of the stage ``like``."""
-        with _stage(self.servers, like or self.empty) as stage:
+    def stage(self, like: str | None = None, **options: Any) -> Iterator[Stage]:
+        """Make a stage with an empty database, or with a copy of that of the stage ``like``.
+
+        ``options`` are of its daemons, beside what they all have.
+        """
+        with _stage(self.servers, like or self.empty, options) as stage:
             yield stage
 
 
@@ -42,13 +47,15 @@ def opened(servers: Servers, sizes: Sizes, say: Say) -> Iterator[Bench]:
 
 
 @contextmanager
-def _stage(servers: Servers, like: str) -> Iterator[Stage]:
+def _stage(
+    servers: Servers, like: str, options: Mapping[str, Any] = MappingProxyType({})
+) -> Iterator[Stage]:
     name = f"bench_{secrets.token_hex(4)}"
     folder = servers.folder / name
     folder.mkdir()
     uri = database.create(servers.postgres, name, like)
     try:
-        yield Stage(servers.amqp, uri, name, folder)
+        yield Stage(servers.amqp, uri, name, folder, options)
     finally:
         publishing.drop(servers.amqp, f"{name}_events", name)
         database.drop(servers.postgres, name)
@@ -62,6 +69,7 @@ class Stage:
     database: str
     name: str
     folder: Path
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def queue(self) -> str:
@@ -74,7 +82,7 @@ class Stage:
         return f"{self.name}_events"
 
     def config(self, node: int = 1) -> Path:
-        """Write the configuration of a daemon; all that is not named here has its default."""
+        """Write the configuration of a daemon; all that is not named has its default."""
         path = self.folder / f"node{node}.json"
         options = {
             "AMQPURI": self.amqp,
@@ -83,6 +91,7 @@ class Stage:
             "DBURI": self.database,
             "HTTPListenPort": "127.0.0.1:0",
             "NodeName": f"bench{node}",
+            **self.options,
         }
         path.write_text(json.dumps(options))
         return path

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from bench.figures import Result
-from bench.measurements import depth, http, ingest, latency, memory, pair, quiet, reading
+from bench.measurements import depth, hooks, http, ingest, latency, memory, pair, quiet, reading
 from bench.stage import Bench
 
 # In the order in which they are run and told.
@@ -17,5 +17,6 @@ MEASUREMENTS: Mapping[str, Callable[[Bench], Result]] = {
     "quiet": quiet.measure,
     "reading": reading.measure,
     "http": http.measure,
+    "hooks": hooks.measure,
     "memory": memory.measure,
 }

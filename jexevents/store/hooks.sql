@@ -65,7 +65,7 @@ taken as (
 )
 update hook_deliveries d set
     claimed_by = :by, parked = false,
-    claimed_until = statement_timestamp() + :lease_seconds * interval '1 second'
+    claimed_until = statement_timestamp() + :lease_seconds::float8 * interval '1 second'
 from taken left join events e on e.seq = taken.seq
 where d.id = taken.id
 returning d.id, d.hook, d.message_id, d.seq, d.kind, d.job_id, d.job, d.created_at,
@@ -157,7 +157,7 @@ where d.id = claim.id and d.state = 'pending' and d.claimed_by = claim.claimed_b
 -- name: renew_deliveries
 -- Keep claimed deliveries for longer; gives those that were the claimer's still.
 update hook_deliveries d set
-    claimed_until = statement_timestamp() + :lease_seconds * interval '1 second'
+    claimed_until = statement_timestamp() + :lease_seconds::float8 * interval '1 second'
 from unnest(:ids::bigint[], :bys::text[], :untils::timestamptz[])
     as claim (id, claimed_by, claimed_until)
 where d.id = claim.id and d.state = 'pending' and d.claimed_by = claim.claimed_by

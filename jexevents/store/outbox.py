@@ -33,8 +33,9 @@ STATES = (PENDING, DELIVERED, DEAD)
 ANSWER_BYTES = 1024
 _ERROR_CHARACTERS = 1000
 
-# How many due deliveries a claim looks at, and how often over, before it comes with empty hands.
-_LOOK = 500
+# How many due deliveries a claim looks at, at least; how many if all of those had to wait for
+# others; and how often, before it comes with empty hands.
+_LOOK, _LOOK_ON = 20, 1000
 _LOOKS = 20
 
 # A claim ends behind the event with which there are so many bytes of them: one at least.
@@ -160,13 +161,19 @@ class Outbox:
         those behind it have to be released. Of a disabled hook there are none. Nothing may mean
         that all that is due waits for others: ``next_due`` says when to ask again.
         """
+        look = max(limit, _LOOK)
         for _ in range(_LOOKS):
-            claimed = self._claim(hook, by, limit, lease_seconds)
-            if claimed or not self._is_anything_due(hook):
+            # Mostly there is nothing, and it costs one exchange to see that.
+            if not self._is_anything_due(hook):
+                break
+            if claimed := self._claim(hook, by, limit, lease_seconds, look):
                 return claimed
+            look = max(limit, _LOOK_ON)
         return []
 
-    def _claim(self, hook: str, by: str, limit: int, lease_seconds: float) -> list[Delivery]:
+    def _claim(
+        self, hook: str, by: str, limit: int, lease_seconds: float, look: int
+    ) -> list[Delivery]:
         ends_at = time.monotonic() + lease_seconds
 
         def work(connection: Connection) -> list[Delivery]:
@@ -176,7 +183,7 @@ class Outbox:
                 hook=hook,
                 by=by,
                 limit=limit,
-                look=max(limit, _LOOK),
+                look=look,
                 lease_seconds=lease_seconds,
                 max_bytes=_CLAIM_BYTES,
             )

@@ -39,7 +39,15 @@ _HOT = {
         "add_invocations",
         "job_of_invocation",
     ),
-    "hooks": ("insert_deliveries", "lock_hooks", "finish_deliveries", "unpark", "next_due"),
+    "hooks": (
+        "insert_deliveries",
+        "lock_hooks",
+        "claim_deliveries",
+        "is_anything_due",
+        "next_due",
+        "finish_deliveries",
+        "unpark",
+    ),
 }
 
 

@@ -22,6 +22,7 @@ SIZES = {
     "latency_seconds": 1,
     "quiet_events": 5,
     "http_seconds": 1,
+    "hook_events": 500,
     "backlog": 500,
     "huge": 1,
     "shallow": 500,

@@ -160,6 +160,25 @@ def test_a_failure_holds_up_those_behind_it_in_the_same_claim(
     ]  # fmt: skip
 
 
+def test_one_call_brings_as_many_threads_as_there_is_work_for(
+    place: Place, receiver: Receiver
+) -> None:
+    """With nobody who looks by himself."""
+    config = place.config
+    ways = wiring.hook_ways(config)
+    senders = HookSenders(place.outbox, wiring.hooks(config), ways, threads=4, poll_seconds=600)
+    place.senders.append(senders)
+    senders.start()
+    wait_until(lambda: senders.looks, SOON, "the only look")
+    with gate(receiver) as opened:
+        send(place.ingest(senders.wake), *events_of(6, 1))
+        receiver.wait_for(4)
+        assert receiver.under_way == 4
+        opened.set()
+        receiver.wait_for(6)
+    place.wait_for_states([DELIVERED] * 6)
+
+
 def test_a_dead_endpoint_delays_no_other_hook(database: str, receiver: Receiver) -> None:
     with receiving() as dead, gate(dead):
         place = Place(
