@@ -20,7 +20,7 @@ from jexevents.client.credentials import NoCredential, Nothing, Signature, Token
 from jexevents.client.documents import completed, documents
 from jexevents.client.form import Upload
 from jexevents.client.replies import Reply, judged, wait_asked_for
-from jexevents.config import load_some
+from jexevents.config import load, load_some
 from jexevents.errors import ConfigError, Refused, ServerAway
 
 SYSTEM = "2319db24-f46e-11e6-a35c-3c15c2cc8f88"
@@ -169,6 +169,12 @@ def test_of_the_configuration_no_more_is_read_than_is_asked_for(tmp_path: Path) 
         load_some(path, {"JEXEVENTS_HTTPLISTENPORT": "x"}, *names)
     with pytest.raises(ConfigError):
         load_some(tmp_path / "none", {}, *names)
+
+
+def test_the_clients_variables_are_no_options() -> None:
+    names = ("TOKEN", "TOKEN_FILE", "SMRTLINK_SECRET", "SMRTLINK_SECRET_FILE")
+    environ = {f"JEXEVENTS_{name}": "x" for name in names}
+    assert load(None, environ) == load(None, {})
 
 
 # --- credentials
