@@ -34,7 +34,7 @@ from jexevents.sidecar.health import Check
 from jexevents.sidecar.throttle import Throttle
 from jexevents.store.nonces import Nonces
 from jexevents.store.tokens import Tokens
-from jexevents.uploadfolder import UploadFolder
+from jexevents.uploads.folder import UploadFolder
 
 log = get_logger("daemon")
 
@@ -86,7 +86,8 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
     back = wiring.back(config, database)
     stack.callback(back.close)
     metrics = Metrics()
-    observer = wiring.observer(config, metrics)
+    event_files = wiring.event_files(config)
+    observer = wiring.observer(config, metrics, event_files)
     hooks = wiring.hook_senders(config, back, metrics, presence.require)
     way_in = wiring.ingest(config, database, observer, hooks.wake)
     consumer = _consumer(config, way_in, presence, ending, metrics)
@@ -114,7 +115,10 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
     if http.warning:
         log.warning("loopback_only", reason=http.warning)
     signals.on_hang_up = http.tokens.reread
-    services: list[Service] = [Overdue([database, front, back]), presence, http.server]
+    services: list[Service] = [Overdue([database, front, back]), presence]
+    if event_files is not None:
+        services.append(event_files)
+    services.append(http.server)
     if hooks.names:
         services.append(hooks)
     if not config.queue_exclusive:

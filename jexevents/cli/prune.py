@@ -15,7 +15,7 @@ from jexevents.config import Config
 from jexevents.exits import Exit
 from jexevents.rfc3339 import format_utc
 from jexevents.store.prune import JOBS, Prune
-from jexevents.uploadprune import UploadPrune
+from jexevents.uploads.prune import UploadPrune
 
 _SHORTEST = timedelta(days=1)
 

@@ -34,7 +34,7 @@ from jexevents.sidecar.requests import (
     refuse_encoding,
 )
 from jexevents.sidecar.responses import Response, encode, payload, response_of
-from jexevents.sidecar.routes import METHODS, Route, check_table, secret_spans
+from jexevents.sidecar.routes import METHODS, ErrorMembers, Route, check_table, secret_spans
 from jexevents.sidecar.slots import Slots
 from jexevents.sidecar.streams import Lease, Limited
 from jexevents.validation import SCHEMAS, Schemas
@@ -61,6 +61,7 @@ class Exchange:
     caller: str = ANONYMOUS
     route: str = ""
     status: int = 0
+    error_members: ErrorMembers | None = None
 
 
 class App:
@@ -107,14 +108,15 @@ class App:
             self._note(exchange, environ)
             body = self._bottle.wsgi(environ, begin)
         except Problem as problem:
-            body = _bare(problem, exchange, begin)
+            body = self._bare(problem, exchange, begin)
         except Exception:
             log.exception("http_failed", request_id=exchange.id, path=exchange.path)
-            body = _bare(problems.internal(exchange.id), exchange, begin)
+            body = self._bare(problems.internal(exchange.id), exchange, begin)
         self._record(exchange)
         return body
 
     def _note(self, exchange: Exchange, environ: dict[str, Any]) -> None:
+        exchange.error_members = self.error_members(asked_path(environ))
         exchange.method = environ["REQUEST_METHOD"]
         exchange.query = masked_query(environ.get("QUERY_STRING", ""))
         path = read_path(environ)
@@ -127,8 +129,9 @@ class App:
         for route in self.routes:
             # Without bottle's plugins: what a handler gives is JSON, or says what it is.
             app.route(route.path, route.method, callback=self._endpoint(route), skip=True)
+        self._error_members = _by_folder(self.routes)
         webhooks = frozenset(route.path for route in self.routes if route.webhooks)
-        app.default_error_handler = partial(_unrouted, webhooks)
+        app.default_error_handler = partial(self._unrouted, webhooks)
         return app
 
     def _endpoint(self, route: Route) -> Callable[..., bottle.HTTPResponse]:
@@ -146,7 +149,7 @@ class App:
             except Exception:
                 log.exception("http_failed", request_id=exchange.id, path=exchange.path)
                 problem = problems.internal(exchange.id)
-            return _problem_response(problem, exchange, route)
+            return _problem_response(problem, exchange, route.error_members)
 
         return endpoint
 
@@ -214,6 +217,41 @@ class App:
             if faults:
                 raise TypeError(f"{route.method} {route.path} answers amiss: {faults[0]}")
         return _bottled(response.status, payload(response), response.content_type, response.headers)
+
+    def error_members(self, path: str) -> ErrorMembers | None:
+        """Give what makes further members of errors on a path, be there a route or none."""
+        return self._error_members.get(_folder(path))
+
+    def _unrouted(self, webhooks: Container[str], error: bottle.HTTPError) -> bytes:
+        """Answer in bottle's stead what no route takes: 404, 405, and OPTIONS.
+
+        Whoever asks whether events may be sent to one of the paths ``webhooks`` is told so.
+        """
+        environ = bottle.request.environ
+        exchange: Exchange = environ[_EXCHANGE]
+        allow = _allow(error)
+        if exchange.method == "OPTIONS" and (allow or exchange.path == "*"):
+            asks = "HTTP_WEBHOOK_REQUEST_ORIGIN" in environ and exchange.path in webhooks
+            fields = _WEBHOOKS_ALLOWED if asks else {}
+            return _filled(bottle.HTTPResponse("", 204, fields, Allow=allow or ", ".join(METHODS)))
+        if error.status_code == 405:
+            problem = Problem(405, f"This takes {allow}.", headers={"Allow": allow})
+        elif error.status_code == 404:
+            problem = Problem(404, f"There is nothing at {exchange.path}.")
+        else:
+            problem = problems.internal(exchange.id)
+        return _filled(_problem_response(problem, exchange, exchange.error_members))
+
+    def _bare(self, problem: Problem, exchange: Exchange, begin: Callable) -> list[bytes]:
+        """Answer without bottle, for what fails before or around it."""
+        body = encode(problems.document(problem, exchange.id, exchange.error_members))
+        fields = {
+            "Content-Type": problems.CONTENT_TYPE,
+            "Content-Length": str(len(body)),
+            **problem.headers,
+        }
+        begin(f"{problem.status} {problem.title}", list(fields.items()))
+        return [] if exchange.method == "HEAD" else [body]
 
     def _record(self, exchange: Exchange) -> None:
         seconds = self._clock() - exchange.began
@@ -305,33 +343,24 @@ def _bottled(
 
 
 def _problem_response(
-    problem: Problem, exchange: Exchange, route: Route | None = None
+    problem: Problem, exchange: Exchange, members: ErrorMembers | None = None
 ) -> bottle.HTTPResponse:
-    content = problems.document(problem, exchange.id)
-    if route is not None and route.error_members is not None:
-        content = {**route.error_members(problem), **content}
+    content = problems.document(problem, exchange.id, members)
     return _bottled(problem.status, encode(content), problems.CONTENT_TYPE, problem.headers)
 
 
-def _unrouted(webhooks: Container[str], error: bottle.HTTPError) -> bytes:
-    """Answer in bottle's stead what no route takes: 404, 405, and OPTIONS.
+def _by_folder(routes: Iterable[Route]) -> dict[str, ErrorMembers]:
+    """Give what makes further members of errors, by the folder of the routes that have any."""
+    return {
+        _folder(route.path): route.error_members
+        for route in routes
+        if route.error_members is not None
+    }
 
-    Whoever asks whether events may be sent to one of the paths ``webhooks`` is told so.
-    """
-    environ = bottle.request.environ
-    exchange: Exchange = environ[_EXCHANGE]
-    allow = _allow(error)
-    if exchange.method == "OPTIONS" and (allow or exchange.path == "*"):
-        asks = "HTTP_WEBHOOK_REQUEST_ORIGIN" in environ and exchange.path in webhooks
-        fields = _WEBHOOKS_ALLOWED if asks else {}
-        return _filled(bottle.HTTPResponse("", 204, fields, Allow=allow or ", ".join(METHODS)))
-    if error.status_code == 405:
-        problem = Problem(405, f"This takes {allow}.", headers={"Allow": allow})
-    elif error.status_code == 404:
-        problem = Problem(404, f"There is nothing at {exchange.path}.")
-    else:
-        problem = problems.internal(exchange.id)
-    return _filled(_problem_response(problem, exchange))
+
+def _folder(path: str) -> str:
+    """Give the first two segments of a path: what a surface has to itself."""
+    return "/".join(path.split("/")[:3])
 
 
 def _filled(made: bottle.HTTPResponse) -> bytes:
@@ -344,15 +373,3 @@ def _allow(error: bottle.HTTPError) -> str:
     if not methods:
         return ""
     return ", ".join(sorted(methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())))
-
-
-def _bare(problem: Problem, exchange: Exchange, begin: Callable) -> list[bytes]:
-    """Answer without bottle, for what fails before or around it."""
-    body = encode(problems.document(problem, exchange.id))
-    fields = {
-        "Content-Type": problems.CONTENT_TYPE,
-        "Content-Length": str(len(body)),
-        **problem.headers,
-    }
-    begin(f"{problem.status} {problem.title}", list(fields.items()))
-    return [] if exchange.method == "HEAD" else [body]

@@ -24,8 +24,9 @@ from jexevents.faults import fit
 from jexevents.sidecar import problems
 from jexevents.sidecar.problems import Problem
 from jexevents.sidecar.responses import encode
+from jexevents.sidecar.routes import ErrorMembers
 from jexevents.sidecar.spool import Body, NoRoom
-from jexevents.uploadfolder import is_full
+from jexevents.uploads.folder import is_full
 
 LINGER_SECONDS = 2.0
 # How long a thread that has answered waits for the next request of the same connection.
@@ -80,7 +81,7 @@ class ProblemTask(ErrorTask):
         """Write the answer and have the connection closed behind it."""
         error = self.request.error
         request_id = uuid.uuid4().hex
-        body = encode(problems.document(self._problem(), request_id))
+        body = encode(problems.document(self._problem(), request_id, self._members()))
         self.status = f"{error.code} {error.reason}"
         self.response_headers += [
             ("Content-Type", problems.CONTENT_TYPE),
@@ -91,6 +92,12 @@ class ProblemTask(ErrorTask):
         self.set_close_on_finish()
         self.content_length = len(body)
         self.write(body)
+
+    def _members(self) -> ErrorMembers | None:
+        """Give what makes further members of errors on the path that was asked for."""
+        of_path = getattr(self.channel.server.application, "error_members", None)
+        path = getattr(self.request, "path", None)
+        return None if of_path is None or path is None else of_path(path)
 
     def _problem(self) -> Problem:
         error = self.request.error

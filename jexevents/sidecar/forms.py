@@ -18,7 +18,7 @@ from jexevents.faults import fit, shown
 from jexevents.model import Fault
 from jexevents.sidecar.problems import Problem, malformed
 from jexevents.sidecar.requests import Request
-from jexevents.uploadfolder import Incoming
+from jexevents.uploads.folder import Incoming
 
 _BOUNDARY = re.compile(r"[ -~]{0,69}[!-~]")  # RFC 2046, section 5.1.1, read generously
 _MAX_SEGMENTS = 8

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 
 from jexevents.errors import (
@@ -43,9 +43,14 @@ class Problem(JexError):
         return HTTPStatus(self.status).phrase
 
 
-def document(problem: Problem, request_id: str) -> dict[str, object]:
-    """Give the JSON body of a problem; its schema is ``problem``."""
+def document(
+    problem: Problem,
+    request_id: str,
+    members: Callable[[Problem], Mapping[str, object]] | None = None,
+) -> dict[str, object]:
+    """Give the JSON body of a problem, schema ``problem``; ``members`` makes further ones."""
     return {
+        **({} if members is None else members(problem)),
         "type": "about:blank",
         "title": problem.title,
         "status": problem.status,

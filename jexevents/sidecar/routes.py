@@ -21,6 +21,9 @@ _PATH = re.compile(r"/|(?:/(?:[A-Za-z0-9._~-]+|<[a-z_]+(?::path)?>))+")
 _PARAMETER = re.compile(r"<([a-z_]+)(?::path)?>")
 
 
+ErrorMembers = Callable[["Problem"], Mapping[str, object]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """One method on one path.
@@ -39,7 +42,7 @@ class Route:
     request is served while all slots are held by others that do. ``webhooks`` has OPTIONS say that
     events may be sent there, to senders that ask first (HTTP 1.1 Web Hooks for Event Delivery).
     ``error_members`` gives further members for its problem answers, for seeds with error fields
-    of their own.
+    of their own; what no route takes beside such a one has them, too.
     """
 
     method: str
@@ -58,7 +61,7 @@ class Route:
     asks_database: bool = True
     any_host: bool = False
     webhooks: bool = False
-    error_members: Callable[[Problem], Mapping[str, object]] | None = None
+    error_members: ErrorMembers | None = None
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:

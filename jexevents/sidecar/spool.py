@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 from waitress.buffers import OverflowableBuffer, TempfileBasedBuffer
 from waitress.utilities import Error
 
-from jexevents.uploadfolder import INCOMING, is_full
+from jexevents.uploads.folder import INCOMING, is_full
 
 
 class NoRoom(Error):

@@ -20,7 +20,7 @@ from jexevents.sidecar.routes import Route
 from jexevents.sidecar.smrterrors import error_members
 from jexevents.smrtlink import document
 from jexevents.store.uploads import FILTERS, Row
-from jexevents.uploads import FIELDS, PATH_MEMBER, Sent, Uploads
+from jexevents.uploads.bundles import FIELDS, PATH_MEMBER, Sent, Uploads
 from jexevents.validation import is_uuid
 
 _PATH = "/api/v1/files"

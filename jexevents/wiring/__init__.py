@@ -6,6 +6,7 @@ from jexevents.wiring.storage import back, database, front, ledger_database
 from jexevents.wiring.surfaces import Surfaces
 from jexevents.wiring.webhooks import hook_senders, hook_ways, hooks, shown_hooks
 from jexevents.wiring.writing import (
+    event_files,
     ingest,
     ledger,
     observer,
@@ -20,6 +21,7 @@ __all__ = [
     "back",
     "database",
     "doors",
+    "event_files",
     "event_types",
     "front",
     "hook_senders",

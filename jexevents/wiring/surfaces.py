@@ -32,8 +32,8 @@ from jexevents.store.pipeline_jobs import PipelineJobs
 from jexevents.store.reading import Reading
 from jexevents.store.smrtlink_events import SmrtLinkEvents
 from jexevents.store.uploads import UploadStore
-from jexevents.uploadfolder import UploadFolder
-from jexevents.uploads import Uploads
+from jexevents.uploads.bundles import Uploads
+from jexevents.uploads.folder import UploadFolder
 from jexevents.wiring.reading import event_types
 from jexevents.wiring.webhooks import shown_hooks
 from jexevents.wiring.writing import ingest, ledger, upload_folder

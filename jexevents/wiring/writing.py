@@ -17,8 +17,8 @@ from jexevents.store.ledger import Ledger, Wake, nobody_waits
 from jexevents.store.reading import Reading
 from jexevents.store.reject_list import RejectList
 from jexevents.store.uploads import UploadStore
-from jexevents.uploadfolder import UploadFolder
-from jexevents.uploadprune import UploadPrune
+from jexevents.uploads.folder import UploadFolder
+from jexevents.uploads.prune import UploadPrune
 from jexevents.wiring.reading import doors, event_types
 from jexevents.wiring.webhooks import hooks
 
@@ -45,9 +45,15 @@ def ingest(
     return Ingest(own, Reading(database), doors(config), observer)
 
 
-def observer(config: Config, metrics: Metrics) -> IngestObserver:
+def event_files(config: Config) -> EventFiles | None:
+    """Give what writes events of SMRT Link to files, None where that is not asked for."""
+    folder = config.smrt_link_event_dir
+    return EventFiles(Path(folder)) if folder else None
+
+
+def observer(config: Config, metrics: Metrics, files: EventFiles | None = None) -> IngestObserver:
     """Give who hears of what was stored: the metrics, and who writes events to files."""
-    others = [EventFiles(Path(config.smrt_link_event_dir))] if config.smrt_link_event_dir else []
+    others = [] if files is None else [files]
     return Several(metrics, UnknownTypes(event_types(config).knows, metrics), *others)
 
 

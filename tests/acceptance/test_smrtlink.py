@@ -43,6 +43,9 @@ def test_the_seeds_variables_and_a_file_for_each_event(start, servers, tmp_path:
         assert json.loads(path.read_text()) == daemon.get(f"/api/v1/events/{sent['uuid']}").json()
     assert daemon.wait_job(f"{SYSTEM}%232")["phase"] == "ERROR"
     assert daemon.ask("GET", "/status").json()["uptime"] > 0
+    # What the server itself refuses has the members of the surface, too.
+    long = daemon.ask("POST", "/api/v1/events", None, **{"Content-Length": "9999999999"})
+    assert (long.status, long.json()["httpCode"]) == (413, 413)
 
 
 def test_a_signature_opens_a_ledger_with_tokens(start, servers) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import requests
 
-from jexevents.uploadfolder import INCOMING
+from jexevents.uploads.folder import INCOMING
 from tests.acceptance.support import Daemon, rows, run
 from tests.archives import bundle
 from tests.support import ROOT, free_port
@@ -20,7 +20,7 @@ SECRET = "a secret of the nodes"
 _KILLED = """
 import os, signal, sys
 from pathlib import Path
-from jexevents.uploadfolder import UploadFolder
+from jexevents.uploads.folder import UploadFolder
 UploadFolder(Path(sys.argv[1])).incoming().write(b"x")
 os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -297,12 +297,18 @@ def test_all_errors_have_the_members_of_the_surface(ledger: TestLedger) -> None:
         call(ledger.app, "GET", f"{EVENTS}/{SYSTEM}"),
         call(ledger.app, "GET", f"{EVENTS}/nothing"),
         call(ledger.app, "GET", EVENTS, query="limit=0"),
+        call(ledger.app, "GET", "/api/v1/nothing"),
+        call(ledger.app, "DELETE", EVENTS),
+        call(ledger.app, "DELETE", "/status"),
+        call(ledger.app, "GET", f"{EVENTS}/%zz", REQUEST_URI=f"{EVENTS}/%zz"),
     ]
-    assert [one.status for one in answers] == [400, 415, 400, 401, 404, 404, 400]
+    statuses = [400, 415, 400, 401, 404, 404, 400, 404, 405, 405, 400]
+    assert [one.status for one in answers] == statuses
     for answer in answers:
         assert wanted < answer.json().keys()
         assert answer.json()["httpCode"] == answer.status
         assert answer.headers["Content-Type"] == "application/problem+json"
+    assert not wanted & call(ledger.app, "GET", "/nothing").json().keys()
 
 
 def test_unknown_types_are_stored_or_refused_as_configured(ledger: TestLedger) -> None:

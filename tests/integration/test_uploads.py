@@ -41,8 +41,8 @@ from jexevents.store.database import Database
 from jexevents.store.nodes import NodeName
 from jexevents.store.reading import Reading
 from jexevents.store.uploads import UploadStore
-from jexevents.uploadfolder import INCOMING, UploadFolder
-from jexevents.uploadprune import UploadPrune
+from jexevents.uploads.folder import INCOMING, UploadFolder
+from jexevents.uploads.prune import UploadPrune
 from tests.archives import MANIFEST, SYSTEM, bundle, manifest, member, tgz, zipped
 from tests.integration.web import assert_problem, credential, exchange, parsed, read_all
 from tests.ledger import now
@@ -793,7 +793,7 @@ def test_what_a_killed_process_was_writing_is_swept(tmp_path: Path) -> None:
     folder = UploadFolder(tmp_path / "uploads")
     program = (
         "import os, sys, signal; from pathlib import Path\n"
-        "from jexevents.uploadfolder import UploadFolder\n"
+        "from jexevents.uploads.folder import UploadFolder\n"
         "one = UploadFolder(Path(sys.argv[1])).incoming(); one.write(b'x')\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )

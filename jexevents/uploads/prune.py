@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from jexevents.store.uploads import UploadStore
-from jexevents.uploadfolder import UploadFolder
+from jexevents.uploads.folder import UploadFolder
 
 
 class UploadPrune:

@@ -20,6 +20,7 @@ from jexevents.archives.listing import Limits
 from jexevents.archives.reading import MAX_NAMED, Form, check_listed, form_of, read
 from jexevents.errors import Conflict, Forbidden, Invalid, StoreUnavailable, Unacceptable
 from jexevents.faults import kind, shown
+from jexevents.lifecycle.smrtlink import CHANGE
 from jexevents.logs import get_logger
 from jexevents.model import Event, Fault, Outcome
 from jexevents.observers import NOBODY, IngestObserver
@@ -31,7 +32,7 @@ from jexevents.store.database import Connection
 from jexevents.store.ledger import Ledger
 from jexevents.store.offers import Applied
 from jexevents.store.uploads import Row, UploadStore
-from jexevents.uploadfolder import Incoming, UploadFolder, kept_path, safe_name
+from jexevents.uploads.folder import Incoming, UploadFolder, kept_path, safe_name
 from jexevents.validation import SCHEMAS
 
 log = get_logger("uploads")
@@ -136,6 +137,9 @@ class Uploads:
             version = int(manifest["bundleTypeVersion"])
             found = self._types.check(manifest["bundleTypeId"], version, manifest, at="")
             faults = [_of_manifest(fault) for fault in found]
+        if not faults and (manifest["bundleTypeId"], int(manifest["bundleTypeVersion"])) == CHANGE:
+            # Its event would be one of a job.
+            faults = [Fault("/bundleTypeId", "a type of bundles", "one of events")]
         if faults:
             raise Invalid(f"The {name} is not as it should be: {faults[0]}.", faults)
         if sent.field == ANY_FILE:
