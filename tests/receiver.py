@@ -81,7 +81,7 @@ class Receiver:
 
     def wait_for(self, count: int) -> list[Received]:
         """Wait for so many requests; give all that have come."""
-        what = f"{count} requests, {len(self.received)} have come"
+        what = f"{count} requests"
         wait_until(lambda: len(self.received) >= count, PATIENCE_SECONDS, what)
         return list(self.received)
 

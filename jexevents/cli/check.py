@@ -34,6 +34,7 @@ def run(_options: argparse.Namespace, config: Config) -> Exit:
     codes = [
         _try("PostgreSQL", lambda: _postgresql(config)),
         _try("RabbitMQ", lambda: _rabbitmq(config)),
+        _try("webhooks", lambda: _webhooks(config)),
     ]
     return max(codes)
 
@@ -67,3 +68,11 @@ def _rabbitmq(config: Config) -> Iterable[str]:
 
     topology = wiring.topology(config)
     yield from look(config.amqp_uri, topology, heartbeat_seconds=config.heartbeat_seconds)
+
+
+def _webhooks(config: Config) -> Iterable[str]:
+    """Look at what can be wrong before anything is sent; nobody is asked."""
+    names = [hook.name for hook in wiring.hooks(config).enabled()]
+    if names:
+        wiring.hook_ways(config)
+        yield f"{', '.join(names)}; `jexevents hooks test NAME` sends one an event"

@@ -372,10 +372,11 @@ _SENDING = (
     ),
     Option(
         "HookCAFile",
-        types.text(max_bytes=4096),
+        types.path(),
         "",
         "A file with the certificates, in PEM form, of the authorities that receivers and the mail "
-        "server may have theirs from; empty: those that come with the library certifi.",
+        "server may have theirs from; empty: those that come with the library certifi. A relative "
+        "path counts from the folder of the configuration file.",
         example="/etc/ssl/certs/ca-certificates.crt",
     ),
     Option(

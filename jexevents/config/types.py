@@ -6,7 +6,7 @@ import ipaddress
 import json
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timezone, tzinfo
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,15 @@ def text(*, empty: bool = True, max_bytes: int = 255) -> OptionType:
         return value
 
     return OptionType("text", expected, read)
+
+
+def path() -> OptionType:
+    """The path of a file, or the empty text for none; a relative one counts from the folder."""
+
+    def resolve(value: str, folder: Path) -> str:
+        return value and str(folder / Path(value).expanduser())
+
+    return replace(text(max_bytes=4096), name="path", resolve=resolve)
 
 
 def whole(least: int, most: int, unit: str = "") -> OptionType:

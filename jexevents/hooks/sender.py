@@ -115,8 +115,9 @@ class Sender(Service):
         claimed = post.outbox.claim(post.hook.name, self._by, limit, post.lease_seconds)
         if not claimed:
             return False
-        # There may be more, of other jobs: while this thread sends, another one looks.
-        post.desk.call()
+        if len(claimed) == limit:
+            # There may be more: while this thread sends, another one looks.
+            post.desk.call()
         began = time.monotonic()
         Round(
             claimed,

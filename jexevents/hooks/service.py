@@ -39,7 +39,8 @@ class HookSenders(Service):
     new; what other processes wrote is looked for every ``poll_seconds``. ``require_store`` raises
     StoreUnavailable while this process may not work.
 
-    ``pending`` says how many deliveries of each hook wait, as counted not long ago.
+    ``pending`` says how many deliveries of each hook wait, as counted not long ago; ``looks`` how
+    often it was looked whether any are due.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class HookSenders(Service):
     ) -> None:
         super().__init__("hooks")
         self.pending: Mapping[str, int] = {}
+        self.looks = 0
         self._outbox = outbox
         self._hooks = [hook for hook in hooks if not hook.disabled]
         self._poll_seconds = poll_seconds
@@ -160,6 +162,7 @@ class HookSenders(Service):
         if time.monotonic() - self._counted_at >= _COUNT_SECONDS:
             self.pending = self._outbox.pending()
             self._counted_at = time.monotonic()
+        self.looks += 1
         return pause
 
     def _bury(self, hook: str) -> None:

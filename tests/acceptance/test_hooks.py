@@ -142,6 +142,8 @@ def test_a_test_of_a_mail(tmp_path: Path) -> None:
 
 def test_a_file_of_authorities_that_is_none_is_told(tmp_path: Path) -> None:
     options = {"Hooks": [{"Name": "a", "URL": "https://127.0.0.1"}], "HookCAFile": "/none.pem"}
-    done = run("hooks", "test", "a", "--config", write_config(tmp_path, options))
-    assert done.code == 78
-    assert "HookCAFile" in done.err
+    config = write_config(tmp_path, options)
+    for command in (("hooks", "test", "a"), ("check",)):
+        done = run(*command, "--config", config)
+        assert done.code == 78
+        assert "HookCAFile" in done.err

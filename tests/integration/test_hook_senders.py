@@ -9,6 +9,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from jexevents import wiring
+from jexevents.hooks.service import HookSenders
 from jexevents.store.outbox import DEAD, DELIVERED, PENDING
 from tests.integration.hook_place import (
     SECRET,
@@ -137,16 +138,45 @@ def test_while_one_is_tried_none_of_its_job_is_and_others_are(
     assert len(receiver.received) == 4
 
 
+def warmed_up(place: Place, receiver: Receiver) -> HookSenders:
+    """Start one sender that has learned how fast the receiver is, and claims several at once."""
+    place.options["HookThreads"] = 1
+    senders = place.start()
+    send(place.ingest(senders.wake), *events_of(20, 1))
+    place.wait_for_states([DELIVERED] * 20)
+    receiver.received.clear()
+    return senders
+
+
 def test_a_failure_holds_up_those_behind_it_in_the_same_claim(
     place: Place, receiver: Receiver
 ) -> None:
-    send(place.ingest(), submitted(), executing(second=1), terminated(second=2))
+    senders = warmed_up(place, receiver)
     receiver.answer = lambda _received: Reply(500 if len(receiver.received) < 3 else 200)
-    place.start()
-    place.wait_for_states([DELIVERED] * 3)
+    send(place.ingest(senders.wake), submitted(), executing(second=1), terminated(second=2))
+    place.wait_for_states([DELIVERED] * 23)
     assert [one.json()["type"].rpartition(".")[2] for one in receiver.received] == [
         "SUBMIT", "SUBMIT", "SUBMIT", "EXECUTE", "JOB_TERMINATED",
     ]  # fmt: skip
+
+
+def test_one_call_brings_as_many_threads_as_there_is_work_for(
+    place: Place, receiver: Receiver
+) -> None:
+    """With nobody who looks by himself."""
+    config = place.config
+    ways = wiring.hook_ways(config)
+    senders = HookSenders(place.outbox, wiring.hooks(config), ways, threads=4, poll_seconds=600)
+    place.senders.append(senders)
+    senders.start()
+    wait_until(lambda: senders.looks, SOON, "the only look")
+    with gate(receiver) as opened:
+        send(place.ingest(senders.wake), *events_of(6, 1))
+        receiver.wait_for(4)
+        assert receiver.under_way == 4
+        opened.set()
+        receiver.wait_for(6)
+    place.wait_for_states([DELIVERED] * 6)
 
 
 def test_a_dead_endpoint_delays_no_other_hook(database: str, receiver: Receiver) -> None:
@@ -222,18 +252,21 @@ def test_what_a_killed_daemon_had_claimed_is_sent_when_its_claim_ends(
 
 
 def test_a_stop_gives_back_what_was_not_tried(place: Place, receiver: Receiver) -> None:
-    send(place.ingest(), *events_of(1, 5))
+    senders = warmed_up(place, receiver)
     with gate(receiver) as opened:
-        senders = place.start()
+        send(place.ingest(senders.wake), *events_of(1, 6)[1:])
         receiver.wait_for(1)
+        claimed = [row["is_being_sent"] for row in place.outbox.find("mine", limit=5)]
+        assert claimed == [True] * 5
         senders.stop()
         opened.set()
         assert senders.join(SOON)
     assert len(receiver.received) == 1
-    assert sorted(place.states()) == [DELIVERED] + [PENDING] * 4
-    assert [row["is_being_sent"] for row in place.outbox.find("mine", limit=10)] == [False] * 5
+    rows = place.outbox.find("mine", limit=5)
+    assert [row["state"] for row in rows] == [PENDING] * 4 + [DELIVERED]
+    assert [row["is_being_sent"] for row in rows] == [False] * 5
     place.start()
-    place.wait_for_states([DELIVERED] * 5)
+    place.wait_for_states([DELIVERED] * 25)
 
 
 def test_a_stop_waits_not_for_a_receiver_that_hangs(place: Place, receiver: Receiver) -> None:

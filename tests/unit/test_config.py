@@ -556,6 +556,13 @@ def test_bad_mail_servers(uri):
     assert "hid" not in str(fault)
 
 
+def test_a_file_of_authorities_counts_from_the_folder(tmp_path):
+    config = from_mapping({"HookCAFile": "tls/ca.pem"}, tmp_path)
+    assert config.hook_ca_file == str(tmp_path / "tls/ca.pem")
+    assert from_mapping({"HookCAFile": "/ca.pem"}, tmp_path).hook_ca_file == "/ca.pem"
+    assert from_mapping({}, tmp_path).hook_ca_file == ""
+
+
 def test_the_password_of_the_mail_server_is_not_shown():
     config = from_mapping({"SMTPURI": "smtp://u:hidden@h?starttls=offered"})
     assert config.redacted()["SMTPURI"] == "smtp://u:***@h?starttls=offered"
