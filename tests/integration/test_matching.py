@@ -175,6 +175,9 @@ def test_of_events_that_come_too_late_the_last_is_the_change(database: str) -> N
 
 def test_the_same_again_is_delivered_once(database: str) -> None:
     with hooked(database, ALL) as ledger:
+        for count in range(1, len(STORY)):
+            ledger.send(*STORY[:count])
+            assert len(written(ledger)) == count
         ledger.send(*STORY, *STORY)
         assert set(ledger.send(*STORY)) == {Outcome.DUPLICATE}
         assert len(written(ledger)) == len(STORY)
