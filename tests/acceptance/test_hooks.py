@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,19 @@ def test_an_event_goes_from_the_queue_to_the_receiver(
         Webhook(SECRET).verify(came.body, came.headers)
     daemon.wait_metric(3, "hook_tries_total", hook="portal", outcome="delivered")
     assert KEY not in daemon.text
+    assert daemon.stop() == 0
+
+
+def test_it_is_sent_when_it_is_stored_and_not_when_somebody_looks(
+    start: Callable[..., Daemon], servers: dict[str, str], receiver: Receiver
+) -> None:
+    """A look a second would take ten."""
+    daemon = start(**servers, Hooks=[hook(receiver)]).wait_ready()
+    began = time.monotonic()
+    for number in range(1, 11):
+        publish(servers["AMQPURI"], [message(submission(number))])
+        receiver.wait_for(number)
+    assert time.monotonic() - began < 6
     assert daemon.stop() == 0
 
 
