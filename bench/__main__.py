@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import signal
 import sys
 from collections.abc import Sequence
@@ -53,7 +54,8 @@ def _measure(options: argparse.Namespace) -> Report:
     with servers.provided(options.place, _say) as found, opened(found, sizes, _say) as bench:
         chosen = [name for name in MEASUREMENTS if not options.names or name in options.names]
         results = {name: MEASUREMENTS[name](bench) for name in chosen}
-        return Report(machine.describe(found), sizes, results)
+        earlier = json.loads(_RAW.read_text("utf-8")) if options.add else {}
+        return Report(machine.describe(found), sizes, results, earlier)
 
 
 def _sizes(options: argparse.Namespace) -> Sizes:
@@ -65,7 +67,7 @@ def _sizes(options: argparse.Namespace) -> Sizes:
 def _written(options: argparse.Namespace) -> tuple[Path, Path]:
     """Give document and JSON file: those of the repository for the whole alone."""
     place = options.out
-    if place is None and not (options.quick or options.names):
+    if place is None and (options.add or not (options.quick or options.names)):
         return _DOCUMENT, _RAW
     place = place or _PLACE
     return place / "performance.md", place / "latest.json"
@@ -79,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("names", nargs="*", metavar="NAME", choices=[*MEASUREMENTS, []])
     parser.add_argument("--quick", action="store_true", help="small sizes, for a first look")
+    parser.add_argument("--add", action="store_true", help=_ADD)
     parser.add_argument("--out", type=Path, metavar="FOLDER", help=_OUT)
     parser.add_argument("--place", type=Path, default=_PLACE, metavar="FOLDER", help=_WHERE)
     for each in fields(Sizes):
@@ -88,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+_ADD = "add what is measured to the figures of the last whole run, in the repository"
 _OUT = (
     "where to write performance.md, performance.svg and latest.json; else a whole run writes "
     "into docs and bench/results, any other into var/bench"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.table import Table
@@ -30,26 +31,42 @@ _RATE_HEAD = (
 _GOAL_HEAD = ("Measured", "Figure", "Goal", "Met")
 # What others may have of the machine: the system itself does something now and then.
 _PEACE = 0.05
+T = TypeVar("T")
 Rows = Sequence[Sequence[str]]
 
 
 @dataclass(frozen=True)
 class Report:
-    """All of one run."""
+    """All of one run; ``earlier`` is the JSON of another one, to the figures of which it adds.
+
+    What both have measured is told by this one alone.
+    """
 
     machine: Mapping[str, str]
     sizes: Sizes
     results: Mapping[str, Result]
+    earlier: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def rates(self) -> list[Rate]:
         """The rates of all measurements."""
-        return [rate for result in self.results.values() for rate in result.rates]
+        return [*self._earlier_rates(), *self._own_rates()]
 
     @property
     def goals(self) -> list[Goal]:
         """The figures of all measurements that stand beside a goal."""
-        return [goal for result in self.results.values() for goal in result.goals]
+        own = [goal for result in self.results.values() for goal in result.goals]
+        told = {goal.what for goal in own}
+        earlier = [_of(Goal, goal) for goal in self.earlier.get("goals", ())]
+        return [*(goal for goal in earlier if goal.what not in told), *own]
+
+    def _own_rates(self) -> list[Rate]:
+        return [rate for result in self.results.values() for rate in result.rates]
+
+    def _earlier_rates(self) -> list[Rate]:
+        told = {rate.what for rate in self._own_rates()}
+        earlier = [_of(Rate, rate) for rate in self.earlier.get("rates", ())]
+        return [rate for rate in earlier if rate.what not in told]
 
     def print(self, console: Console) -> None:
         """Print both tables."""
@@ -72,6 +89,9 @@ class Report:
         sizes = {name.replace("_", " "): f"{size:,}" for name, size in asdict(self.sizes).items()}
         short = "" if self.sizes == Sizes() else "A run with other sizes than `make bench` has. "
         told = [f"{_listed(self.machine)}.", f"{short}Sizes: {_listed(sizes)}."]
+        if self.earlier:
+            told[0] = f"{', '.join(self.results)}: {told[0]}"
+            told.append(f"All else: {_listed(self.earlier['machine'])}.")
         if (share := self._strangers) > _PEACE:
             told.append(f"The machine was busy: other processes had up to {share:.0%} of it.")
         return told
@@ -92,7 +112,10 @@ class Report:
 
     def _tables(self) -> Iterable[tuple[Sequence[str], Rows]]:
         if self.rates:
-            yield _RATE_HEAD, [_rate_row(rate, self._ceiling) for rate in self.rates]
+            # A ratio counts within one run.
+            earlier = [_rate_row(rate, self._earlier_ceiling) for rate in self._earlier_rates()]
+            own = [_rate_row(rate, self._ceiling) for rate in self._own_rates()]
+            yield _RATE_HEAD, [*earlier, *own]
         if self.goals:
             yield _GOAL_HEAD, [_goal_row(goal) for goal in self.goals]
 
@@ -102,18 +125,32 @@ class Report:
         return ingest.rates[0].median if ingest else None
 
     @property
+    def _earlier_ceiling(self) -> float | None:
+        rates = self.earlier.get("rates")
+        return _of(Rate, rates[0]).median if rates else None
+
+    @property
     def _strangers(self) -> float:
-        measured = [*self.rates, *self.results.values()]
+        measured = [*self._own_rates(), *self.results.values()]
         return max((each.strangers for each in measured), default=0.0)
 
     def _raw(self) -> dict:
         return {
-            "machine": dict(self.machine),
+            "machine": dict(self.earlier.get("machine", self.machine)),
             "sizes": asdict(self.sizes),
             "goals": [{**asdict(goal), "met": goal.met} for goal in self.goals],
             "rates": [asdict(rate) for rate in self.rates],
-            "raw": {name: result.raw for name, result in self.results.items()},
+            "raw": {
+                **self.earlier.get("raw", {}),
+                **{name: result.raw for name, result in self.results.items()},
+            },
         }
+
+
+def _of(kind: type[T], told: Mapping[str, Any]) -> T:
+    """Make a value again of what JSON has of it."""
+    known = {each.name: told[each.name] for each in fields(kind) if each.name in told}
+    return kind(**known)
 
 
 def between_marks(text: str, inside: str) -> str:

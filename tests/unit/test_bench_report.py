@@ -114,3 +114,24 @@ def test_the_picture() -> None:
 
 def test_a_picture_of_nothing_is_one() -> None:
     assert minidom.parseString(draw([], []))
+
+
+def test_what_is_added_replaces_the_same_and_leaves_the_rest(tmp_path) -> None:
+    def run(rate: float, share: float, earlier: dict) -> dict:
+        results = {
+            "one": Result([Rate("a", (rate,))], [Goal("g", share, "", 0.5)], {"x": rate}),
+        }
+        if not earlier:
+            results["two"] = Result([Rate("b", (rate,))], [Goal("h", share)], {"y": rate})
+        report = Report({"date": str(rate)}, Sizes(), results, earlier)
+        report.write(tmp_path / "p.md", tmp_path / "raw.json")
+        return json.loads((tmp_path / "raw.json").read_text())
+
+    first = run(10.0, 0.1, {})
+    second = run(20.0, 0.9, first)
+    assert {one["what"]: one["values"] for one in second["rates"]} == {"a": [20.0], "b": [10.0]}
+    assert {one["what"]: one["value"] for one in second["goals"]} == {"g": 0.9, "h": 0.1}
+    assert second["raw"] == {"one": {"x": 20.0}, "two": {"y": 10.0}}
+    text = (tmp_path / "p.md").read_text()
+    assert "one: date 20.0." in text
+    assert "All else: date 10.0." in text
