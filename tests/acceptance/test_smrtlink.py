@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 import uuid
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from jexevents import smrthmac
 from tests.acceptance.support import make_token, publish, run
+from tests.archives import bundle, manifest
 from tests.support import free_port, wait_until
 
 SYSTEM = "2319db24-f46e-11e6-a35c-3c15c2cc8f88"
@@ -109,3 +114,35 @@ def test_a_token_of_one_system_by_the_command(start, servers) -> None:
     path = "/api/v1/events"
     wait_until(lambda: daemon.ask("POST", path, bare, token).status == 201, 10, "the token")
     assert daemon.get("/ledger/jobs", token).status == 403
+
+
+@pytest.mark.parametrize("has_token", [False, True], ids=["open", "token"])
+def test_every_request_of_the_seed_by_curl(start, servers, tmp_path: Path, has_token: bool) -> None:
+    daemon = start(UploadDir=str(tmp_path / "uploads"), **servers).wait_ready()
+    header: list[str] = []
+    if has_token:
+        _, token = make_token(daemon.config, "read", "write")
+        header = ["-H", f"Authorization: Bearer {token}"]
+        wait_until(lambda: daemon.get("/api/v1/events").status == 401, 10, "the token to count")
+    sent = event()
+    archive = tmp_path / "example.tgz"
+    archive.write_bytes(bundle(manifest(smrtLinkSystemId=SYSTEM)))
+
+    def curl(*arguments: str, path: str) -> tuple[int, Any]:
+        url = f"http://localhost:{daemon.port}{path}"
+        command = ["curl", "-s", "-w", "\n%{http_code}", *header, *arguments, url]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+        body, _, status = done.stdout.rpartition("\n")
+        return int(status), json.loads(body)
+
+    assert curl(path="/status")[0] == 200
+    status, stored = curl("--data", json.dumps(sent), path="/api/v1/events")
+    assert (status, stored["uuid"]) == (201, sent["uuid"])
+    assert curl(path=f"/api/v1/events/{sent['uuid']}") == (200, stored)
+    assert curl(path=f"/api/v1/events/smrt-link/{SYSTEM}") == (200, [stored])
+    status, told = curl("-F", f"techsupport_tgz=@{archive}", path="/api/v1/files")
+    assert (status, told["eventTypeId"]) == (201, "sl_ts_bundle_system_status")
+    kept = tmp_path / "uploads" / told["message"]["uploadedBundlePath"]
+    assert kept.read_bytes() == archive.read_bytes()
+    assert curl(path=f"/api/v1/events/smrt-link/{SYSTEM}") == (200, [told, stored])
+    assert curl(path="/api/v1/files")[1][0]["id"] == told["uuid"]
