@@ -109,6 +109,11 @@ def advance(state: SmrtLinkState, events: Sequence[SmrtLinkEvent]) -> bool:
     return True
 
 
+def in_order(events: Iterable[SmrtLinkEvent]) -> list[SmrtLinkEvent]:
+    """Sort events into the order of the fold."""
+    return [event for _, event in _placed(events)]
+
+
 def _placed(events: Iterable[SmrtLinkEvent]) -> list[tuple[Key, SmrtLinkEvent]]:
     return ordered([(_key(event), event) for event in events])
 

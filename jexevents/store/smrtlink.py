@@ -35,6 +35,10 @@ class SmrtLinkBook:
         """Whether the fold takes an event into account: all of them."""
         return True
 
+    def in_order(self, events: Iterable[Event]) -> list[Event]:
+        """Give the events that the fold takes into account, in its order."""
+        return smrtlink.in_order(events)
+
     def advance(self, state: smrtlink.SmrtLinkState, events: Sequence[Event]) -> bool:
         """Fold more events into ``state``; False if the job must be folded anew."""
         return smrtlink.advance(state, events)

@@ -26,7 +26,7 @@ from jexevents.store.prune import Prune
 from jexevents.store.reject_list import Choice
 from jexevents.store.verify import Scope, Verification
 from tests.integration.web import Answer, bearer, call
-from tests.ledger import NOON, TestLedger, message, now, submitted
+from tests.ledger import NOON, TestLedger, message, now, open_ledger, submitted
 from tests.pipeline import Sent, running
 from tests.support import ROOT
 
@@ -524,3 +524,34 @@ def test_the_status_says_who_answers_and_needs_no_token(ledger: TestLedger) -> N
 @pytest.mark.parametrize("told", sample("facts.json")["status_uptime"], ids=str)
 def test_uptime_is_worded_as_the_original_has_it(told: dict[str, Any]) -> None:
     assert told["message"] == f"Services have been up for {in_words(told['uptime_ms'])}."
+
+
+# --- hooks
+
+
+def test_hooks_hear_of_each_step_of_a_job_in_one_batch(database: str) -> None:
+    hooks = [
+        {"Name": "ended", "URL": "http://localhost:1/", "States": ["SUCCESSFUL", "ERROR"]},
+        {"Name": "signed", "URL": "http://localhost:1/", "Events": ["eula_signed"]},
+        {
+            "Name": "forward",
+            "URL": "http://localhost:1/",
+            "Kinds": ["smrtlink"],
+            "Format": "smrtlink",
+        },
+    ]
+    with open_ledger(database, Hooks=hooks) as ledger:
+        story = [
+            event(state, createdAt=f"2026-02-16T16:36:0{second}Z")
+            for second, state in enumerate(["CREATED", "RUNNING", "SUCCESSFUL", "FAILED"])
+        ]
+        deliver(ledger, *story, signed())
+        deliver(ledger, *story)
+        with ledger.database.transaction() as connection, connection.cursor() as cursor:
+            cursor.execute("select hook, job->>'state' from hook_deliveries order by id")
+            rows = cursor.fetchall()
+    by_hook = {name: [state for hook, state in rows if hook == name] for name, _ in rows}
+    assert by_hook["ended"] == ["SUCCESSFUL"]
+    assert by_hook["signed"] == [None]
+    states = ["CREATED", "RUNNING", "SUCCESSFUL", "SUCCESSFUL", None]
+    assert sorted(by_hook["forward"], key=str) == sorted(states, key=str)
