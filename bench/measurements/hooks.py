@@ -16,8 +16,8 @@ from bench.rounds import Round
 from bench.stage import Bench, Stage
 
 NONE = "daemon without hooks, in turns"
-RARE = "daemon with a hook for one event in a hundred"
-ALL = "daemon with a hook for every event"
+RARE = "daemon, a hook for 1 event in 100"
+ALL = "daemon, a hook for every event"
 # One job in twenty fails, by one of its five events.
 _FAILED = {"States": ["Failed"]}
 _LOOK_SECONDS = 0.1

@@ -41,10 +41,11 @@ class Matching:
     def follows(self, job: Job) -> bool:
         """Whether any hook may want one of a job's new events."""
         concerns, matters = self._interest.concerns, job.book.matters
-        return any(
-            entry.fresh and concerns(entry.event, job.is_new or matters(entry.event))
-            for entry in job.entries.values()
-        )
+        # A loop, for this is asked for every job: a generator takes twice as long.
+        for entry in job.entries.values():
+            if entry.fresh and concerns(entry.event, job.is_new or matters(entry.event)):
+                return True
+        return False
 
     def remember(self, jobs: Iterable[Job]) -> None:
         """Keep how known jobs stand before the batch, and their states where these are needed."""

@@ -14,6 +14,7 @@ from jexevents import wiring
 from jexevents.config import from_mapping
 from jexevents.errors import StoreUnavailable
 from jexevents.model import Outcome, Role
+from jexevents.observers import Nobody
 from jexevents.store.database import Database
 from tests.integration.web import JOB, bearer
 from tests.ledger import (
@@ -74,8 +75,21 @@ ENDS = {"Name": "ends", "URL": "http://h/", "States": ["COMPLETE", "ERROR"]}
 
 @contextmanager
 def hooked(database: str, *hooks: dict[str, Any], **options: Any) -> Iterator[TestLedger]:
+    """Give a ledger with these hooks, in which no batch has to be stored one by one."""
     with open_ledger(database, Hooks=list(hooks), **options) as ledger:
+        ledger.ingest.observer = failures = Failures()
         yield ledger
+        assert failures.kinds == []
+
+
+class Failures(Nobody):
+    """Notes which batches could not be stored as they were."""
+
+    def __init__(self) -> None:
+        self.kinds: list[str] = []
+
+    def batch_failed(self, kind: str) -> None:
+        self.kinds.append(kind)
 
 
 def written(ledger: TestLedger, hook: str = "all") -> list[tuple[str, str, str]]:
@@ -175,6 +189,9 @@ def test_of_events_that_come_too_late_the_last_is_the_change(database: str) -> N
 
 def test_the_same_again_is_delivered_once(database: str) -> None:
     with hooked(database, ALL) as ledger:
+        for count in range(1, len(STORY)):
+            ledger.send(*STORY[:count])
+            assert len(written(ledger)) == count
         ledger.send(*STORY, *STORY)
         assert set(ledger.send(*STORY)) == {Outcome.DUPLICATE}
         assert len(written(ledger)) == len(STORY)
