@@ -230,6 +230,17 @@ def test_410_disables_the_hook_and_what_waits_is_dead(place: Place, receiver: Re
     assert_in_order(receiver.received[1:])
 
 
+def test_a_retry_after_that_is_beyond_all_time_ends_nobody(
+    place: Place, receiver: Receiver
+) -> None:
+    answers = iter([Reply(503, {"Retry-After": "Mon, 1 Jan 99999999999 00:00:00 GMT"})])
+    receiver.answer = lambda _received: next(answers, Reply())
+    senders = place.start()
+    send(place.ingest(senders.wake), submitted())
+    place.wait_for_states([DELIVERED])
+    assert senders.alive
+
+
 def test_retry_after_is_waited_for(place: Place, receiver: Receiver) -> None:
     receiver.answer = lambda _received: Reply(503, {"Retry-After": "2"})
     senders = place.start()
