@@ -24,7 +24,7 @@ from jexevents.hooks.carrier import Carrier, is_mail
 from jexevents.hooks.example import example
 from jexevents.hooks.hook import Hook
 from jexevents.hooks.transport import Answer, Outgoing
-from jexevents.redaction import MASK, redact_uri
+from jexevents.redaction import MASK, shown_url
 from jexevents.rfc3339 import plain
 from jexevents.store.outbox import Count, Outbox
 
@@ -117,7 +117,7 @@ def _test(options: argparse.Namespace, config: Config) -> Exit:
 
 def _request(outgoing: Outgoing, hook: Hook) -> Iterator[str]:
     """Show a request; what the configuration has of headers stays as secret as it is there."""
-    yield f"{outgoing.method} {redact_uri(outgoing.url)}"
+    yield f"{outgoing.method} {shown_url(outgoing.url)}"
     secret = {*hook.headers, "Authentication"}
     for name, value in outgoing.headers.items():
         yield f"{name}: {MASK if name in secret else value}"

@@ -25,7 +25,7 @@ from jexevents.config.hook_members import (
 )
 from jexevents.config.misfit import Misfit, Misfits, Wrong
 from jexevents.faults import shown
-from jexevents.redaction import MASK, redact_uri
+from jexevents.redaction import MASK, shown_url
 
 MOST_HOOKS = 100
 _DAY_SECONDS = 86400
@@ -86,7 +86,7 @@ def show_hooks(hooks: Sequence[HookOptions]) -> list[dict[str, Any]]:
 def _shown(hook: HookOptions) -> dict[str, Any]:
     given: dict[str, Any] = {
         "Name": hook.name,
-        "URL": redact_uri(hook.url),
+        "URL": shown_url(hook.url),
         "Sources": list(hook.sources),
         "Kinds": list(hook.kinds),
         "Events": list(hook.events),

@@ -10,6 +10,7 @@ from ssl import SSLContext
 from jexevents.hooks import bodies, mail, signing
 from jexevents.hooks.hook import STOP, Hook
 from jexevents.hooks.network import Network
+from jexevents.hooks.secrets import of_signatures, secrets_of
 from jexevents.hooks.transport import Answer, Outgoing, Transport
 from jexevents.store.outbox import Delivery
 
@@ -36,6 +37,7 @@ class Carrier:
         self.hook = hook
         self._ways = ways
         self._transport = Transport(ways.forbidden, ways.tls)
+        self._secrets = secrets_of(hook)
 
     def close(self) -> None:
         """Close the connections that were kept."""
@@ -64,7 +66,8 @@ class Carrier:
         if hook.hmac is not None:
             uid, secret = hook.hmac
             signed |= signing.smrtlink_headers(uid, secret, method, url, at)
-        return Outgoing(method, url, _merged(own, hook.headers, signed), body)
+        secrets = tuple(self._secrets | of_signatures(signed))
+        return Outgoing(method, url, _merged(own, hook.headers, signed), body, secrets)
 
     def mail(self, delivery: Delivery) -> mail.Mail:
         """Give the mail of a delivery. Raises Gone."""

@@ -17,7 +17,7 @@ from jexevents.hooks.service import HookSenders
 from jexevents.hooks.transport import tls_context
 from jexevents.model import Kind
 from jexevents.observers import NOBODY, HookObserver
-from jexevents.redaction import redact_uri
+from jexevents.redaction import shown_url
 from jexevents.store.database import Database
 from jexevents.store.outbox import Outbox
 
@@ -88,7 +88,7 @@ def shown_hooks(config: Config) -> list[dict[str, Any]]:
 def _shown_older(older: Hook) -> dict[str, Any]:
     return {
         "Name": older.name,
-        "URL": redact_uri(older.url),
+        "URL": shown_url(older.url),
         "Kinds": list(older.kinds),
         "Events": list(older.events),
         "States": list(older.states),

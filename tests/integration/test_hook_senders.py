@@ -55,6 +55,26 @@ def test_an_event_is_sent_at_once_and_signed(place: Place, receiver: Receiver) -
     assert place.heard.sent_to == [("mine", DELIVERED)]
 
 
+def test_what_a_receiver_says_of_our_secrets_is_kept_nowhere(
+    database: str, receiver: Receiver
+) -> None:
+    headers = {"Authorization": "Bearer hidden-token", "X-Api-Key": "hidden-key"}
+    hook = {"Name": "mine", "URL": f"{receiver.url}/hidden-path?sig=hidden-sig"}
+    place = Place(database, [{**hook, "Secret": SECRET, "Headers": headers}])
+    receiver.answer = lambda received: Reply(
+        500, body="\n".join([received.path, *map(": ".join, received.headers.items())]).encode()
+    )
+    senders = place.start()
+    send(place.ingest(senders.wake), submitted())
+    (came,) = receiver.wait_for(1)[:1]
+    wait_until(lambda: place.outbox.find("mine", limit=1)[0]["answer"], SOON, "the answer")
+    answer = place.outbox.find("mine", limit=1)[0]["answer"]
+    assert f"webhook-id: {came.id}" in answer
+    assert "hidden" not in answer
+    assert "v1," not in answer
+    place.end()
+
+
 def test_what_another_process_wrote_is_sent_without_a_word(
     place: Place, receiver: Receiver
 ) -> None:

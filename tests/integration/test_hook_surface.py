@@ -23,12 +23,12 @@ from tests.ledger import NOON, executing, message, submitted, terminated
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 HOOK = {
-    "Name": "portal", "URL": "https://u:hidden@example.org/in?token=hidden", "Secret": SECRET,
+    "Name": "portal", "URL": "https://u:hidden@example.org/hidden/in?x=hidden", "Secret": SECRET,
     "Headers": {"Authorization": "Bearer hidden"},
 }  # fmt: skip
 OPTIONS = {
     "Hooks": [HOOK, {"Name": "off", "URL": "https://example.org", "Disabled": True}],
-    "JEXURL": "http://u:hidden@jex.example.org",
+    "JEXURL": "http://u:hidden@jex.example.org/hidden",
 }
 
 
@@ -94,6 +94,8 @@ def test_no_secret_is_shown(place: Place) -> None:
     assert "hidden" not in text
     assert SECRET.removeprefix("whsec_") not in text
     assert '"***"' in text
+    assert '"https://example.org/***"' in text
+    assert '"http://jex.example.org/***"' in text
 
 
 def test_a_hook_that_is_configured_no_more_is_shown_as_such(place: Place) -> None:
