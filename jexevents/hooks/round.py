@@ -60,7 +60,7 @@ class Round:
         is_gone = False
         while self._left and not is_gone and self._goes_on(began):
             delivery = self._left.popleft()
-            if delivery.job_id is not None and delivery.job_id in self._held:
+            if delivery.line is not None and delivery.line in self._held:
                 self._back.append(delivery)
             else:
                 is_gone = self._try(delivery, time.monotonic() - began)
@@ -82,7 +82,7 @@ class Round:
         self._results.append(result)
         if result.state == PENDING:
             # Those of the same job have to wait for it.
-            self._held.add(delivery.job_id)
+            self._held.add(delivery.line)
         return result.status == GONE
 
     def _note(self, results: Sequence[Result]) -> None:
@@ -144,7 +144,7 @@ class Round:
         reason = "The receiver answered 410 Gone."
         log.warning("hook_disabled", hook=hook, reason=reason)
         self.outbox.disable(hook, reason)
-        self.outbox.dead_all(hook, reason)
+        self.outbox.give_up(hook, reason)
 
 
 def _less(results: Sequence[Result], error: Exception) -> list[list[Result]]:

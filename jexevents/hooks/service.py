@@ -154,7 +154,7 @@ class HookSenders(Service):
         for hook in self._hooks:
             due = self._outbox.next_due(hook.name)
             if due is None:
-                self._bury(hook.name)
+                self._give_up(hook.name)
             elif due > 0:
                 pause = min(pause, due)
             else:
@@ -173,7 +173,7 @@ class HookSenders(Service):
             log.debug("hooks_not_counted", reason=str(error))
         self._counted_at = time.monotonic()
 
-    def _bury(self, hook: str) -> None:
+    def _give_up(self, hook: str) -> None:
         """Give up what came in for a hook after it was disabled."""
         if self._outbox.is_disabled(hook):
-            self._outbox.dead_all(hook, "The hook is disabled, since its receiver answered 410.")
+            self._outbox.give_up(hook, "The hook is disabled, since its receiver answered 410.")
