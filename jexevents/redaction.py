@@ -6,13 +6,15 @@ told from a host, so everything up to the last ``@`` goes.
 
 from __future__ import annotations
 
+import html
+import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from enum import Enum
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote, urlsplit
 
 MASK = "***"
 
@@ -34,6 +36,8 @@ _PAIR = re.compile(
     rf"""(?is)(?P<head>(?<![\w-])[\w-]*(?:{_SECRET_WORDS})s?["']?\s*[=:]\s*(?:b(?=["']))?)"""
     rf"""(?:(?:bearer|basic|digest|hmac)\s+)?(?P<value>{_VALUE})"""
 )
+# What is shorter is in every other text, and nobody's secret.
+_LEAST_CHARACTERS = 4
 _BEARER = re.compile(r"(?i)(?P<head>\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}")
 
 
@@ -51,6 +55,49 @@ def redact_uri(uri: str) -> str:
     Takes the whole text for one URI; for a text that has URIs in it, see ``redact_text``.
     """
     return redact_text(_mask_userinfo(uri))
+
+
+def shown_url(url: str) -> str:
+    """Give the scheme, host and port of an ``http:`` or ``https:`` URL, ``/***`` for all else.
+
+    Who may send to a URL is often known by its path or query. What is given is a URL again. Those
+    of other schemes are given as ``redact_uri`` does.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return MASK
+    if parts.scheme not in ("http", "https"):
+        return redact_uri(url)
+    rest = f"{parts.path}?{parts.query}#{parts.fragment}"
+    host = MASK if "@" in rest else parts.netloc.rpartition("@")[2]
+    is_more = rest not in ("?#", "/?#") or "@" in parts.netloc
+    return f"{parts.scheme}://{host}{f'/{MASK}' if is_more else parts.path}"
+
+
+def without(secrets: Iterable[str], text: str) -> str:
+    """Give a text with these secrets replaced by ``***``, and what ``redact_text`` finds.
+
+    Each is found as it is, and as JSON, URLs and HTML write it.
+    """
+    for secret in sorted(secrets, key=len, reverse=True):
+        # No way of writing makes one shorter.
+        if _LEAST_CHARACTERS <= len(secret) <= len(text):
+            for form in _forms(secret):
+                text = text.replace(form, MASK)
+    return redact_text(text)
+
+
+def _forms(secret: str) -> set[str]:
+    as_json = json.dumps(secret)[1:-1]
+    return {
+        secret,
+        as_json,
+        as_json.replace("/", "\\/"),
+        quote(secret, errors="replace"),
+        quote(secret, safe="", errors="replace"),
+        html.escape(secret),
+    }
 
 
 def redact_text(text: str) -> str:

@@ -20,11 +20,11 @@ from jexevents.cli.words import counted
 from jexevents.config import Config
 from jexevents.errors import Conflict
 from jexevents.exits import Exit
-from jexevents.hooks.carrier import Carrier, is_mail
+from jexevents.hooks.carrier import Carrier
 from jexevents.hooks.example import example
 from jexevents.hooks.hook import Hook
 from jexevents.hooks.transport import Answer, Outgoing
-from jexevents.redaction import MASK, redact_uri
+from jexevents.redaction import MASK, shown_url
 from jexevents.rfc3339 import plain
 from jexevents.store.outbox import Count, Outbox
 
@@ -103,7 +103,7 @@ def _test(options: argparse.Namespace, config: Config) -> Exit:
     carrier = Carrier(hook, wiring.hook_ways(config))
     now = datetime.now(timezone.utc)
     made = example(hook, str(uuid.uuid4()), now)
-    if is_mail(hook):
+    if hook.is_mail:
         mail = carrier.mail(made)
         _print([f"To: {', '.join(mail.to)}", f"Subject: {mail.subject}", "", mail.text])
     else:
@@ -117,7 +117,7 @@ def _test(options: argparse.Namespace, config: Config) -> Exit:
 
 def _request(outgoing: Outgoing, hook: Hook) -> Iterator[str]:
     """Show a request; what the configuration has of headers stays as secret as it is there."""
-    yield f"{outgoing.method} {redact_uri(outgoing.url)}"
+    yield f"{outgoing.method} {shown_url(outgoing.url)}"
     secret = {*hook.headers, "Authentication"}
     for name, value in outgoing.headers.items():
         yield f"{name}: {MASK if name in secret else value}"
@@ -160,22 +160,23 @@ def _redeliver(options: argparse.Namespace, config: Config) -> Exit:
         print("jexevents: name deliveries by their numbers, or --dead.", file=sys.stderr)
         return Exit.USAGE
     with opened(config, Outbox) as outbox:
-        is_configured = wiring.hooks(config).get(options.name) is not None
-        if not is_configured and not outbox.find(options.name, limit=1):
+        hook = wiring.hooks(config).get(options.name)
+        if hook is None and not outbox.find(options.name, limit=1):
             return _unknown(options.name, config)
+        needs_event = hook is None or hook.needs_event
         if options.dead:
-            done, refused = outbox.redeliver_dead(options.name), 0
+            done, refused = outbox.redeliver_dead(options.name, needs_event=needs_event), 0
         else:
             asked = dict.fromkeys(options.ids)
-            done = sum(_redelivered(outbox, options.name, one) for one in asked)
+            done = sum(_redelivered(outbox, options.name, one, needs_event) for one in asked)
             refused = len(asked) - done
     print(f"{counted(done, 'delivery', 'deliveries')} of {options.name} will be sent again.")
     return Exit.DATA if refused else Exit.OK
 
 
-def _redelivered(outbox: Outbox, name: str, delivery: int) -> bool:
+def _redelivered(outbox: Outbox, name: str, delivery: int, needs_event: bool) -> bool:
     try:
-        if outbox.redeliver(name, delivery):
+        if outbox.redeliver(name, delivery, needs_event=needs_event):
             return True
         print(f"jexevents: {name} has no delivery {delivery}.", file=sys.stderr)
     except Conflict as error:

@@ -12,14 +12,13 @@ from typing import Any, NamedTuple
 
 from jexevents.config import uris
 from jexevents.config.misfit import Misfit
+from jexevents.hookwords import CLOUDEVENTS, FORMATS, NO_KIND, TIMEOUT_SECONDS, TRY_SECONDS
 from jexevents.model import Kind
 
 # What the keys EventURL and JEXURL stand for.
 EVENT_HOOK, JEX_HOOK = "event-url", "jex-url"
 
-CLOUDEVENTS, JEX, SMRTLINK, OVERSEER = "cloudevents", "jex", "smrtlink", "overseer"
-FORMATS = (CLOUDEVENTS, JEX, SMRTLINK, OVERSEER)
-KINDS = tuple(sorted({*(kind.value for kind in Kind), "smrtlink", "cloudevent"}))
+KINDS = tuple(sorted([*(kind.value for kind in Kind), NO_KIND]))
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _PATTERN = re.compile(r"[^\x00-\x1f\x7f]{1,255}")
@@ -28,7 +27,6 @@ _HEADER_VALUE = re.compile(r"(?! )[\x20-\x7e]{0,4096}(?<! )")
 _UID = re.compile(r"[!-9;-~]{1,255}")  # printable, without the colon that ends it
 _PREFIX = "whsec_"
 _KEY_BYTES = range(24, 65)
-_DAY_SECONDS = 86400
 # What the request has by itself, or what says how it is transported.
 _OWN_HEADERS = (
     "authentication",
@@ -226,14 +224,14 @@ MEMBERS = (
         "TimeoutSeconds",
         "timeout_seconds",
         _seconds(0.1, 300),
-        "`20`",
+        f"`{TIMEOUT_SECONDS:g}`",
         "How long one try may take, the answer included.",
     ),
     Member(
         "TryForSeconds",
         "try_seconds",
-        _seconds(0, 30 * _DAY_SECONDS),
-        f"`{_DAY_SECONDS}`",
+        _seconds(0, 30 * 86400),
+        f"`{TRY_SECONDS:g}`",
         "How long after the first try a delivery is tried again; then it is dead, and kept.",
     ),
     Member("Disabled", "disabled", _read_switch, "`false`", "Take nothing for it, send nothing."),

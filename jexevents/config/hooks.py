@@ -12,23 +12,20 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from jexevents.config import uris
 from jexevents.config.contents import read_secret_file
 from jexevents.config.hook_members import (
-    CLOUDEVENTS,
     KINDS,
     MEMBERS,
     NONE_GIVEN,
     SECRET,
-    SMRTLINK,
     read_secrets,
 )
 from jexevents.config.misfit import Misfit, Misfits, Wrong
 from jexevents.faults import shown
-from jexevents.redaction import MASK, redact_uri
+from jexevents.hookwords import CLOUDEVENTS, MAILTO, SMRTLINK, TIMEOUT_SECONDS, TRY_SECONDS
+from jexevents.redaction import MASK, shown_url
 
 MOST_HOOKS = 100
-_DAY_SECONDS = 86400
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +43,8 @@ class HookOptions:
     secrets: tuple[str, ...] = field(default=(), repr=False)
     secret_file: str | None = None
     hmac: tuple[str, str] | None = field(default=None, repr=False)
-    timeout_seconds: float = 20.0
-    try_seconds: float = float(_DAY_SECONDS)
+    timeout_seconds: float = TIMEOUT_SECONDS
+    try_seconds: float = TRY_SECONDS
     disabled: bool = False
 
 
@@ -86,7 +83,7 @@ def show_hooks(hooks: Sequence[HookOptions]) -> list[dict[str, Any]]:
 def _shown(hook: HookOptions) -> dict[str, Any]:
     given: dict[str, Any] = {
         "Name": hook.name,
-        "URL": redact_uri(hook.url),
+        "URL": shown_url(hook.url),
         "Sources": list(hook.sources),
         "Kinds": list(hook.kinds),
         "Events": list(hook.events),
@@ -173,7 +170,7 @@ def _contradictions(
     elif "HMAC" in value:
         remedy = "Use Secret, or the format smrtlink."
         yield Wrong(f"{place}/HMAC", "it with the format smrtlink alone", form, remedy)
-    if given["url"].startswith(uris.MAILTO):
+    if given["url"].startswith(MAILTO):
         for name in ("Format", "Headers", "Secret", "SecretFile", "HMAC"):
             if name in value:
                 yield Wrong(f"{place}/{name}", "an http:// URL with it", "mailto:", "Remove it.")

@@ -19,6 +19,7 @@ _SHOW_THEMSELVES = (
     types.AMQP_URI,
     types.CLIENTS,
     types.DB_URI,
+    types.EVENT_URL,
     types.HTTP_URL,
     types.HOOKS,
     types.SMTP_URI,

@@ -404,18 +404,20 @@ _WEBHOOKS = (
     ),
     Option(
         "EventURL",
-        types.optional(types.EVENT_URL),
+        types.EVENT_URL,
         "",
         "As a hook named `event-url`: whenever a condor job comes to another state, its state "
         "document (that of `GET /last-events/<uuid>`) is sent there.",
+        secret=True,
         example="http://localhost:8080/",
     ),
     Option(
         "JEXURL",
-        types.optional(types.HTTP_URL),
+        types.HTTP_URL,
         "",
         "As a hook named `jex-url`: whenever a condor job is held, `DELETE "
         "<JEXURL>/stop/<invocation id>` is sent, if the job has such an id.",
+        secret=True,
         example="http://localhost:8080/",
     ),
 )

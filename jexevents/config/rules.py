@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jexevents.config.faults import ConfigFault, Given
-from jexevents.config.uris import MAILTO
+from jexevents.hookwords import MAILTO
 
 Values = Mapping[str, Any]
 

@@ -17,7 +17,7 @@ import tzlocal
 from jexevents.config import clients, hooks, uris
 from jexevents.config.misfit import Misfit
 from jexevents.model import Role
-from jexevents.redaction import redact, redact_uri
+from jexevents.redaction import redact, redact_uri, shown_url
 
 _SWITCHES = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _LEVELS = ("debug", "info", "warning", "error", "critical")
@@ -268,8 +268,12 @@ DB_URI = OptionType(
     show=redact_uri,
     resolve=uris.resolve_db_uri,
 )
-EVENT_URL = OptionType("URL", "an http:// or https:// URL", uris.read_event_url, show=redact_uri)
-HTTP_URL = OptionType("URL", "an http:// or https:// URL", uris.read_http_url, show=redact_uri)
+EVENT_URL = optional(
+    OptionType("URL", "an http:// or https:// URL", uris.read_event_url, show=shown_url)
+)
+HTTP_URL = optional(
+    OptionType("URL", "an http:// or https:// URL", uris.read_http_url, show=shown_url)
+)
 SMTP_URI = OptionType(
     "SMTP URI", 'an smtp:// or smtps:// URI, or ""', uris.read_smtp_uri, show=redact_uri
 )

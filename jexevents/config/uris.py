@@ -12,9 +12,9 @@ from typing import NamedTuple
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from jexevents.config.misfit import Misfit
+from jexevents.hookwords import MAILTO
 
 EMBEDDED = "embedded:"
-MAILTO = "mailto:"
 
 _ENCODE = "special characters of user and password percent-encoded (@ as %40, / as %2F, # as %23)"
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})|%00")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,11 +10,11 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from jexevents import rfc3339
+from jexevents import hookwords, rfc3339
 from jexevents.documents import last_event
 from jexevents.errors import JexError
 from jexevents.faults import fit
-from jexevents.hooks import hook as forms
+from jexevents.model import Kind
 from jexevents.rfc3339 import format_utc
 from jexevents.store.outbox import DeliveredEvent, Delivery
 
@@ -21,7 +22,6 @@ JSON = "application/json"
 CLOUDEVENTS_JSON = "application/cloudevents+json"
 
 _URN = "urn:jexevents"
-_SMRTLINK = "smrtlink"
 _SUBJECT_CHARACTERS = 200
 _MAIL_DATA_CHARACTERS = 20_000
 
@@ -62,7 +62,7 @@ def cloudevent(delivery: Delivery, public_url: str) -> Mapping[str, Any]:
         return event.data
     told = {
         "specversion": "1.0",
-        "id": event.checksum.hex(),
+        "id": _identity(event, delivery.job).hex(),
         "source": _source(event, public_url),
         "type": f"jexevents.{_word(event)}.{event.name}",
         "time": format_utc(event.occurred_at),
@@ -81,7 +81,7 @@ def jex(delivery: Delivery, _public_url: str = "") -> Mapping[str, Any]:
 def smrtlink(delivery: Delivery, _public_url: str = "") -> Mapping[str, Any]:
     """Give the system event of SMRT Link as it came."""
     event = _event(delivery)
-    if event.kind != _SMRTLINK:
+    if event.kind != Kind.SMRTLINK.value:
         raise NothingToSay(f"This is no event of SMRT Link but one of {_word(event)}.")
     return event.data
 
@@ -99,10 +99,10 @@ def overseer(delivery: Delivery, public_url: str) -> Mapping[str, Any]:
 
 
 FORMATS: Mapping[str, tuple[str, Callable[[Delivery, str], Mapping[str, Any]]]] = {
-    forms.CLOUDEVENTS: (CLOUDEVENTS_JSON, cloudevent),
-    forms.JEX: (JSON, jex),
-    forms.SMRTLINK: (JSON, smrtlink),
-    forms.OVERSEER: (JSON, overseer),
+    hookwords.CLOUDEVENTS: (CLOUDEVENTS_JSON, cloudevent),
+    hookwords.JEX: (JSON, jex),
+    hookwords.SMRTLINK: (JSON, smrtlink),
+    hookwords.OVERSEER: (JSON, overseer),
 }
 
 
@@ -155,6 +155,14 @@ def _line(value: Any) -> str:
     return fit(value if isinstance(value, str) else json.dumps(value), 500)
 
 
+def _identity(event: DeliveredEvent, job: Mapping[str, Any] | None) -> bytes:
+    """Give what an event has for itself among those of its source, as the id of a CloudEvent is."""
+    if job is None or event.is_identified:
+        return event.checksum
+    parts = (job["kind"].encode(), job["key"].encode(), event.checksum)
+    return hashlib.sha256(b"\0".join(parts)).digest()
+
+
 def _told(event: DeliveredEvent) -> dict[str, Any]:
     return {
         "seq": event.seq,
@@ -172,7 +180,7 @@ def _source(event: DeliveredEvent, public_url: str) -> str:
 
 
 def _word(event: DeliveredEvent) -> str:
-    return event.kind or forms.NO_KIND
+    return event.kind or hookwords.NO_KIND
 
 
 def _event(delivery: Delivery) -> DeliveredEvent:

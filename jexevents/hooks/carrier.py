@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from ssl import SSLContext
+from urllib.parse import urlsplit
 
 from jexevents.hooks import bodies, mail, signing
 from jexevents.hooks.hook import STOP, Hook
 from jexevents.hooks.network import Network
+from jexevents.hooks.secrets import of_signatures, secrets_of
 from jexevents.hooks.transport import Answer, Outgoing, Transport
+from jexevents.hookwords import MAILTO
 from jexevents.store.outbox import Delivery
-
-MAILTO = "mailto:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Carrier:
         self.hook = hook
         self._ways = ways
         self._transport = Transport(ways.forbidden, ways.tls)
+        self._secrets = secrets_of(hook)
 
     def close(self) -> None:
         """Close the connections that were kept."""
@@ -46,7 +48,7 @@ class Carrier:
 
         Raises NothingToSay, Gone.
         """
-        if is_mail(self.hook):
+        if self.hook.is_mail:
             return self._send_mail(delivery, at)
         return self._transport.send(self.request(delivery, at), self.hook.timeout_seconds)
 
@@ -54,7 +56,7 @@ class Carrier:
         """Give the request of a try at ``at``. Raises NothingToSay, Gone."""
         hook = self.hook
         if hook.format == STOP:
-            method, url, body = "DELETE", hook.url + bodies.stop_path(delivery), None
+            method, url, body = "DELETE", _below(hook.url, bodies.stop_path(delivery)), None
             own = {}
         else:
             made = bodies.make(hook.format, delivery, self._ways.public_url)
@@ -64,7 +66,8 @@ class Carrier:
         if hook.hmac is not None:
             uid, secret = hook.hmac
             signed |= signing.smrtlink_headers(uid, secret, method, url, at)
-        return Outgoing(method, url, _merged(own, hook.headers, signed), body)
+        secrets = tuple(self._secrets | of_signatures(signed))
+        return Outgoing(method, url, _merged(own, hook.headers, signed), body, secrets)
 
     def mail(self, delivery: Delivery) -> mail.Mail:
         """Give the mail of a delivery. Raises Gone."""
@@ -83,14 +86,15 @@ class Carrier:
         return mail.send(made, server, self._ways.tls, at, self.hook.timeout_seconds)
 
 
-def is_mail(hook: Hook) -> bool:
-    """Whether a hook sends mails."""
-    return hook.url.startswith(MAILTO)
-
-
 def receivers(url: str) -> tuple[str, ...]:
     """Give the addresses of a ``mailto:`` URL."""
     return tuple(url.removeprefix(MAILTO).split(","))
+
+
+def _below(url: str, path: str) -> str:
+    """Give the URL of a path below that of another, whose query stays behind it."""
+    parts = urlsplit(url)
+    return parts._replace(path=parts.path.rstrip("/") + path).geturl()
 
 
 def _merged(*parts: Mapping[str, str]) -> dict[str, str]:

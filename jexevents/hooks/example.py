@@ -6,7 +6,8 @@ import hashlib
 from datetime import datetime
 from typing import Any
 
-from jexevents.hooks.hook import SMRTLINK, Hook
+from jexevents.hooks.hook import Hook
+from jexevents.hookwords import SMRTLINK
 from jexevents.rfc3339 import format_utc
 from jexevents.store.outbox import DeliveredEvent, Delivery
 

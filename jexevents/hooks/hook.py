@@ -7,14 +7,20 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
+from jexevents.hookwords import (
+    CLOUDEVENTS,
+    JEX,
+    MAILTO,
+    NO_KIND,
+    OVERSEER,
+    TIMEOUT_SECONDS,
+    TRY_SECONDS,
+)
 from jexevents.model import Event
 
-# The forms of bodies. STOP is no form that can be configured: a request without a body, which tells
-# JEX to stop a job that is held; of such a job only, and one that JEX knows by an invocation id.
-CLOUDEVENTS, JEX, SMRTLINK, OVERSEER, STOP = "cloudevents", "jex", "smrtlink", "overseer", "stop"
-
-# What patterns for kinds see of an event that comes from no system of ours.
-NO_KIND = "cloudevent"
+# No form of a body that can be configured: a request without one, which tells JEX to stop a job
+# that is held; of such a job only, and one that JEX knows by an invocation id.
+STOP = "stop"
 
 # What can only be said of a job.
 _OF_JOBS = (JEX, OVERSEER, STOP)
@@ -50,9 +56,19 @@ class Hook:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
     hmac: Hmac | None = field(default=None, repr=False)
-    timeout_seconds: float = 20.0
-    try_seconds: float = 86400.0
+    timeout_seconds: float = TIMEOUT_SECONDS
+    try_seconds: float = TRY_SECONDS
     disabled: bool = False
+
+    @property
+    def is_mail(self) -> bool:
+        """Whether it sends mails."""
+        return self.url.startswith(MAILTO)
+
+    @property
+    def needs_event(self) -> bool:
+        """Whether nothing can be sent of an event that was pruned, even where its job is known."""
+        return self.format not in _OF_JOBS and not self.is_mail
 
     def may_want(self, source: str, kind: str, name: str) -> bool:
         """Whether the patterns for sources, kinds and event names let this through."""

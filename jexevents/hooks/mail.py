@@ -5,6 +5,7 @@ from __future__ import annotations
 import smtplib
 import socket
 import time
+from base64 import b64encode
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from jexevents.errors import JexError
 from jexevents.faults import fit
 from jexevents.hooks import network
 from jexevents.hooks.transport import Answer
+from jexevents.redaction import without
 
 _DOMAIN = "jexevents"
 _TAKEN = 250
@@ -109,14 +111,16 @@ def send(
         return Answer(_TAKEN, time.monotonic() - began, text=told)
     except smtplib.SMTPRecipientsRefused as error:
         code, said = next(iter(error.recipients.values()))
-        return _failed(began, f"All receivers were refused: {code} {_text(said)}.", code)
+        told = f"All receivers were refused: {code} {_text(said)}."
+        return _failed(began, told, server, code)
     except smtplib.SMTPResponseException as error:
         told = f"The mail server answered {error.smtp_code} {_text(error.smtp_error)}."
-        return _failed(began, told, error.smtp_code)
+        return _failed(began, told, server, error.smtp_code)
     except (smtplib.SMTPException, JexError, OSError, ValueError, MessageError) as error:
         if time.monotonic() - began >= timeout_seconds:
-            return _failed(began, f"The mail server did not take it in {timeout_seconds:g} s.")
-        return _failed(began, f"The mail was not sent: {error}")
+            told = f"The mail server did not take it in {timeout_seconds:g} s."
+            return _failed(began, told, server)
+        return _failed(began, f"The mail was not sent: {error}", server)
 
 
 def _send(made: EmailMessage, server: Server, tls: SSLContext) -> dict[str, tuple[int, bytes]]:
@@ -173,8 +177,11 @@ def _own_name() -> str:
     return socket.gethostname() or "localhost"
 
 
-def _failed(began: float, error: str, code: int | None = None) -> Answer:
-    return Answer(code, time.monotonic() - began, fit(error, 1000))
+def _failed(began: float, error: str, server: Server, code: int | None = None) -> Answer:
+    """Give what went wrong; servers quote what they were told, a password too."""
+    sent = (f"\0{server.user}\0{server.password}", server.password)
+    secrets = [server.password, *(b64encode(one.encode()).decode() for one in sent)]
+    return Answer(code, time.monotonic() - began, fit(without(secrets, error), 1000))
 
 
 def _text(said: bytes | str) -> str:

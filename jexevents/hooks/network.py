@@ -11,7 +11,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from jexevents.errors import JexError
@@ -19,8 +19,16 @@ from jexevents.errors import JexError
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-# Addresses of IPv6 that stand for one of IPv4 (RFC 6052; 3056 by ``sixtofour``).
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# What the system takes for itself: to connect to "any address" is to connect to this machine.
+_ANY = (ipaddress.IPv4Address("0.0.0.0"), ipaddress.IPv6Address("::"))
+_LOOPBACK = (ipaddress.IPv4Address("127.0.0.1"), ipaddress.IPv6Address("::1"))
+# Addresses of IPv6 that end with one of IPv4: translated by a NAT64 (RFC 6052), "compatible" (RFC
+# 4291, 2.5.5.1) and translated without one (RFC 2765, 2.1).
+_ENDING = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "::/96", "::ffff:0:0:0/96")))
+# A NAT64 of one's own (RFC 8215) has the address of IPv4 behind a prefix of any of these lengths,
+# around the bits 64 to 71, which are zero (RFC 6052, 2.2).
+_OWN_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")
+_OWN_PREFIXES = (48, 56, 64, 96)
 _QUICKACK = getattr(socket, "TCP_QUICKACK", None)  # Linux has it
 _here = threading.local()
 
@@ -109,10 +117,11 @@ def tls_context(ca_file: str) -> ssl.SSLContext:
     return context
 
 
-def is_forbidden(text: str, forbidden: Iterable[Network]) -> bool:
+def is_forbidden(text: str, forbidden: Sequence[Network]) -> bool:
     """Tell whether an address, as a socket names it, is in one of the networks.
 
-    An address of IPv6 that stands for one of IPv4 is looked for as both.
+    An address of IPv6 that stands for one of IPv4 is looked for as both, and "any address" as what
+    it is taken for: this machine.
     """
     address = ipaddress.ip_address(text.partition("%")[0])
     return any(one in network for one in _meant(address) for network in forbidden)
@@ -120,13 +129,25 @@ def is_forbidden(text: str, forbidden: Iterable[Network]) -> bool:
 
 def _meant(address: Address) -> Iterator[Address]:
     yield address
-    if address.version == 4:
-        return
-    for inner in (address.ipv4_mapped, address.sixtofour):
-        if inner is not None:
-            yield inner
-    if address in _NAT64:
-        yield ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    if address in _ANY or getattr(address, "ipv4_mapped", None) in _ANY:
+        yield from _LOOPBACK
+    if address.version == 6:
+        yield from filter(None, (address.ipv4_mapped, address.sixtofour, *(address.teredo or ())))
+        if any(address in network for network in _ENDING):
+            yield _last_four(int(address))
+        if address in _OWN_NAT64:
+            yield from map(_last_four, _own_nat64(int(address)))
+
+
+def _own_nat64(number: int) -> Iterator[int]:
+    """Give an address shifted so that it ends where the one of IPv4 does, for each prefix."""
+    without_zeros = (number >> 64 << 56) | (number & (1 << 56) - 1)
+    for prefix in _OWN_PREFIXES:
+        yield number if prefix == 96 else without_zeros >> 120 - prefix - 32
+
+
+def _last_four(number: int) -> ipaddress.IPv4Address:
+    return ipaddress.IPv4Address(number & 0xFFFFFFFF)
 
 
 def connect(host: str, port: int, forbidden: Sequence[Network] = ()) -> BoundedSocket:

@@ -9,12 +9,11 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Event
 
 from jexevents.backoff import Backoff
 from jexevents.errors import Unavailable
-from jexevents.hooks.trying import Trier
 from jexevents.hooks.verdicts import GONE
 from jexevents.logs import get_logger
 from jexevents.observers import HookObserver
@@ -26,6 +25,9 @@ log = get_logger("hooks")
 ROUND_SECONDS = 1.0
 _RETRY_MAX_SECONDS = 5.0
 
+# Tries a delivery that was claimed so many seconds ago; raises nothing.
+Attempt = Callable[[Delivery, float], Result]
+
 
 @dataclass(slots=True)
 class Round:
@@ -36,7 +38,7 @@ class Round:
     """
 
     claimed: Sequence[Delivery]
-    trier: Trier
+    attempt: Attempt
     outbox: Outbox
     observer: HookObserver
     needed_seconds: float
@@ -58,11 +60,11 @@ class Round:
         is_gone = False
         while self._left and not is_gone and self._goes_on(began):
             delivery = self._left.popleft()
-            if delivery.job_id is not None and delivery.job_id in self._held:
+            if delivery.line is not None and delivery.line in self._held:
                 self._back.append(delivery)
             else:
                 is_gone = self._try(delivery, time.monotonic() - began)
-        self._note()
+        self._note(self._results)
         self._give_back()
         if is_gone:
             self._disable(self.claimed[0].hook)
@@ -76,15 +78,14 @@ class Round:
 
     def _try(self, delivery: Delivery, held_seconds: float) -> bool:
         """Try one; whether the receiver wants no more at all."""
-        result = self.trier.attempt(delivery, held_seconds)
+        result = self.attempt(delivery, held_seconds)
         self._results.append(result)
         if result.state == PENDING:
             # Those of the same job have to wait for it.
-            self._held.add(delivery.job_id)
+            self._held.add(delivery.line)
         return result.status == GONE
 
-    def _note(self) -> None:
-        results, self._results = self._results, []
+    def _note(self, results: Sequence[Result]) -> None:
         waits = Backoff(_RETRY_MAX_SECONDS)
         while results:
             try:
@@ -96,6 +97,13 @@ class Round:
                     # They are sent again by whoever claims them next.
                     return
                 continue
+            except Exception as error:
+                # A fault of ours, or of what a receiver said. It is found, and the others noted.
+                numbers = [result.delivery.id for result in results]
+                log.exception("hook_results_broken", deliveries=numbers)
+                for fewer in _less(results, error):
+                    self._note(fewer)
+                return
             for result in results:
                 self._tell(result, is_noted=result.delivery.id in noted)
             return
@@ -136,4 +144,17 @@ class Round:
         reason = "The receiver answered 410 Gone."
         log.warning("hook_disabled", hook=hook, reason=reason)
         self.outbox.disable(hook, reason)
-        self.outbox.dead_all(hook, reason)
+        self.outbox.give_up(hook, reason)
+
+
+def _less(results: Sequence[Result], error: Exception) -> list[list[Result]]:
+    """Give what to note in the place of results that could not be: one by one, then the least.
+
+    Where that cannot be noted either, the claim runs out, and it is sent again.
+    """
+    if len(results) > 1:
+        return [[result] for result in results]
+    told = f"What came of it could not be noted: {type(error).__name__}."
+    least = replace(results[0], status=None, error=told, answer=None, seconds=0.0)
+    is_least = results[0].answer is None and results[0].status is None
+    return [] if is_least and results[0].error == told else [[least]]

@@ -5,15 +5,15 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 
 from jexevents.backoff import Backoff, Random
 from jexevents.errors import Unavailable
 from jexevents.hooks.carrier import Carrier, Ways
 from jexevents.hooks.desk import Desk
 from jexevents.hooks.hook import Hook
-from jexevents.hooks.round import ROUND_SECONDS, Round
-from jexevents.hooks.trying import Trier
+from jexevents.hooks.round import ROUND_SECONDS, Attempt, Round
+from jexevents.hooks.trying import attempt
 from jexevents.hooks.verdicts import Patience
 from jexevents.logs import get_logger
 from jexevents.observers import HookObserver
@@ -35,98 +35,104 @@ _MARGIN_SECONDS = 10.0
 _RETRY_MAX_SECONDS = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Post:
-    """What the senders of one hook share; ``by`` names the process in claims.
-
-    ``look`` has somebody see when there is something to do again. ``require_store`` raises
-    StoreUnavailable while this process may not work.
-    """
-
-    hook: Hook
-    outbox: Outbox
-    ways: Ways
-    desk: Desk
-    patience: Patience
-    observer: HookObserver
-    by: str
-    look: Callable[[], None]
-    require_store: Callable[[], None]
-
-    @property
-    def needed_seconds(self) -> float:
-        """How much must be left of a claim to begin a try."""
-        return self.hook.timeout_seconds + _MARGIN_SECONDS
-
-    @property
-    def lease_seconds(self) -> float:
-        """How long is claimed."""
-        return self.needed_seconds + 2 * ROUND_SECONDS
-
-
 class Sender(Service):
     """Sends deliveries of one hook until stopped; the desk calls it when there may be some.
 
-    While PostgreSQL is away it waits and tries again.
+    ``by`` names the process in claims, ``number`` the thread of the hook. ``look`` has somebody see
+    when there is something to do again. ``require_store`` raises StoreUnavailable while this
+    process may not work.
+
+    While PostgreSQL is away it waits and tries again, and so it does whatever else goes wrong: a
+    fault of ours that the next process would have, too, must not end one that has an ingest to do.
     """
 
-    def __init__(self, post: Post, number: int, draw: Random = random.random) -> None:
-        super().__init__(f"hook {post.hook.name} {number}")
-        self._post = post
-        self._by = f"{post.by} {number}"
+    def __init__(
+        self,
+        hook: Hook,
+        number: int,
+        outbox: Outbox,
+        desk: Desk,
+        ways: Ways,
+        patience: Patience,
+        *,
+        by: str,
+        observer: HookObserver,
+        look: Callable[[], None],
+        require_store: Callable[[], None],
+        draw: Random = random.random,
+    ) -> None:
+        super().__init__(f"hook {hook.name} {number}")
+        self._hook = hook
+        self._by = f"{by} {number}"
+        self._outbox = outbox
+        self._desk = desk
+        self._ways = ways
+        self._patience = patience
+        self._observer = observer
+        self._look = look
+        self._require_store = require_store
         self._draw = draw
+        # How much must be left of a claim to begin a try, and how long is claimed.
+        self._needed_seconds = hook.timeout_seconds + _MARGIN_SECONDS
+        self._lease_seconds = self._needed_seconds + 2 * ROUND_SECONDS
         self._pace = _FIRST_GUESS_SECONDS
         self._backoff = Backoff(_RETRY_MAX_SECONDS, base_seconds=1.0)
 
     def run(self) -> None:
         """Work whenever called until stopped."""
-        carrier = Carrier(self._post.hook, self._post.ways)
-        trier = Trier(carrier, self._post.patience, self._draw)
+        carrier = Carrier(self._hook, self._ways)
+        tries = partial(attempt, carrier, self._patience, self._draw)
         try:
             while not self.stopping.is_set():
-                self._post.desk.wait()
-                while not self.stopping.is_set() and self._work(trier):
+                self._desk.wait()
+                while not self.stopping.is_set() and self._work(tries):
                     pass
         finally:
             carrier.close()
 
     def interrupt(self) -> None:
         """Wake it, so that it sees that it is to stop; others that wake find nothing to do."""
-        self._post.desk.call_all()
+        self._desk.call_all()
 
-    def _work(self, trier: Trier) -> bool:
+    def _work(self, tries: Attempt) -> bool:
         """Work off one claim; whether there may be more."""
         try:
-            is_any = self._round(trier)
+            is_any = self._round(tries)
         except Unavailable as error:
             wait = self._backoff.next()
             # Said once an outage.
             say = log.warning if self._backoff.failures == 1 else log.debug
-            say("hook_waits_for_database", hook=self._post.hook.name, reason=str(error))
+            say("hook_waits_for_database", hook=self._hook.name, reason=str(error))
             self.wait(wait)
+            return True
+        except MemoryError:
+            # What a new process mends.
+            raise
+        except Exception:
+            log.exception("hook_sender_broken", hook=self._hook.name)
+            self.wait(self._backoff.next())
             return True
         self._backoff.reset()
         return is_any
 
-    def _round(self, trier: Trier) -> bool:
-        post = self._post
-        post.require_store()
+    def _round(self, tries: Attempt) -> bool:
+        self._require_store()
         limit = max(1, min(_MOST, int(ROUND_SECONDS / self._pace)))
-        claimed = post.outbox.claim(post.hook.name, self._by, limit, post.lease_seconds)
+        claimed = self._outbox.claim(self._hook.name, self._by, limit, self._lease_seconds)
         if not claimed:
             return False
         if len(claimed) == limit:
             # There may be more: while this thread sends, another one looks.
-            post.desk.call()
+            self._desk.call()
         began = time.monotonic()
         Round(
             claimed,
-            trier,
-            post.outbox,
-            post.observer,
-            post.needed_seconds,
+            tries,
+            self._outbox,
+            self._observer,
+            self._needed_seconds,
             self.stopping,
-            post.look,
+            self._look,
         ).run()
         self._pace = (self._pace + (time.monotonic() - began) / len(claimed)) / 2
         return True

@@ -11,7 +11,7 @@ from jexevents.errors import JexError, Unavailable
 from jexevents.hooks.carrier import Ways
 from jexevents.hooks.desk import Desk
 from jexevents.hooks.hook import Hook
-from jexevents.hooks.sender import Post, Sender
+from jexevents.hooks.sender import Sender
 from jexevents.hooks.verdicts import FIRST_SECONDS, MAX_SECONDS, Patience
 from jexevents.logs import get_logger
 from jexevents.observers import NOBODY, HookObserver
@@ -66,31 +66,25 @@ class HookSenders(Service):
         self._counted_at = float("-inf")
         self._woken = threading.Event()
         self._desks = {hook.name: Desk(threads) for hook in self._hooks}
+        first = min(FIRST_SECONDS, retry_max_seconds)
         self._senders = [
-            Sender(self._post(hook, ways, by, retry_max_seconds, observer), number)
+            Sender(
+                hook,
+                number,
+                outbox,
+                self._desks[hook.name],
+                ways,
+                Patience(hook.try_seconds, retry_max_seconds, first),
+                by=by,
+                observer=observer,
+                look=self._woken.set,
+                require_store=require_store,
+            )
             for hook in self._hooks
             for number in range(1, threads + 1)
         ]
         for sender in self._senders:
             sender.on_death = self._lost
-
-    def _post(
-        self, hook: Hook, ways: Ways, by: str, retry_max_seconds: float, observer: HookObserver
-    ) -> Post:
-        first = min(FIRST_SECONDS, retry_max_seconds)
-        patience = Patience(hook.try_seconds, retry_max_seconds, first)
-        desk = self._desks[hook.name]
-        return Post(
-            hook,
-            self._outbox,
-            ways,
-            desk,
-            patience,
-            observer,
-            by,
-            self._woken.set,
-            self._require_store,
-        )
 
     @property
     def names(self) -> list[str]:
@@ -119,6 +113,12 @@ class HookSenders(Service):
                     waits.reset()
                 except Unavailable as error:
                     log.debug("hooks_not_looked_at", reason=str(error))
+                    pause = waits.next()
+                except MemoryError:
+                    # What a new process mends.
+                    raise
+                except Exception:
+                    log.exception("hooks_look_broken")
                     pause = waits.next()
                 self._woken.wait(pause)
                 self._woken.clear()
@@ -154,18 +154,26 @@ class HookSenders(Service):
         for hook in self._hooks:
             due = self._outbox.next_due(hook.name)
             if due is None:
-                self._bury(hook.name)
+                self._give_up(hook.name)
             elif due > 0:
                 pause = min(pause, due)
             else:
                 self._desks[hook.name].call()
-        if time.monotonic() - self._counted_at >= _COUNT_SECONDS:
-            self.pending = self._outbox.pending()
-            self._counted_at = time.monotonic()
+        self._count()
         self.looks += 1
         return pause
 
-    def _bury(self, hook: str) -> None:
+    def _count(self) -> None:
+        """Count now and then what waits; where that cannot be counted, it is sent all the same."""
+        if time.monotonic() - self._counted_at < _COUNT_SECONDS:
+            return
+        try:
+            self.pending = self._outbox.pending()
+        except Unavailable as error:
+            log.debug("hooks_not_counted", reason=str(error))
+        self._counted_at = time.monotonic()
+
+    def _give_up(self, hook: str) -> None:
         """Give up what came in for a hook after it was disabled."""
         if self._outbox.is_disabled(hook):
-            self._outbox.dead_all(hook, "The hook is disabled, since its receiver answered 410.")
+            self._outbox.give_up(hook, "The hook is disabled, since its receiver answered 410.")

@@ -26,6 +26,7 @@ from jexevents.faults import fit
 from jexevents.hooks import network
 from jexevents.hooks.heads import WholeHead
 from jexevents.hooks.network import Network
+from jexevents.redaction import MASK, is_secret_name, without
 
 USER_AGENT = f"jexevents/{__version__}"
 # What is read of an answer, so that its connection can be used again; a longer one is closed.
@@ -33,15 +34,28 @@ ANSWER_BYTES = 64 << 10
 # What is kept of it.
 KEPT_BYTES = 1024
 
+_FAILURES = (
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    OSError,
+    # What the libraries let through of what a receiver says.
+    ValueError,
+    RuntimeError,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A request to be sent; ``body`` is None where it has none."""
+    """A request to be sent; ``body`` is None where it has none.
+
+    ``secrets`` are the texts of it that nobody may see in what is kept of the answer.
+    """
 
     method: str
     url: str
-    headers: Mapping[str, str]
-    body: bytes | None = None
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes | None = field(default=None, repr=False)
+    secrets: Sequence[str] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +63,8 @@ class Answer:
     """What became of a request.
 
     ``status`` is None where no answer came, and ``error`` says why in a sentence then.
-    ``text`` is the first KiB of the answer's body.
+    ``text`` is the first KiB of the answer's body. What the request had in it of secrets is left
+    out of all three, as is whatever looks like one.
     """
 
     status: int | None
@@ -83,7 +98,7 @@ class Transport:
 
     def __init__(self, forbidden: Sequence[Network], tls: SSLContext) -> None:
         self._adapter = _Adapter(forbidden, tls)
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.trust_env = False
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._session.headers.clear()
@@ -100,8 +115,8 @@ class Transport:
             return _failed(began, str(error))
         except (TimeoutError, requests.Timeout):
             return _failed(began, f"No answer in {timeout_seconds:g} s.")
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            return _failed(began, _sentence(error, timeout_seconds))
+        except _FAILURES as error:
+            return _failed(began, _sentence(error, timeout_seconds), outgoing.secrets)
 
     def close(self) -> None:
         """Close all connections."""
@@ -116,7 +131,7 @@ class Transport:
                 raise
             # The receiver had closed a connection that was kept: that says nothing about it.
             response = self._asked(outgoing)
-        return _answer(response, began)
+        return _answer(response, began, outgoing.secrets)
 
     def _asked(self, outgoing: Outgoing) -> requests.Response:
         return self._session.request(
@@ -129,16 +144,28 @@ class Transport:
         )
 
 
-def _answer(response: requests.Response, began: float) -> Answer:
+def _answer(response: requests.Response, began: float, secrets: Sequence[str]) -> Answer:
     with response:
         body = _body(response)
-    headers = {name: fit(value, 1000) for name, value in response.headers.items()}
-    text = body[:KEPT_BYTES].decode("utf-8", "replace")
+    headers = {
+        name: MASK if is_secret_name(name) else fit(without(secrets, value), 1000)
+        for name, value in response.headers.items()
+    }
     error = ""
     if 300 <= response.status_code < 400:
-        to = headers.get("Location", "nowhere")
-        error = f"It was answered with a redirect to {to}; those are not followed."
+        to = without(secrets, response.headers.get("Location", "nowhere"))
+        error = f"It was answered with a redirect to {fit(to, 800)}; those are not followed."
+    text = _kept(body, secrets)
     return Answer(response.status_code, time.monotonic() - began, error, headers, text)
+
+
+def _kept(body: bytes, secrets: Sequence[str]) -> str:
+    """Give the beginning of a body that is kept, as it is without secrets."""
+    text = without(secrets, body.decode("utf-8", "replace"))
+    if len(body) > ANSWER_BYTES:
+        # It was not read to its end, which may be the half of a secret.
+        text = text[: -max(map(len, secrets), default=0) or None]
+    return text.encode()[:KEPT_BYTES].decode("utf-8", "ignore")
 
 
 def _body(response: requests.Response) -> bytes:
@@ -160,8 +187,8 @@ def _body(response: requests.Response) -> bytes:
     return b"".join(pieces)
 
 
-def _failed(began: float, error: str) -> Answer:
-    return Answer(None, time.monotonic() - began, fit(error, 1000))
+def _failed(began: float, error: str, secrets: Sequence[str] = ()) -> Answer:
+    return Answer(None, time.monotonic() - began, fit(without(secrets, error), 1000))
 
 
 def _sentence(error: BaseException, timeout_seconds: float) -> str:
@@ -177,6 +204,13 @@ def _sentence(error: BaseException, timeout_seconds: float) -> str:
     last = seen[-1]
     told = str(last) or type(last).__name__
     return f"The connection failed: {told.rstrip('.')}."
+
+
+class _Session(requests.Session):
+    """Follows no redirect and looks at none: to find the next, requests reads the body whole."""
+
+    def get_redirect_target(self, _response: requests.Response) -> None:
+        """Give none."""
 
 
 class _Adapter(HTTPAdapter):

@@ -16,6 +16,8 @@ GONE = 410
 # The first wait is anywhere up to this: 5 s, of many.
 FIRST_SECONDS = 10.0
 MAX_SECONDS = 3600.0
+# What asked for a time is tried up to so much of it later, so that not all come back at once.
+_LATER = 0.1
 
 # Behind that many doublings every wait is the longest one.
 _MOST_DOUBLINGS = 20
@@ -50,19 +52,33 @@ def judge(
 ) -> Verdict:
     """Judge the answer to a try, the ``attempts``-th (from 1), so long after the first one began.
 
-    A wait that would end past the time that a delivery is tried ends there: there is a last try.
+    A receiver may ask for a longer wait than it would be, never for a shorter one.
     """
     if answer.accepted:
         return Verdict(DELIVERED, answer.error or None)
     if answer.status == GONE:
         return Verdict(DEAD, "The receiver answered 410: it wants no more of these.")
     error = answer.error or f"The receiver answered {answer.status}."
+    asked = (asked_to_wait(answer, now) or 0.0) * (1.0 + _LATER * draw())
+    return again(error, attempts, tried_seconds, patience, draw, asked)
+
+
+def again(
+    error: str,
+    attempts: int,
+    tried_seconds: float,
+    patience: Patience,
+    draw: Random,
+    least_seconds: float = 0.0,
+) -> Verdict:
+    """Say when a delivery is tried again, in ``least_seconds`` at the soonest; or that it is dead.
+
+    A wait that would end past the time that a delivery is tried ends there: there is a last try.
+    """
     left = patience.try_seconds - tried_seconds
     if left <= 0:
         return Verdict(DEAD, f"{error} It was tried for {patience.try_seconds:g} s.")
-    wait = asked_to_wait(answer, now)
-    if wait is None:
-        wait = _backoff(attempts, patience, draw)
+    wait = max(least_seconds, _backoff(attempts, patience, draw))
     return Verdict(PENDING, error, min(wait, left))
 
 
@@ -77,7 +93,8 @@ def asked_to_wait(answer: Answer, now: datetime) -> float | None:
         return float(text)
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
+        # The second is for numbers that no machine word holds.
         return None
     at = at if at.tzinfo else at.replace(tzinfo=timezone.utc)
     return max(0.0, (at - now).total_seconds())

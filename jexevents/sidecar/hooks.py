@@ -45,12 +45,14 @@ class HookSurface:
     """The surface.
 
     ``configured`` are the hooks as they may be shown, without their secrets; ``wake`` has those
-    senders look that send for hooks of some names.
+    senders look that send for hooks of some names; ``eventless`` are the names of those that can
+    send what is known of a job when its event was pruned.
     """
 
     outbox: Outbox
     configured: Sequence[Row]
     wake: Callable[[Collection[str]], None]
+    eventless: Collection[str] = ()
 
     def routes(self) -> list[Route]:
         """Give the table of the surface."""
@@ -113,8 +115,7 @@ class HookSurface:
     def redeliver(self, request: Request) -> tuple[int, None]:
         """Have a delivery sent again."""
         name, number = self._known(request), request.parameters["id"]
-        caller = request.caller.name
-        if not (is_number(number) and self.outbox.redeliver(name, int(number), caller)):
+        if not (is_number(number) and self._renew(request, name, int(number))):
             raise not_found(f"The hook {name} has no delivery {number[:80]!r}.")
         self.wake([name])
         return 202, None
@@ -125,6 +126,10 @@ class HookSurface:
         if not self.outbox.enable(name, request.caller.name):
             raise Problem(409, f"The hook {name} is not disabled by its receiver.")
         self.wake([name])
+
+    def _renew(self, request: Request, name: str, number: int) -> bool:
+        needs_event = name not in self.eventless
+        return self.outbox.redeliver(name, number, request.caller.name, needs_event=needs_event)
 
     def _known(self, request: Request) -> str:
         asked = request.parameters["name"]

@@ -19,9 +19,9 @@ from (
 -- name: claim_deliveries
 -- Take what is due of a hook, in the order of the numbers, for so long. Of one job only those are
 -- free that have none before them which waits or is somebody else's; what is met of the others is
--- parked. It ends early past max_bytes of what the events say.
+-- parked. What is sent again is free always. It ends early past max_bytes of what the events say.
 with due as materialized (
-    select id, job_id
+    select id, case when not redelivered then job_id end as job_id
     from hook_deliveries
     where hook = :hook and state = 'pending' and not parked
         and due_at <= statement_timestamp()
@@ -37,7 +37,7 @@ lines as (
         select id, due_at <= statement_timestamp()
             and (claimed_until is null or claimed_until <= statement_timestamp()) as free
         from hook_deliveries
-        where hook = :hook and job_id = jobs.job_id and state = 'pending'
+        where hook = :hook and job_id = jobs.job_id and state = 'pending' and not redelivered
         order by id
         limit :limit
     ) place
@@ -53,13 +53,16 @@ parked as (
         select id from due where job_id is not null except select id from free
     )
 ),
+first as materialized (
+    -- As text, for on the disk they are compressed.
+    select d.id, d.seq, octet_length(e.data::text) as bytes
+    from (select id from free order by id limit :limit) free
+    join hook_deliveries d on d.id = free.id
+    left join events e on e.seq = d.seq
+),
 taken as (
     select * from (
-        select d.id, d.seq,
-            sum(pg_column_size(e.data)) over (order by d.id) - pg_column_size(e.data) as before
-        from (select id from free order by id limit :limit) first
-        join hook_deliveries d on d.id = first.id
-        left join events e on e.seq = d.seq
+        select id, seq, sum(bytes) over (order by id) - bytes as before from first
     ) measured
     where coalesce(before, 0) < :max_bytes
 )
@@ -71,7 +74,8 @@ where d.id = taken.id
 returning d.id, d.hook, d.message_id, d.seq, d.kind, d.job_id, d.job, d.created_at,
     d.tried_first_at, extract(epoch from statement_timestamp() - d.tried_first_at)::float8,
     d.attempts, d.claimed_by, d.claimed_until, e.source, e.name, e.occurred_at,
-    e.occurred_offset, e.received_at, e.data, e.checksum;
+    e.occurred_offset, e.received_at, e.data, e.checksum,
+    exists (select from event_identities i where i.seq = e.seq), d.redelivered;
 
 -- name: is_anything_due$
 -- Whether there is anything of a hook that the next claim would look at.
@@ -135,12 +139,13 @@ where parked and id in (
     from (
         select distinct hook, job_id
         from hook_deliveries
-        where id = any(:ids::bigint[]) and job_id is not null
+        where id = any(:ids::bigint[]) and job_id is not null and not redelivered
     ) line
     cross join lateral (
         select id
         from hook_deliveries d
         where d.hook = line.hook and d.job_id = line.job_id and d.state = 'pending'
+            and not d.redelivered
         order by d.id
         limit :ahead
     ) follower
@@ -154,16 +159,6 @@ from unnest(:ids::bigint[], :bys::text[], :untils::timestamptz[])
 where d.id = claim.id and d.state = 'pending' and d.claimed_by = claim.claimed_by
     and d.claimed_until = claim.claimed_until;
 
--- name: renew_deliveries
--- Keep claimed deliveries for longer; gives those that were the claimer's still.
-update hook_deliveries d set
-    claimed_until = statement_timestamp() + :lease_seconds::float8 * interval '1 second'
-from unnest(:ids::bigint[], :bys::text[], :untils::timestamptz[])
-    as claim (id, claimed_by, claimed_until)
-where d.id = claim.id and d.state = 'pending' and d.claimed_by = claim.claimed_by
-    and d.claimed_until = claim.claimed_until
-returning d.id, d.claimed_until;
-
 -- name: disable_hook!
 -- Send nothing by a hook any more; the first reason stays.
 insert into hooks as known (name, disabled_at, reason) values (:name, now(), :reason)
@@ -175,12 +170,22 @@ on conflict (name) do update set disabled_at = excluded.disabled_at, reason = ex
 update hooks set disabled_at = null, reason = null
 where name = :name and disabled_at is not null;
 
+-- name: unpark_first!
+-- Have the first one looked at of each job that has deliveries of a hook which wait.
+update hook_deliveries set parked = false
+where parked and id in (
+    select distinct on (job_id) id
+    from hook_deliveries
+    where hook = :hook and state = 'pending' and job_id is not null and not redelivered
+    order by job_id, id
+);
+
 -- name: disabled_hook^
 -- When and why a hook was disabled.
 select disabled_at, reason from hooks where name = :name and disabled_at is not null;
 
--- name: end_deliveries
--- Give up some of what waits of a hook and is in nobody's hands.
+-- name: give_up_deliveries
+-- Give up some of what waits of a hook that is disabled, and is in nobody's hands.
 update hook_deliveries set
     state = 'dead', parked = false, claimed_by = null, claimed_until = null,
     finished_at = statement_timestamp(), error = :error
@@ -189,6 +194,7 @@ where id = any(array(
     from hook_deliveries
     where hook = :hook and state = 'pending'
         and (claimed_until is null or claimed_until <= statement_timestamp())
+        and exists (select from hooks where name = :hook and disabled_at is not null)
     order by id
     limit :limit
 ))
@@ -248,18 +254,20 @@ where id = :id and hook = :hook
 for update;
 
 -- name: renew_tries!
--- Have deliveries sent as if they were new ones.
+-- Have deliveries tried as if they were new ones. What was over goes outside of its job's order.
 update hook_deliveries set
+    redelivered = redelivered or state <> 'pending',
     state = 'pending', parked = false, due_at = statement_timestamp(), attempts = 0,
     tried_first_at = null, finished_at = null, claimed_by = null, claimed_until = null
 where id = any(:ids::bigint[]);
 
 -- name: dead_deliveries
--- Some of a hook's dead deliveries behind ``after`` whose events are there still.
+-- Some of a hook's dead deliveries behind ``after``, with ``needs_event`` only those whose events are
+-- there still.
 select id
 from hook_deliveries d
 where hook = :hook and state = 'dead' and id > :after
-    and exists (select from events e where e.seq = d.seq)
+    and (not :needs_event or exists (select from events e where e.seq = d.seq))
 order by id
 limit :limit
 for update;

@@ -3,9 +3,10 @@
 Of one hook and job the deliveries go in the order of their numbers: one may be claimed only if no
 earlier pending one waits for another try or is in somebody's hands. Those that this holds back are
 parked as they are met, so that a dead receiver's thousands are not looked through again and again;
-what goes before them being finished, the next ones are taken out. Whoever claims, finishes or gives
-back does so alone for that hook, by a lock that the ingest never asks for. All times are those of
-the database's clock.
+what goes before them being finished, the next ones are taken out. The first pending one of a job
+is never parked. Who claims, finishes, gives back, gives up or enables does so alone for that hook,
+by a lock that the ingest never asks for. What was over and is sent again stands outside of that
+order. All times are those of the database's clock.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ _CLAIM_BYTES = 4 << 20
 # How many deliveries of a job are looked at again when what went before them is finished.
 _AHEAD = 100
 
-_ENDED_AT_ONCE = 1000
+_GIVEN_UP_AT_ONCE = 1000
 _RENEWED_AT_ONCE = 500
 
 
@@ -73,7 +74,11 @@ class Interest(Protocol):
 
 
 class DeliveredEvent(NamedTuple):
-    """What the ledger holds of an event that is to be delivered; ``kind`` is None for no job's."""
+    """What the ledger holds of an event that is to be delivered; ``kind`` is None for no job's.
+
+    ``is_identified`` says that its checksum is an identity over its source; without that it is one
+    of its job alone.
+    """
 
     seq: int
     source: str
@@ -84,6 +89,7 @@ class DeliveredEvent(NamedTuple):
     received_at: datetime
     data: Mapping[str, Any]
     checksum: bytes
+    is_identified: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +101,7 @@ class Delivery:
     jobs of the kind have them, held and invocation_id; instants are RFC 3339. None for an event of
     no job. ``event`` is None where it was pruned. ``message_id`` (a UUID) stays the same over all
     tries. ``tried_seconds`` is how long ago the first try began, None where this is the first.
+    ``redelivered`` is one that was over, and is sent again.
 
     ``claimed_by`` and ``claimed_until`` make out the claim. ``ends_at`` is when it ends at the
     earliest, on this process's monotonic clock: nothing may be under way by then.
@@ -114,6 +121,12 @@ class Delivery:
     claimed_by: str
     claimed_until: datetime
     ends_at: float
+    redelivered: bool = False
+
+    @property
+    def line(self) -> str | None:
+        """The job in whose order it goes; None for one that waits for no other."""
+        return None if self.redelivered else self.job_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +230,7 @@ class Outbox:
         def work(connection: Connection) -> set[int]:
             QUERIES.hooks.lock_hooks(connection, hooks=hooks)
             noted = {number for (number,) in QUERIES.hooks.finish_deliveries(connection, **rows)}
-            done = [r.delivery.id for r in results if r.state != PENDING and r.delivery.job_id]
+            done = [r.delivery.id for r in results if r.state != PENDING and r.delivery.line]
             if done:
                 QUERIES.hooks.unpark.later(connection, ids=array(done), ahead=_AHEAD)
             return noted
@@ -235,31 +248,10 @@ class Outbox:
 
         self._database.run(work)
 
-    def renew(
-        self, deliveries: Sequence[Delivery], lease_seconds: float
-    ) -> Mapping[int, tuple[datetime, float]]:
-        """Keep claimed deliveries for so long from now.
-
-        Gives by number the new ``claimed_until`` and ``ends_at`` of those that were still claimed;
-        dataclasses.replace makes the delivery of it that can be finished.
-        """
-        if not deliveries:
-            return {}
-        ends_at = time.monotonic() + lease_seconds
-
-        def work(connection: Connection) -> Mapping[int, tuple[datetime, float]]:
-            QUERIES.hooks.lock_hooks(connection, hooks=_hooks_of(deliveries))
-            rows = QUERIES.hooks.renew_deliveries(
-                connection, lease_seconds=lease_seconds, **_claims(deliveries)
-            )
-            return {number: (until, ends_at) for number, until in rows}
-
-        return self._database.run(work)
-
     # --- hooks as a whole
 
     def disable(self, hook: str, reason: str) -> None:
-        """Have nothing claimed of a hook any more; its pending deliveries stay, see ``end_all``."""
+        """Have nothing claimed of a hook any more; its pending deliveries stay, see ``give_up``."""
 
         def work(connection: Connection) -> None:
             QUERIES.hooks.disable_hook(connection, name=hook, reason=_storable(reason))
@@ -273,8 +265,10 @@ class Outbox:
         """
 
         def work(connection: Connection) -> bool:
+            QUERIES.hooks.lock_hooks(connection, hooks=array([hook]))
             enabled = QUERIES.hooks.enable_hook(connection, name=hook) > 0
             if enabled:
+                QUERIES.hooks.unpark_first(connection, hook=hook)
                 audit.note(connection, "hook.enable", {"hook": hook}, credential)
             return enabled
 
@@ -285,12 +279,15 @@ class Outbox:
         with self._database.look() as connection:
             return QUERIES.hooks.disabled_hook(connection, name=hook) is not None
 
-    def dead_all(self, hook: str, reason: str) -> int:
-        """Give up what waits of a hook, save what is being sent just now; give how many."""
-        ended = 0
-        while count := self._database.run(lambda connection: _end_some(connection, hook, reason)):
-            ended += count
-        return ended
+    def give_up(self, hook: str, reason: str) -> int:
+        """Give up what waits of a disabled hook, save what is being sent just now; give how many.
+
+        Nothing is given up of one that is enabled, nor any more once it is that.
+        """
+        given_up = 0
+        while count := self._database.run(lambda at: _give_up_some(at, hook, reason)):
+            given_up += count
+        return given_up
 
     # --- for those who look
 
@@ -319,11 +316,19 @@ class Outbox:
                 connection, hook=hook, states=array(states), before=before, limit=limit
             )
 
-    def redeliver(self, hook: str, number: int, credential: str = audit.COMMAND_LINE) -> bool:
+    def redeliver(
+        self,
+        hook: str,
+        number: int,
+        credential: str = audit.COMMAND_LINE,
+        *,
+        needs_event: bool = True,
+    ) -> bool:
         """Have a delivery sent at once, whatever became of it; False where there is none.
 
-        It keeps its message id, and is tried as long as a new one. ``credential`` names who asks,
-        for the audit. Raises Conflict where it is being sent just now, or its event was pruned.
+        It keeps its message id, and is tried as long as a new one. One that was over goes outside
+        of its job's order from then on. ``credential`` names who asks, for the audit. Raises
+        Conflict where it is being sent just now, or its event was pruned and is needed.
         """
 
         def work(connection: Connection) -> bool:
@@ -331,7 +336,7 @@ class Outbox:
             row = QUERIES.hooks.lock_delivery(connection, hook=hook, id=number)
             if row is None:
                 return False
-            _require_free(*row)
+            _require_free(*row, needs_event=needs_event)
             QUERIES.hooks.renew_tries(connection, ids=array([number]))
             detail = {"hook": hook, "delivery": number, "was": row[0]}
             audit.note(connection, "hook.redeliver", detail, credential)
@@ -339,21 +344,30 @@ class Outbox:
 
         return self._database.run(work)
 
-    def redeliver_dead(self, hook: str, credential: str = audit.COMMAND_LINE) -> int:
-        """Have all dead deliveries of a hook sent at once whose events are there; give how many."""
+    def redeliver_dead(
+        self, hook: str, credential: str = audit.COMMAND_LINE, *, needs_event: bool = True
+    ) -> int:
+        """Have all dead deliveries of a hook sent at once; give how many.
+
+        Where ``needs_event``, those only whose events are there still.
+        """
         renewed = after = 0
-        while ids := self._redeliver_some(hook, after):
+        while ids := self._redeliver_some(hook, after, needs_event):
             renewed, after = renewed + len(ids), ids[-1]
         if renewed:
             detail = {"hook": hook, "was": DEAD, "deliveries": renewed}
             self._database.run(lambda connection: _note_redelivery(connection, detail, credential))
         return renewed
 
-    def _redeliver_some(self, hook: str, after: int) -> list[int]:
+    def _redeliver_some(self, hook: str, after: int, needs_event: bool) -> list[int]:
         def work(connection: Connection) -> list[int]:
             QUERIES.hooks.lock_hooks(connection, hooks=array([hook]))
             rows = QUERIES.hooks.dead_deliveries(
-                connection, hook=hook, after=after, limit=_RENEWED_AT_ONCE
+                connection,
+                hook=hook,
+                after=after,
+                limit=_RENEWED_AT_ONCE,
+                needs_event=needs_event,
             )
             ids = [number for (number,) in rows]
             QUERIES.hooks.renew_tries(connection, ids=array(ids))
@@ -377,12 +391,21 @@ _RESULT_COLUMNS = (
 
 def _delivery(row: Sequence[Any], ends_at: float) -> Delivery:
     number, hook, message_id, seq, kind, job_id, job, created_at, first_at, tried = row[:10]
-    attempts, by, until, source, name, occurred_at, offset, received_at, data, checksum = row[10:]
+    attempts, by, until, source, name, occurred_at, offset, received_at, data = row[10:19]
+    checksum, is_identified, redelivered = row[19:]
     event = None
     if name is not None:
-        identity = bytes(checksum)
         event = DeliveredEvent(
-            seq, source, kind, name, occurred_at, offset, received_at, data, identity
+            seq,
+            source,
+            kind,
+            name,
+            occurred_at,
+            offset,
+            received_at,
+            data,
+            bytes(checksum),
+            is_identified,
         )
     return Delivery(
         number,
@@ -399,6 +422,7 @@ def _delivery(row: Sequence[Any], ends_at: float) -> Delivery:
         by,
         until,
         ends_at,
+        redelivered,
     )
 
 
@@ -441,20 +465,23 @@ def _beginning(text: str) -> str:
     return text.encode()[:ANSWER_BYTES].decode("utf-8", "ignore")
 
 
-def _end_some(connection: Connection, hook: str, reason: str) -> int:
+def _give_up_some(connection: Connection, hook: str, reason: str) -> int:
     QUERIES.hooks.lock_hooks(connection, hooks=array([hook]))
-    rows = QUERIES.hooks.end_deliveries(
-        connection, hook=hook, error=_storable(reason), limit=_ENDED_AT_ONCE
+    rows = QUERIES.hooks.give_up_deliveries(
+        connection, hook=hook, error=_storable(reason), limit=_GIVEN_UP_AT_ONCE
     )
-    return len(list(rows))
+    ids = [number for (number,) in rows]
+    if ids:
+        QUERIES.hooks.unpark(connection, ids=array(ids), ahead=1)
+    return len(ids)
 
 
-def _require_free(state: str, is_being_sent: bool, has_event: bool) -> None:
+def _require_free(state: str, is_being_sent: bool, has_event: bool, *, needs_event: bool) -> None:
     if is_being_sent:
         raise Conflict(
             "The delivery is being sent just now.", remedy="Look at what becomes of it first."
         )
-    if not has_event:
+    if needs_event and not has_event:
         raise Conflict(f"The event of this delivery, which is {state}, was pruned.")
 
 

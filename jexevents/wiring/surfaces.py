@@ -35,7 +35,7 @@ from jexevents.store.uploads import UploadStore
 from jexevents.uploads.bundles import Uploads
 from jexevents.uploads.folder import UploadFolder
 from jexevents.wiring.reading import event_types
-from jexevents.wiring.webhooks import shown_hooks
+from jexevents.wiring.webhooks import hooks, shown_hooks
 from jexevents.wiring.writing import ingest, ledger, upload_folder
 
 
@@ -112,7 +112,8 @@ class Surfaces:
 
     def hooks(self) -> HookSurface:
         """Give the surface of webhooks."""
-        return HookSurface(Outbox(self.database), shown_hooks(self.config), self.wake)
+        eventless = {hook.name for hook in hooks(self.config) if not hook.needs_event}
+        return HookSurface(Outbox(self.database), shown_hooks(self.config), self.wake, eventless)
 
     def _ingest(self) -> Ingest:
         return ingest(self.config, self.database, self.observer, self.wake)

@@ -9,15 +9,15 @@ from typing import Any
 from jexevents.config import Config
 from jexevents.config.hook_members import EVENT_HOOK, JEX_HOOK
 from jexevents.config.hooks import HookOptions
-from jexevents.hooks import hook
 from jexevents.hooks.carrier import Ways
-from jexevents.hooks.hook import Hook, Hooks
+from jexevents.hooks.hook import STOP, Hmac, Hook, Hooks
 from jexevents.hooks.mail import server_of
 from jexevents.hooks.service import HookSenders
 from jexevents.hooks.transport import tls_context
+from jexevents.hookwords import JEX
 from jexevents.model import Kind
 from jexevents.observers import NOBODY, HookObserver
-from jexevents.redaction import redact_uri
+from jexevents.redaction import shown_url
 from jexevents.store.database import Database
 from jexevents.store.outbox import Outbox
 
@@ -28,12 +28,10 @@ def hooks(config: Config) -> Hooks:
     """Give the hooks: those that are configured, and those that EventURL and JEXURL stand for."""
     older = []
     if config.event_url:
-        older.append(
-            Hook(EVENT_HOOK, config.event_url, kinds=_CONDOR, states=("*",), format=hook.JEX)
-        )
+        older.append(Hook(EVENT_HOOK, config.event_url, kinds=_CONDOR, states=("*",), format=JEX))
     if config.jex_url:
         older.append(
-            Hook(JEX_HOOK, config.jex_url, kinds=_CONDOR, events=("JOB_HELD",), format=hook.STOP)
+            Hook(JEX_HOOK, config.jex_url, kinds=_CONDOR, events=("JOB_HELD",), format=STOP)
         )
     return Hooks([*map(_hook, config.hooks), *older])
 
@@ -41,7 +39,7 @@ def hooks(config: Config) -> Hooks:
 def _hook(given: HookOptions) -> Hook:
     members = {one.name: getattr(given, one.name) for one in fields(HookOptions)}
     del members["secret_file"]
-    members["hmac"] = given.hmac and hook.Hmac(*given.hmac)
+    members["hmac"] = given.hmac and Hmac(*given.hmac)
     return Hook(**members)
 
 
@@ -88,7 +86,7 @@ def shown_hooks(config: Config) -> list[dict[str, Any]]:
 def _shown_older(older: Hook) -> dict[str, Any]:
     return {
         "Name": older.name,
-        "URL": redact_uri(older.url),
+        "URL": shown_url(older.url),
         "Kinds": list(older.kinds),
         "Events": list(older.events),
         "States": list(older.states),

@@ -102,15 +102,19 @@ def test_a_test_shows_request_and_answer(
     tmp_path: Path, receiver: Receiver, format_name: str
 ) -> None:
     """It needs no database."""
-    options = {"Hooks": [hook(receiver, Format=format_name, Headers={"X-Key": "hidden"})]}
+    given = hook(receiver, Format=format_name, Headers={"X-Key": "hidden"})
+    given["URL"] += "/hidden?sig=hidden"
+    options = {"Hooks": [given]}
     config = write_config(tmp_path, options)
-    receiver.answer = lambda _received: Reply(202, {"X-Seen": "yes"}, b"fine \x1b[31m")
+    receiver.answer = lambda received: Reply(
+        202, {"X-Seen": "yes"}, f"fine \x1b[31m {received.path} {received.headers}".encode()
+    )
     done = run("hooks", "test", "portal", "--config", config)
     assert done.code == 0, done.err
     (came,) = receiver.received
     Webhook(SECRET).verify(came.body, came.headers)
     assert came.headers["X-Key"] == "hidden"
-    for told in (f"POST {receiver.url}", came.id, came.body.decode(), "Answered 202", "fine"):
+    for told in (f"POST {receiver.url}/***", came.id, came.body.decode(), "Answered 202", "fine"):
         assert told in done.out
     assert "X-Seen: yes" in done.out
     assert "hidden" not in done.out

@@ -9,10 +9,10 @@ from datetime import datetime, timezone
 import pytest
 
 from jexevents.config import from_mapping
-from jexevents.config.hook_members import FORMATS
 from jexevents.hooks import bodies, signing
 from jexevents.hooks.service import THREADS
 from jexevents.hooks.transport import ANSWER_BYTES, KEPT_BYTES
+from jexevents.hookwords import FORMATS
 from tests.support import ROOT
 from tests.unit.deliveries import MESSAGE_ID, delivery
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from jexevents import logs, wiring
-from jexevents.errors import StoreUnavailable
+from jexevents.errors import Invalid, StoreTooSlow, StoreUnavailable
+from jexevents.hooks import verdicts
 from jexevents.hooks.carrier import Carrier
 from jexevents.hooks.service import SenderDied
-from jexevents.store.outbox import DELIVERED, PENDING, Delivery
-from tests.integration.hook_place import SOON, Place, gate, send
+from jexevents.store.outbox import DELIVERED, PENDING, Delivery, Outbox, Result
+from tests.integration.hook_place import SOON, Place, events_of, gate, send
 from tests.ledger import executing, submitted
-from tests.receiver import Receiver, receiving
+from tests.receiver import Receiver, Reply, receiving
 from tests.support import administer, database_uri, wait_until
 
 
@@ -62,6 +63,10 @@ def outage(postgres: str, database: str) -> Iterator[Outage]:
     made = Outage(postgres, database)
     yield made
     made.end()
+
+
+def broken(*_arguments: object) -> None:
+    raise ZeroDivisionError("ours")
 
 
 def wait_for_line(log: io.StringIO, words: str) -> None:
@@ -155,12 +160,12 @@ def test_one_delivery_that_cannot_be_sent_for_a_fault_of_ours_holds_up_no_other(
 ) -> None:
     whole = Carrier.send
 
-    def broken(self: Carrier, delivery: Delivery, at: object) -> object:
+    def broken_for_one(self: Carrier, delivery: Delivery, at: object) -> object:
         if delivery.job["key"].startswith("7"):
             raise ZeroDivisionError("ours")
         return whole(self, delivery, at)
 
-    monkeypatch.setattr(Carrier, "send", broken)
+    monkeypatch.setattr(Carrier, "send", broken_for_one)
     senders = place.start()
     send(place.ingest(senders.wake), submitted(job="7.000.000"), submitted())
     receiver.wait_for(1)
@@ -173,14 +178,102 @@ def test_one_delivery_that_cannot_be_sent_for_a_fault_of_ours_holds_up_no_other(
     place.wait_for_states([DELIVERED] * 2)
 
 
+def test_nor_does_one_whose_answer_we_judge_wrongly(
+    place: Place, receiver: Receiver, log: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(verdicts, "judge", broken)
+        senders = place.start()
+        send(place.ingest(senders.wake), submitted())
+        receiver.wait_for(2)
+        wait_for_line(log, "hook_delivery_broken")
+    place.wait_for_states([DELIVERED])
+    assert senders.alive
+
+
+def test_what_cannot_be_noted_keeps_nothing_else_from_being_noted(
+    place: Place, receiver: Receiver, log: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer that PostgreSQL would refuse, and one that nobody can note at all."""
+    whole = Outbox.finish
+
+    def finish(self: Outbox, results: Sequence[Result]) -> set[int]:
+        if any(one.answer == "poison" or one.delivery.job["key"] == "9" for one in results):
+            raise Invalid("refused")
+        return whole(self, results)
+
+    monkeypatch.setattr(Outbox, "finish", finish)
+    receiver.answer = lambda received: Reply(
+        body=b"poison" if received.json()["subject"] == "7" else b"fine"
+    )
+    place.options["HookThreads"] = 1
+    senders = place.start()
+    # It learns how fast the receiver is, and takes several at once then.
+    send(place.ingest(senders.wake), *events_of(20, 1)[10:])
+    place.wait_for_states([DELIVERED] * 10)
+    send(place.ingest(senders.wake), *events_of(10, 1))
+    place.wait_for_states([DELIVERED] * 19 + [PENDING])
+    found = {row["job"]["key"]: row for row in place.outbox.find("mine", limit=10)}
+    assert found["7"]["error"] == "What came of it could not be noted: Invalid."
+    assert (found["8"]["answer"], found["10"]["answer"]) == ("fine", "fine")
+    assert (found["9"]["state"], found["9"]["is_being_sent"]) == (PENDING, True)
+    assert "hook_results_broken" in log.getvalue()
+    assert senders.alive
+
+
+@pytest.mark.parametrize(
+    ("name", "event"), [("claim", "hook_sender_broken"), ("next_due", "hooks_look_broken")]
+)
+def test_a_fault_of_ours_beside_a_try_ends_no_daemon(
+    place: Place,
+    receiver: Receiver,
+    log: io.StringIO,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    event: str,
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Outbox, name, broken)
+        senders = place.start()
+        send(place.ingest(senders.wake), submitted())
+        senders.wake()
+        wait_for_line(log, event)
+    receiver.wait_for(1)
+    place.wait_for_states([DELIVERED])
+    assert senders.alive
+
+
+def test_what_cannot_be_counted_is_sent(
+    place: Place, receiver: Receiver, log: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_self: Outbox) -> None:
+        raise StoreTooSlow("too many")
+
+    monkeypatch.setattr(Outbox, "pending", away)
+    senders = place.start()
+    wait_for_line(log, "hooks_not_counted")
+    wait_until(lambda: senders.looks > 1, SOON, "two looks")
+    assert "hooks_not_looked_at" not in log.getvalue()
+
+
+def test_a_process_without_memory_is_started_again(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_arguments: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Outbox, "claim", full)
+    senders = place.start()
+    place.senders.remove(senders)
+    senders.wake()
+    assert senders.join(SOON)
+    assert isinstance(senders.exception, SenderDied)
+
+
 def test_a_sender_that_dies_takes_the_service_with_it(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So that the process ends, and is started again."""
-
-    def broken(*_arguments: object) -> None:
-        raise ZeroDivisionError("ours")
-
     monkeypatch.setattr(Carrier, "__init__", broken)
     senders = place.start()
     place.senders.remove(senders)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 
@@ -21,7 +22,7 @@ from tests.integration.hook_place import (
     gate,
     send,
 )
-from tests.ledger import executing, held, named, released, submitted, terminated
+from tests.ledger import NOON, executing, held, named, released, submitted, terminated
 from tests.receiver import Received, Receiver, Reply, hang_up, receiving
 from tests.support import free_port, wait_until
 from tests.unit.service_stress import stress
@@ -53,6 +54,26 @@ def test_an_event_is_sent_at_once_and_signed(place: Place, receiver: Receiver) -
     assert (row["status"], row["attempts"], row["answer"], row["error"]) == (200, 1, "ok", None)
     assert came.id == f"msg_{row['message_id'].replace('-', '')}"
     assert place.heard.sent_to == [("mine", DELIVERED)]
+
+
+def test_what_a_receiver_says_of_our_secrets_is_kept_nowhere(
+    database: str, receiver: Receiver
+) -> None:
+    headers = {"Authorization": "Bearer hidden-token", "X-Api-Key": "hidden-key"}
+    hook = {"Name": "mine", "URL": f"{receiver.url}/hidden-path?sig=hidden-sig"}
+    place = Place(database, [{**hook, "Secret": SECRET, "Headers": headers}])
+    receiver.answer = lambda received: Reply(
+        500, body="\n".join([received.path, *map(": ".join, received.headers.items())]).encode()
+    )
+    senders = place.start()
+    send(place.ingest(senders.wake), submitted())
+    (came,) = receiver.wait_for(1)[:1]
+    wait_until(lambda: place.outbox.find("mine", limit=1)[0]["answer"], SOON, "the answer")
+    answer = place.outbox.find("mine", limit=1)[0]["answer"]
+    assert f"webhook-id: {came.id}" in answer
+    assert "hidden" not in answer
+    assert "v1," not in answer
+    place.end()
 
 
 def test_what_another_process_wrote_is_sent_without_a_word(
@@ -227,7 +248,46 @@ def test_410_disables_the_hook_and_what_waits_is_dead(place: Place, receiver: Re
     assert place.outbox.enable("mine")
     assert place.outbox.redeliver_dead("mine") == 6
     place.wait_for_states([DELIVERED] * 6)
-    assert_in_order(receiver.received[1:])
+    assert len({one.id for one in receiver.received[1:]}) == 6
+
+
+def test_what_is_sent_again_and_not_taken_holds_up_nothing_new(
+    place: Place, receiver: Receiver
+) -> None:
+    senders = place.start()
+    ingest = place.ingest(senders.wake)
+    send(ingest, executing(second=1))
+    place.wait_for_states([DELIVERED])
+    (first,) = receiver.received
+    receiver.answer = lambda received: Reply(400 if received.id == first.id else 200)
+    assert place.outbox.redeliver("mine", place.outbox.find("mine", limit=1)[0]["id"])
+    senders.wake()
+    receiver.wait_for(3)
+    send(ingest, executing(second=2), terminated(second=3))
+    place.wait_for_states([PENDING, DELIVERED, DELIVERED])
+
+
+def test_events_of_two_jobs_are_two_cloudevents(place: Place, receiver: Receiver) -> None:
+    """Though each has the checksum that a client's first insertion has."""
+    senders = place.start()
+    ingest = place.ingest(senders.wake)
+    for condor_id in ("1.0", "2.0"):
+        job = {"CondorID": condor_id, "Submitter": "ann", "DateSubmitted": "2026-01-01T00:00:00Z"}
+        raw = json.dumps(job).encode()
+        ingest.insert_job(job, received_at=NOON, raw=raw, source="s", idempotency_key="1")
+    came = [one.json() for one in receiver.wait_for(2)]
+    assert len({(one["source"], one["id"]) for one in came}) == 2
+
+
+def test_a_retry_after_that_is_beyond_all_time_ends_nobody(
+    place: Place, receiver: Receiver
+) -> None:
+    answers = iter([Reply(503, {"Retry-After": "Mon, 1 Jan 99999999999 00:00:00 GMT"})])
+    receiver.answer = lambda _received: next(answers, Reply())
+    senders = place.start()
+    send(place.ingest(senders.wake), submitted())
+    place.wait_for_states([DELIVERED])
+    assert senders.alive
 
 
 def test_retry_after_is_waited_for(place: Place, receiver: Receiver) -> None:
@@ -278,13 +338,23 @@ def test_a_stop_waits_not_for_a_receiver_that_hangs(place: Place, receiver: Rece
         assert senders.join(10)
 
 
-def test_a_held_job_is_stopped_by_its_invocation(database: str, receiver: Receiver) -> None:
-    place = Place(database, [], {"JEXURL": f"{receiver.url}/jex"})
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("/jex", f"/jex/stop/{INVOCATION}"),
+        ("/jex/?key=a%2Fb", f"/jex/stop/{INVOCATION}?key=a%2Fb"),
+        ("?key=1", f"/stop/{INVOCATION}?key=1"),
+    ],
+)
+def test_a_held_job_is_stopped_by_its_invocation(
+    database: str, receiver: Receiver, url: str, path: str
+) -> None:
+    place = Place(database, [], {"JEXURL": f"{receiver.url}{url}"})
     senders = place.start()
     ingest = place.ingest(senders.wake)
     send(ingest, submitted(), named(INVOCATION, second=1), held(second=2), released(second=3))
     (came,) = receiver.wait_for(1)
-    assert (came.method, came.path) == ("DELETE", f"/jex/stop/{INVOCATION}")
+    assert (came.method, came.path) == ("DELETE", path)
     assert came.body == b""
     place.wait_for_states([DELIVERED], "jex-url")
     place.end()

@@ -20,15 +20,17 @@ from jexevents.store.tokens import Tokens as StoredTokens
 from jexevents.validation import SCHEMAS
 from tests.integration.web import Answer, assert_problem, bearer, call
 from tests.ledger import NOON, executing, message, submitted, terminated
+from tests.outbox import put
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 HOOK = {
-    "Name": "portal", "URL": "https://u:hidden@example.org/in?token=hidden", "Secret": SECRET,
+    "Name": "portal", "URL": "https://u:hidden@example.org/hidden/in?x=hidden", "Secret": SECRET,
     "Headers": {"Authorization": "Bearer hidden"},
 }  # fmt: skip
 OPTIONS = {
     "Hooks": [HOOK, {"Name": "off", "URL": "https://example.org", "Disabled": True}],
-    "JEXURL": "http://u:hidden@jex.example.org",
+    "EventURL": "http://example.org",
+    "JEXURL": "http://u:hidden@jex.example.org/hidden",
 }
 
 
@@ -81,7 +83,7 @@ def test_hooks_and_how_they_stand(place: Place) -> None:
     (first, second, third) = place.claim()
     place.outbox.finish([Result(first, DELIVERED, status=200), Result(second, DEAD, status=500)])
     place.outbox.release([third])
-    portal, off, jex = place.get("/hooks")["items"]
+    portal, off, _, jex = place.get("/hooks")["items"]
     assert (portal["pending"], portal["delivered"], portal["dead"]) == (1, 1, 1)
     assert (portal["name"], portal["configured"], portal["disabled"]) == ("portal", True, False)
     assert portal["oldest_pending_at"] is not None
@@ -94,6 +96,8 @@ def test_no_secret_is_shown(place: Place) -> None:
     assert "hidden" not in text
     assert SECRET.removeprefix("whsec_") not in text
     assert '"***"' in text
+    assert '"https://example.org/***"' in text
+    assert '"http://jex.example.org/***"' in text
 
 
 def test_a_hook_that_is_configured_no_more_is_shown_as_such(place: Place) -> None:
@@ -136,6 +140,15 @@ def test_a_delivery_is_sent_again(place: Place) -> None:
     (again,) = place.claim()
     assert again.message_id == delivery.message_id
     assert (again.attempts, again.tried_first_at) == (0, None)
+
+
+@pytest.mark.parametrize(("name", "status"), [("portal", 409), ("off", 409), ("event-url", 202)])
+def test_what_needs_no_event_is_sent_again_without(place: Place, name: str, status: int) -> None:
+    (number,) = put(place, name, [1])
+    (delivery,) = place.outbox.claim(name, "test", 10, 60)
+    place.outbox.finish([Result(delivery, DEAD, status=500)])
+    answer = place.call("POST", f"/hooks/{name}/deliveries/{number}/redeliver")
+    assert answer.status == status
 
 
 def test_a_hook_is_enabled(place: Place) -> None:

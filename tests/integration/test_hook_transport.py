@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import http.client
 import ipaddress
+import resource
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+import requests
 
 from jexevents import __version__
 from jexevents.errors import ConfigError
@@ -179,6 +182,83 @@ def test_of_a_long_answer_little_is_read_and_less_is_kept(
     # The first connection was left; the second, read to its end, is still good.
     assert transport.send(post(receiver.url), 20).status == 500
     assert receiver.connections == 2
+
+
+def peak_bytes() -> int:
+    """The most memory that this process has had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+
+
+def pour(handler: BaseHTTPRequestHandler) -> None:
+    """Answer with a redirect, and 150 MB behind it."""
+    handler.send_response(302)
+    handler.send_header("Location", "/elsewhere")
+    handler.send_header("Content-Length", str(150 << 20))
+    handler.end_headers()
+    with suppress(OSError):
+        for _ in range(150):
+            handler.wfile.write(bytes(1 << 20))
+    handler.close_connection = True
+
+
+def test_no_more_is_read_of_a_redirect(receiver: Receiver, transport: Transport) -> None:
+    receiver.answer = by(pour)
+    before = peak_bytes()
+    assert transport.send(post(receiver.url), 20).status == 302
+    assert peak_bytes() - before < 20 << 20
+
+
+@pytest.mark.parametrize("location", ["http://[", "http://a b:c/", "//", "http://x:99999/", ""])
+def test_a_redirect_to_nowhere_is_an_answer_like_others(
+    receiver: Receiver, transport: Transport, location: str
+) -> None:
+    receiver.answer = lambda _received: Reply(302, {"Location": location})
+    answer = transport.send(post(receiver.url), 20)
+    assert (answer.status, answer.accepted) == (302, False)
+
+
+@pytest.mark.parametrize("error", [ValueError, RuntimeError, RecursionError, UnicodeError])
+def test_what_the_libraries_stumble_over_is_an_error_like_others(
+    transport: Transport, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    def stumble(*_arguments: object, **_more: object) -> None:
+        raise error("over /services/KEY-OF-THE-URL")
+
+    monkeypatch.setattr(requests.Session, "request", stumble)
+    outgoing = Outgoing("POST", "http://h/", {}, secrets=("KEY-OF-THE-URL",))
+    answer = transport.send(outgoing, 20)
+    assert (answer.status, answer.error) == (None, "The connection failed: over /services/***.")
+
+
+def test_secrets_that_come_back_are_kept_nowhere(receiver: Receiver, transport: Transport) -> None:
+    key = "k-very/secret"
+    location = f"{receiver.url}/in?key={key}"
+    receiver.answer = lambda _received: Reply(
+        307, {"Location": location, "X-Seen": key, "Set-Cookie": "a=b"}, f"{key}: bad".encode()
+    )
+    outgoing = Outgoing("POST", receiver.url, {"X-Key": key}, b"{}", secrets=(key,))
+    answer = transport.send(outgoing, 20)
+    assert answer.text == "***: bad"
+    assert f"redirect to {receiver.url}/in?key=***;" in answer.error
+    assert (answer.headers["X-Seen"], answer.headers["Set-Cookie"]) == ("***", "***")
+    assert key not in repr(answer) + repr(outgoing)
+
+
+@pytest.mark.parametrize("before", [0, KEPT_BYTES - 10, 60 << 10])
+def test_nor_is_a_part_of_one_that_a_cut_leaves(
+    receiver: Receiver, transport: Transport, before: int
+) -> None:
+    key = "0123456789" * 400
+    body = b"x" * before + key.encode() * 40
+    receiver.answer = lambda _received: Reply(500, body=body)
+    answer = transport.send(Outgoing("POST", receiver.url, {}, b"{}", secrets=(key,)), 20)
+    assert not set(answer.text) - set("x*")
+    assert len(answer.text) <= KEPT_BYTES
+
+
+def test_what_looks_like_a_secret_is_kept_nowhere(receiver: Receiver, transport: Transport) -> None:
+    receiver.answer = lambda _received: Reply(500, body=b"Authorization: Bearer abcdefghijk")
+    assert "abcdefghijk" not in transport.send(post(receiver.url), 20).text
 
 
 def test_cookies_are_not_kept(receiver: Receiver, transport: Transport) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from jexevents.errors import Conflict
+from jexevents.store import outbox
+from jexevents.store.database import Connection
 from jexevents.store.outbox import (
     ANSWER_BYTES,
     DEAD,
@@ -22,6 +24,7 @@ from jexevents.store.outbox import (
 )
 from tests.ledger import TestLedger, message, submitted
 from tests.outbox import LEASE_SECONDS, execute, job_id, later, put, rows
+from tests.support import wait_until
 
 
 def claim(ledger: TestLedger, limit: int = 100, by: str = "me", hook: str = "a") -> list[Delivery]:
@@ -53,6 +56,7 @@ def test_a_delivery_has_all_that_a_body_is_made_of(ledger: TestLedger) -> None:
         event["received_at"],
         event["data"],
         bytes(event["checksum"]),
+        False,
     )
     put(ledger, "b", [None])
     (of_no_job,) = claim(ledger, hook="b")
@@ -77,7 +81,6 @@ def test_an_expired_claim_is_free_and_finishes_nothing(ledger: TestLedger) -> No
     before = rows(ledger)
     assert finish(ledger, DELIVERED, *lost) == set()
     ledger.outbox.release(lost)
-    assert ledger.outbox.renew(lost, 5) == {}
     assert rows(ledger) == before
     assert finish(ledger, DELIVERED, *taken) == set(ids(taken))
 
@@ -99,18 +102,6 @@ def test_one_that_nobody_took_over_can_be_finished_late(ledger: TestLedger) -> N
     later(ledger, LEASE_SECONDS + 1)
     stale = replace(delivery, claimed_until=rows(ledger)[delivery.id]["claimed_until"])
     assert finish(ledger, DELIVERED, stale) == {delivery.id}
-
-
-def test_a_renewed_claim_lasts(ledger: TestLedger) -> None:
-    put(ledger, "a", [1])
-    (delivery,) = claim(ledger)
-    until, ends_at = ledger.outbox.renew([delivery], 10 * LEASE_SECONDS)[delivery.id]
-    assert ends_at > delivery.ends_at
-    later(ledger, 2 * LEASE_SECONDS)
-    assert claim(ledger, by="you") == []
-    later(ledger, -2 * LEASE_SECONDS)
-    assert finish(ledger, DELIVERED, delivery) == set()
-    assert finish(ledger, DELIVERED, replace(delivery, claimed_until=until)) == {delivery.id}
 
 
 def test_what_came_of_a_try_is_kept(ledger: TestLedger) -> None:
@@ -219,9 +210,9 @@ def test_a_dead_receivers_thousands_are_looked_through_once(ledger: TestLedger) 
     assert ledger.outbox.pending() == {"a": 1}
 
 
-def test_a_claim_of_long_events_is_short(ledger: TestLedger) -> None:
-    # Random, or PostgreSQL would make little of it.
-    noise = random.Random(1).randbytes(1_500_000).hex()
+@pytest.mark.parametrize("noise", [random.Random(1).randbytes(1_500_000).hex(), "x" * 3_000_000])
+def test_a_claim_of_long_events_is_short(ledger: TestLedger, noise: str) -> None:
+    """Even of those that PostgreSQL makes little of."""
     execute(
         ledger,
         "insert into events (checksum, source, name, occurred_at, received_at, data, raw) values"
@@ -308,17 +299,88 @@ def test_a_disabled_hook_keeps_what_waits_until_it_is_enabled(ledger: TestLedger
     assert audits(ledger) == [("ann", "hook.enable", {"hook": "a"})]
 
 
-def test_what_waits_of_a_hook_can_be_given_up(ledger: TestLedger) -> None:
+def test_what_waits_of_a_disabled_hook_can_be_given_up(ledger: TestLedger) -> None:
     put(ledger, "a", [1, 1, None])
     (being_sent,) = claim(ledger, 1)
     put(ledger, "b", [1])
-    assert ledger.outbox.dead_all("a", "disabled") == 2
+    assert ledger.outbox.give_up("a", "disabled") == 0
+    ledger.outbox.disable("a", "410 Gone")
+    assert ledger.outbox.give_up("a", "disabled") == 2
     found = rows(ledger)
     assert [row["state"] for row in found.values()] == [PENDING, DEAD, DEAD, PENDING]
     assert found[2]["error"] == "disabled"
     assert finish(ledger, DELIVERED, being_sent) == {being_sent.id}
     put(ledger, "a", [None] * 2500)
-    assert ledger.outbox.dead_all("a", "disabled") == 2500
+    assert ledger.outbox.give_up("a", "disabled") == 2500
+
+
+def test_what_comes_after_a_hook_was_enabled_is_not_given_up(
+    ledger: TestLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However far the giving up had come, by whomever it was begun."""
+    put(ledger, "a", [1, 2, 3])
+    ledger.outbox.disable("a", "410 Gone")
+    monkeypatch.setattr(outbox, "_GIVEN_UP_AT_ONCE", 1)
+    whole, new = outbox._give_up_some, []
+
+    def some(*arguments: Any) -> int:
+        if rows(ledger)[1]["state"] == DEAD and not new:
+            assert ledger.outbox.enable("a")
+            new.extend(put(ledger, "a", [1, 7]))
+        return whole(*arguments)
+
+    monkeypatch.setattr(outbox, "_give_up_some", some)
+    assert ledger.outbox.give_up("a", "disabled") == 1
+    assert [row["state"] for row in rows(ledger).values()] == [DEAD] + [PENDING] * 4
+    assert ids(claim(ledger)) == [2, 3, *new]
+
+
+def test_who_enables_waits_for_who_gives_up(ledger: TestLedger) -> None:
+    """So that nothing is given up of an enabled hook by a statement that had begun before."""
+    put(ledger, "a", [1])
+    ledger.outbox.disable("a", "410 Gone")
+    with ThreadPoolExecutor(1) as thread:
+        with ledger.database.transaction() as connection:
+            assert outbox._give_up_some(connection, "a", "disabled") == 1
+            enabling = thread.submit(ledger.outbox.enable, "a")
+            wait_until(lambda: waits_for_a_lock(ledger), 30, "who enables to wait")
+            assert not enabling.done()
+        assert enabling.result(30)
+
+
+def waits_for_a_lock(ledger: TestLedger) -> bool:
+    with ledger.database.look() as connection, connection.cursor() as cursor:
+        cursor.execute("select exists (select from pg_locks where not granted)")
+        return cursor.fetchone()[0]
+
+
+def test_what_was_parked_is_sent_after_a_giving_up_that_was_cut_off(ledger: TestLedger) -> None:
+    first, second, third = put(ledger, "a", [1] * 3)
+    (head,) = claim(ledger, 1)
+    assert claim(ledger) == []
+    assert [row["parked"] for row in rows(ledger).values()] == [False, True, True]
+    finish(ledger, PENDING, head)
+    ledger.outbox.disable("a", "410 Gone")
+
+    def cut_off(connection: Connection) -> None:
+        outbox._give_up_some(connection, "a", "disabled")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(outbox, "_GIVEN_UP_AT_ONCE", 1)
+        ledger.database.run(cut_off)
+    found = rows(ledger)
+    assert (found[first]["state"], found[second]["parked"]) == (DEAD, False)
+    assert ledger.outbox.enable("a")
+    assert ledger.outbox.next_due("a") == 0
+    assert ids(claim(ledger)) == [second, third]
+
+
+def test_who_enables_has_the_first_ones_looked_at_whatever_was_parked(ledger: TestLedger) -> None:
+    numbers = put(ledger, "a", [1, 2, 1, None])
+    ledger.outbox.disable("a", "410 Gone")
+    execute(ledger, "update hook_deliveries set parked = true where job_id is not null")
+    assert ledger.outbox.enable("a")
+    assert ids(claim(ledger)) == numbers
 
 
 def test_counts_are_by_hook_and_state(ledger: TestLedger) -> None:
@@ -375,22 +437,72 @@ def test_what_cannot_be_sent_once_more(ledger: TestLedger) -> None:
     (number,) = put(ledger, "a", [1])
     with pytest.raises(Conflict, match="pruned"):
         ledger.outbox.redeliver("a", number)
+    ledger.outbox.disable("a", "410 Gone")
+    ledger.outbox.give_up("a", "disabled")
+    assert ledger.outbox.redeliver_dead("a") == 0
     assert not ledger.outbox.redeliver("b", number)
     assert not ledger.outbox.redeliver("a", number + 1)
     assert audits(ledger) == []
 
 
-def test_one_that_is_sent_again_goes_before_what_waits(ledger: TestLedger) -> None:
+def test_without_its_event_goes_what_needs_none(ledger: TestLedger) -> None:
+    one, other = put(ledger, "a", [1, 1])
+    finish(ledger, DEAD, *claim(ledger))
+    assert ledger.outbox.redeliver("a", one, needs_event=False)
+    assert ledger.outbox.redeliver_dead("a", needs_event=False) == 1
+    assert ids(claim(ledger)) == [one, other]
+
+
+def test_one_that_is_sent_again_holds_up_nothing_of_its_job(ledger: TestLedger) -> None:
     ledger.send(message(submitted()))
     (event,) = ledger.reading.latest_events(limit=1)
     numbers = put(ledger, "a", [1] * 4, seq=event["seq"])
     first, second = claim(ledger, 2)
     finish(ledger, DELIVERED, first, second)
     assert ledger.outbox.redeliver("a", first.id)
-    assert ids(claim(ledger, 1)) == [first.id]
+    (again,) = claim(ledger, 1)
+    assert (again.id, again.line, second.line) == (first.id, None, job_id(1))
+    # Neither in somebody's hands nor waiting for another try.
+    third, fourth = claim(ledger)
+    assert [third.id, fourth.id] == numbers[2:]
+    finish(ledger, PENDING, again, retry=50)
+    finish(ledger, PENDING, third, retry=20)
+    finish(ledger, DELIVERED, fourth)
+    (new,) = put(ledger, "a", [1], seq=event["seq"])
+    later(ledger, 21)
+    assert ids(claim(ledger)) == [third.id, new]
+
+
+def test_nor_does_its_job_hold_up_one_that_is_sent_again(ledger: TestLedger) -> None:
+    ledger.send(message(submitted()))
+    (event,) = ledger.reading.latest_events(limit=1)
+    first, second, third = put(ledger, "a", [1] * 3, seq=event["seq"])
+    claimed = claim(ledger)
+    finish(ledger, DELIVERED, claimed[2])
+    finish(ledger, PENDING, claimed[0], retry=50)
+    ledger.outbox.release([claimed[1]])
     assert claim(ledger) == []
-    later(ledger, LEASE_SECONDS + 1)
-    assert ids(claim(ledger)) == [first.id, *numbers[2:]]
+    assert ledger.outbox.redeliver("a", third)
+    assert ids(claim(ledger)) == [third]
+    # One that waits has its place still.
+    assert ledger.outbox.redeliver("a", second)
+    assert claim(ledger) == []
+    assert ledger.outbox.redeliver("a", first)
+    assert ids(claim(ledger)) == [first, second]
+
+
+def test_what_has_an_identity_over_its_source_is_known(ledger: TestLedger) -> None:
+    ledger.send(message(submitted()))
+    system_event = {
+        "smrtLinkId": job_id(1), "uuid": job_id(2), "createdAt": "2026-01-01T00:00:00Z",
+        "eventTypeId": "sl_test_event", "message": {},
+    }  # fmt: skip
+    assert ledger.post("/api/v1/events", system_event).status == 201
+    events = ledger.reading.latest_events(limit=2)
+    for one in events:
+        put(ledger, "a", [1], seq=one["seq"])
+    found = {one.event.name: one.event.is_identified for one in claim(ledger)}
+    assert found == {"SUBMIT": False, "sl_test_event": True}
 
 
 def test_all_dead_ones_can_be_sent_once_more(ledger: TestLedger) -> None:
@@ -399,12 +511,14 @@ def test_all_dead_ones_can_be_sent_once_more(ledger: TestLedger) -> None:
     put(ledger, "a", [None] * 1200, seq=event["seq"])
     put(ledger, "a", [None] * 3)  # the events of which are gone
     put(ledger, "b", [None], seq=event["seq"])
-    assert ledger.outbox.dead_all("a", "gone") == 1203
-    assert ledger.outbox.dead_all("b", "gone") == 1
+    for hook, count in (("a", 1203), ("b", 1)):
+        ledger.outbox.disable(hook, "gone")
+        assert ledger.outbox.give_up(hook, "gone") == count
+        assert ledger.outbox.enable(hook, "bob")
     assert ledger.outbox.redeliver_dead("a", "ann") == 1200
     assert ledger.outbox.pending() == {"a": 1200}
     detail = {"hook": "a", "was": DEAD, "deliveries": 1200}
-    assert audits(ledger) == [("ann", "hook.redeliver", detail)]
+    assert audits(ledger)[2:] == [("ann", "hook.redeliver", detail)]
     assert ledger.outbox.redeliver_dead("c", "ann") == 0
 
 

@@ -718,6 +718,24 @@ def test_the_dump_loads_again():
     assert list(dump) == list(OPTIONS)
 
 
+def test_so_does_one_of_urls_that_nobody_may_see():
+    given = {
+        "EventURL": "https://hooks.example.org/services/T0/hidden?sig=hidden",
+        "JEXURL": "http://u:hidden@jex:1234/hidden",
+        "Hooks": [{"Name": "a", "URL": "https://example.org/in/hidden?sig=hidden"}],
+    }
+    dump = json.loads(json.dumps(from_mapping(given).redacted()))
+    assert dump["EventURL"] == "https://hooks.example.org/***"
+    assert dump["JEXURL"] == "http://jex:1234/***"
+    assert dump["Hooks"][0]["URL"] == "https://example.org/***"
+    assert from_mapping(dump).redacted() == dump
+
+
+@pytest.mark.parametrize("key", ["EventURL", "JEXURL"])
+def test_nor_does_a_fault_show_them(key):
+    assert "hidden" not in str(fault_of(from_mapping, {key: "ftp://example.org/hidden"}))
+
+
 def test_a_password_in_a_file_open_to_all_is_a_warning(write):
     path = write('{"DBURI": "postgres://u:hidden@h/"}')
     assert load(path, {}).warnings == ()

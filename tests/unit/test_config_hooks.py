@@ -11,9 +11,11 @@ import pytest
 
 from jexevents import wiring
 from jexevents.config import ConfigFault, from_mapping, load
-from jexevents.config.hook_members import FORMATS, KINDS, MEMBERS
+from jexevents.config.hook_members import KINDS, MEMBERS
 from jexevents.errors import ConfigError
+from jexevents.hooks import bodies
 from jexevents.hooks import hook as hooks
+from jexevents.hookwords import FORMATS, NO_KIND
 from jexevents.model import Kind
 
 SECRET = "whsec_" + base64.b64encode(b"s" * 24).decode()
@@ -69,9 +71,12 @@ def test_the_format_of_smrt_link_takes_its_events_alone() -> None:
     assert (hook.kinds, hook.hmac) == (("smrtlink",), hooks.Hmac("u", "s"))
 
 
-def test_the_words_are_those_of_the_hooks() -> None:
-    assert set(FORMATS) == {hooks.CLOUDEVENTS, hooks.JEX, hooks.SMRTLINK, hooks.OVERSEER}
-    assert {kind.value for kind in Kind} | {hooks.NO_KIND} <= set(KINDS)
+def test_what_is_configured_is_what_is_sent() -> None:
+    assert set(FORMATS) == set(bodies.FORMATS)
+    assert {kind.value for kind in Kind} | {NO_KIND} == set(KINDS)
+    (given,) = from_mapping({"Hooks": [LEAST]}).hooks
+    hook = hooks.Hook("a", "http://h")
+    assert (given.timeout_seconds, given.try_seconds) == (hook.timeout_seconds, hook.try_seconds)
 
 
 def test_the_older_keys_are_hooks() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 
 import pytest
 from cloudevents.v1.http import CloudEvent, from_http
@@ -29,7 +30,6 @@ def read(sent: Delivery, public_url: str = "") -> CloudEvent:
 def test_a_cloudevent_names_event_and_job() -> None:
     event = read(delivery(), PUBLIC)
     assert event["specversion"] == "1.0"
-    assert event["id"] == EVENT.checksum.hex()
     assert event["source"] == f"{PUBLIC}/condor/cluster1"
     assert event["type"] == "jexevents.condor.JOB_TERMINATED"
     assert event["subject"] == JOB["key"]
@@ -44,6 +44,18 @@ def test_a_cloudevent_names_event_and_job() -> None:
         "received_at": "2026-03-01T12:00:00Z",
         "data": {"ReturnValue": 1},
     }
+
+
+def test_the_id_is_one_of_the_event_whatever_other_jobs_have() -> None:
+    """The same checksum in two jobs, and in jobs of two kinds, is two events."""
+    other = {**JOB, "key": "cluster1#223.0"}
+    sent = [delivery(), delivery(job=other), delivery(job={**JOB, "kind": "pipeline"})]
+    assert len({read(one)["id"] for one in sent}) == 3
+    over = b"condor\0" + JOB["key"].encode() + b"\0" + EVENT.checksum
+    assert read(sent[0])["id"] == sha256(over).hexdigest()
+    of_itself = delivery(event=EVENT._replace(is_identified=True))
+    assert read(of_itself)["id"] == EVENT.checksum.hex()
+    assert read(of_no_job({}, "smrtlink"))["id"] == EVENT.checksum.hex()
 
 
 def test_without_a_public_url_the_source_is_a_urn() -> None:

@@ -28,14 +28,41 @@ FORBIDDEN = [
         "::ffff:a9fe:a9fe",
         "64:ff9b::a9fe:a9fe",
         "2002:a9fe:a9fe::1",
+        "::a9fe:a9fe",
+        "::169.254.169.254",
+        "::ffff:0:a9fe:a9fe",
+        "64:ff9b:1::a9fe:a9fe",
+        "64:ff9b:1:a9fe:a9:fe00::",
+        "64:ff9b:1:5a9:fe:a9fe::",
+        "64:ff9b:1:5:a9:fea9:fe00:0",
+        "64:ff9b:1:5::a9fe:a9fe",
+        "2001:0:a9fe:a9fe::",
+        "2001:0:c000:207::5601:5601",
     ],
 )
 def test_forbidden_in_every_form(address: str) -> None:
     assert network.is_forbidden(address, FORBIDDEN)
 
 
+@pytest.mark.parametrize("address", ["0.0.0.0", "::", "::ffff:0.0.0.0"])
+@pytest.mark.parametrize("loopback", ["127.0.0.0/8", "::1/128"])
+def test_any_address_is_this_machine(address: str, loopback: str) -> None:
+    assert network.is_forbidden(address, [ipaddress.ip_network(loopback)])
+
+
 @pytest.mark.parametrize(
-    "address", ["127.0.0.1", "::1", "169.253.255.255", "192.0.2.7", "fd00:ec2::253", "2001:db8::1"]
+    "address",
+    [
+        "127.0.0.1",
+        "::1",
+        "169.253.255.255",
+        "192.0.2.7",
+        "fd00:ec2::253",
+        "2001:db8::1",
+        "::c000:207",
+        "64:ff9b:1:c000:2:700::",
+        "2001:0:c000:207::",
+    ],
 )
 def test_others_are_not(address: str) -> None:
     assert not network.is_forbidden(address, FORBIDDEN)

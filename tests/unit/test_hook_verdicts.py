@@ -63,13 +63,38 @@ def test_a_wait_ends_with_the_span_and_then_it_is_dead() -> None:
 
 @pytest.mark.parametrize("name", ["Retry_After", "retry_after"])
 def test_retry_after_is_honoured_within_the_span(name: str) -> None:
-    assert verdict(503, draw=0.1, **{name: "120"}).retry_in_seconds == 120
+    assert verdict(503, draw=0, **{name: "120"}).retry_in_seconds == 120
     date = format_datetime(NOON + timedelta(seconds=300), usegmt=True)
-    assert verdict(429, draw=0.1, **{name: date}).retry_in_seconds == 300
+    assert verdict(429, draw=0, **{name: date}).retry_in_seconds == 300
     assert verdict(503, tried=DAY - 60, **{name: "999999999"}).retry_in_seconds == 60
 
 
-@pytest.mark.parametrize("text", ["", "soon", "-5", "1.5", "9" * 40, "Mon, 99 Foo 2026", "\u0661"])
+def test_who_asks_for_a_time_is_not_asked_by_all_at_once_then() -> None:
+    waits = [verdict(503, draw=draw, retry_after="120").retry_in_seconds for draw in (0, 0.5, 1)]
+    assert waits == pytest.approx([120, 126, 132])
+
+
+@pytest.mark.parametrize("text", ["0", "1", format_datetime(NOON - timedelta(days=1), usegmt=True)])
+def test_nobody_is_asked_sooner_than_without_a_word_of_his(text: str) -> None:
+    assert verdict(503, retry_after=text).retry_in_seconds == 10
+    assert verdict(503, attempts=4, retry_after=text).retry_in_seconds == 80
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "soon",
+        "-5",
+        "1.5",
+        "9" * 40,
+        "Mon, 99 Foo 2026",
+        "\u0661",
+        "Mon, 1 Jan 99999999999 00:00:00 GMT",
+        "Mon, 1 Jan 2026 00:00:00 +99999999999999999999",
+        "Mon, 1 Jan 2026 99999999999999:00:00 GMT",
+    ],
+)
 def test_what_is_no_time_asks_for_nothing(text: str) -> None:
     assert asked_to_wait(Answer(503, 0.1, headers={"Retry-After": text}), NOON) is None
 

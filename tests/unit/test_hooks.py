@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from jexevents.hooks.hook import JEX, OVERSEER, STOP, Hook, Hooks
+from jexevents.hooks.hook import STOP, Hook, Hooks
+from jexevents.hookwords import JEX, OVERSEER, SMRTLINK
 from jexevents.lifecycle.condor import COMPLETED, FAILED, RUNNING, SUBMITTED, CondorState
 from jexevents.model import Event, Kind
 
@@ -49,6 +50,21 @@ def test_patterns(members: dict[str, Any], takes: bool) -> None:
     one = event("JOB_HELD", "east-1")
     assert wanted(one, **members) == takes
     assert Hooks([Hook("mine", "http://h/", **members)]).concerns(one, True) == takes
+
+
+@pytest.mark.parametrize(
+    ("hook", "needs"),
+    [
+        (Hook("a", "http://h/"), True),
+        (Hook("a", "http://h/", format=SMRTLINK), True),
+        (Hook("a", "http://h/", format=JEX), False),
+        (Hook("a", "http://h/", format=OVERSEER), False),
+        (Hook("a", "http://h/", format=STOP), False),
+        (Hook("a", "mailto:ann@example.org"), False),
+    ],
+)
+def test_who_needs_an_event_to_send_what_became_of_a_job(hook: Hook, needs: bool) -> None:
+    assert hook.needs_event == needs
 
 
 def test_an_event_of_no_system_of_ours_has_a_word_too() -> None:

@@ -11,12 +11,13 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[2] / "jexevents"
 
 # What each part may import of the others; a part is a folder or a module of the package.
-WORDS = {"model", "errors", "faults", "redaction", "rfc3339", "exits"}
+WORDS = {"model", "errors", "faults", "hookwords", "redaction", "rfc3339", "exits"}
 TOOLS = WORDS | {"logs", "service", "backoff", "strictjson", "validation", "processes", "observers"}
 ALLOWED = {
     "model": set(),
     "errors": {"model", "config"},
     "exits": set(),
+    "hookwords": set(),
     "observers": {"model"},
     "metrics": {"model", "observers", "__init__"},
     "redaction": set(),

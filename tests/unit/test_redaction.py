@@ -1,3 +1,4 @@
+import html
 import json
 from urllib.parse import quote
 
@@ -7,7 +8,14 @@ from hypothesis import strategies as st
 
 from jexevents.config import from_mapping
 from jexevents.errors import ConfigError
-from jexevents.redaction import is_secret_name, redact, redact_text, redact_uri
+from jexevents.redaction import (
+    is_secret_name,
+    redact,
+    redact_text,
+    redact_uri,
+    shown_url,
+    without,
+)
 
 # Long enough not to stand in a message by chance.
 MARK = "Zq7"
@@ -133,6 +141,46 @@ def test_redaction_never_fails_and_repeats_to_the_same(text):
 )
 def test_what_is_shown_of_uris(uri, shown):
     assert redact_uri(uri) == shown
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://hooks.example.org/services/T0/B0/Zq7", "https://hooks.example.org/***"),
+        ("https://example.org:8443/?sig=Zq7&x=1", "https://example.org:8443/***"),
+        ("https://example.org?sig=Zq7", "https://example.org/***"),
+        ("https://example.org/#Zq7", "https://example.org/***"),
+        ("https://Zq7@example.org/", "https://example.org/***"),
+        ("https://u:Zq7@example.org", "https://example.org/***"),
+        ("http://u:5672/Zq7@h/", "http://***/***"),
+        ("http://[::1]:8080/", "http://[::1]:8080/"),
+        ("http://example.org", "http://example.org"),
+        ("http://[Zq7", "***"),
+        ("mailto:ann@example.org", "mailto:ann@example.org"),
+        ("", ""),
+    ],
+)
+def test_of_a_url_that_is_sent_to_only_its_host_is_shown(url, shown):
+    assert shown_url(url) == shown
+    assert shown_url(shown) == shown
+
+
+@given(printable.filter(lambda text: "***" not in text))
+def test_a_secret_that_is_known_is_left_out_however_it_is_written(secret):
+    for written in (
+        secret,
+        json.dumps({"it": secret}),
+        json.dumps([secret]).replace("/", "\\/"),
+        f"?a={quote(secret)}",
+        f"?a={quote(secret, safe='')}",
+        html.escape(secret),
+    ):
+        assert secret not in without([secret], f"I got <{written}>.")
+        assert MARK not in without([secret, secret[:6]], f"I got <{written}>.")
+
+
+def test_what_is_in_every_text_is_no_secret():
+    assert without(["", "1", "abc"], "1 abc") == "1 abc"
 
 
 @pytest.mark.parametrize(
