@@ -74,7 +74,7 @@ def _row(name: str, shown: Mapping[str, Any] | None, count: Count | None) -> dic
         "delivered": count.delivered if count else 0,
         "dead": count.dead if count else 0,
         "oldest_pending_at": plain(count.oldest_pending_at) if count else None,
-        "disabled_by_receiver_at": plain(count.disabled_at) if count else None,
+        "refused_by_receiver_at": plain(count.disabled_at) if count else None,
         "reason": count.reason if count else None,
     }
 
@@ -90,8 +90,8 @@ def _state(row: Mapping[str, Any]) -> str:
         return "not configured"
     if row["options"].get("Disabled"):
         return "disabled"
-    if row["disabled_by_receiver_at"]:
-        return f"disabled {row['disabled_by_receiver_at']}: {row['reason']}"
+    if row["refused_by_receiver_at"]:
+        return f"refused by its receiver {row['refused_by_receiver_at']}: {row['reason']}"
     waits = row["oldest_pending_at"]
     return f"waits since {waits}" if waits else ""
 
@@ -151,7 +151,7 @@ def _enable(options: argparse.Namespace, config: Config) -> Exit:
                 f"The hook {options.name} is sent for again. Run: jexevents hooks redeliver --dead"
             )
             return Exit.OK
-    print(f"jexevents: no hook {options.name} is disabled by its receiver.", file=sys.stderr)
+    print(f"jexevents: no hook {options.name} is refused by its receiver.", file=sys.stderr)
     return Exit.USAGE
 
 

@@ -142,7 +142,7 @@ class Round:
 
     def _disable(self, hook: str) -> None:
         reason = "The receiver answered 410 Gone."
-        log.warning("hook_disabled", hook=hook, reason=reason)
+        log.warning("hook_refused", hook=hook, reason=reason)
         self.outbox.disable(hook, reason)
         self.outbox.give_up(hook, reason)
 

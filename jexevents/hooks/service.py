@@ -174,6 +174,6 @@ class HookSenders(Service):
         self._counted_at = time.monotonic()
 
     def _give_up(self, hook: str) -> None:
-        """Give up what came in for a hook after it was disabled."""
+        """Give up what came in for a hook after its receiver had refused any more."""
         if self._outbox.is_disabled(hook):
-            self._outbox.give_up(hook, "The hook is disabled, since its receiver answered 410.")
+            self._outbox.give_up(hook, "Nothing is sent since the receiver answered 410 Gone.")

@@ -124,7 +124,7 @@ class HookSurface:
         """Have a hook sent for again."""
         name = self._known(request)
         if not self.outbox.enable(name, request.caller.name):
-            raise Problem(409, f"The hook {name} is not disabled by its receiver.")
+            raise Problem(409, f"The hook {name} is not refused by its receiver.")
         self.wake([name])
 
     def _renew(self, request: Request, name: str, number: int) -> bool:
@@ -145,7 +145,7 @@ def _hook(options: Row, count: Count | None, *, configured: bool = True) -> dict
         "name": options["Name"],
         "configured": configured,
         "disabled": bool(options.get("Disabled")),
-        "disabled_by_receiver_at": plain(count.disabled_at) if count else None,
+        "refused_by_receiver_at": plain(count.disabled_at) if count else None,
         "reason": count.reason if count else None,
         "pending": count.pending if count else 0,
         "delivered": count.delivered if count else 0,

@@ -1,9 +1,21 @@
 """Finds which hooks want the new events of a batch, and writes the deliveries beside the events.
 
-It looks on and changes nothing of the jobs: what a job was like after each of its events is found
-by folding them one by one onto a copy of the state before. Where they do not come in the order of
-the fold, that would be to fold all again for each of them; then all of them show the state after
-the batch, and the last of them counts as the one that led there.
+It looks on and changes nothing of the jobs. A hook is asked about an event with how its job stood
+before it (None for a new job) and with the state after it:
+
+| the new events of one job in a batch     | before                     | after               |
+|------------------------------------------|----------------------------|---------------------|
+| one                                      | as the job stood           | as it is then       |
+| several, in the order of the fold        | as it stood before each    | as it is after each |
+| among them one too late to change it     | the same as after          | as it is at that    |
+| several, any of them not in that order   | as it stood before all;    | as it is after all  |
+|                                          | only the last of them      |                     |
+|                                          | counts as the change       |                     |
+| one that a guarded job has just let in   | as it stood before it      | as it is after it   |
+| of no job                                | None                       | None                |
+
+States within a batch are found by folding the events one by one onto a copy of the state before.
+Where they do not come in the order of the fold, that would be to fold all again for each of them.
 """
 
 from __future__ import annotations

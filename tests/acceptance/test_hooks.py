@@ -76,10 +76,12 @@ def test_the_command(
         (row,) = json.loads(run("hooks", "list", "--json", "--config", daemon.config).out)
         return row
 
-    wait_until(lambda: listed()["dead"] == 1 and listed()["reason"], 30, "the hook to be disabled")
+    wait_until(lambda: listed()["dead"] == 1 and listed()["reason"], 30, "the hook to be refused")
     table = run("hooks", "list", "--config", daemon.config)
     assert "portal" in table.out
+    assert "refused by its receiver" in table.out
     assert "410" in table.out
+    assert "disabled" not in table.out
     assert KEY not in table.out
     assert run("hooks", "redeliver", "portal", "99", "--config", daemon.config).code == 65
     assert run("hooks", "redeliver", "portal", "--config", daemon.config).code == 64

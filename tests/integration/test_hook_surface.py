@@ -104,7 +104,7 @@ def test_a_hook_that_is_configured_no_more_is_shown_as_such(place: Place) -> Non
     place.outbox.disable("gone", "The receiver answered 410 Gone.")
     gone = place.get("/hooks")["items"][-1]
     assert (gone["name"], gone["configured"], gone["options"]) == ("gone", False, {})
-    assert gone["disabled_by_receiver_at"] is not None
+    assert gone["refused_by_receiver_at"] is not None
     assert "410" in gone["reason"]
     assert place.get("/hooks/gone/deliveries")["items"] == []
 

@@ -67,7 +67,7 @@ SMRTLINK_EXAMPLES = {
 }  # fmt: skip
 
 _HOOK = {
-    "name": "portal", "configured": True, "disabled": False, "disabled_by_receiver_at": None,
+    "name": "portal", "configured": True, "disabled": False, "refused_by_receiver_at": None,
     "reason": None, "pending": 1, "delivered": 2, "dead": 0, "oldest_pending_at": NOON,
     "options": {"URL": "https://example.org/", "Secret": "***"},
 }  # fmt: skip
