@@ -15,3 +15,8 @@ MAILTO = "mailto:"
 # How long one try may take, and how long after the first one a delivery is tried again.
 TIMEOUT_SECONDS = 20.0
 TRY_SECONDS = 86400.0
+
+
+def given_id(message_id: str) -> str:
+    """Give the id of a message, a UUID, as receivers know it."""
+    return f"msg_{message_id.replace('-', '')}"

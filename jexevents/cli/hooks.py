@@ -147,9 +147,8 @@ def _print(lines: Any) -> None:
 def _enable(options: argparse.Namespace, config: Config) -> Exit:
     with opened(config, Outbox) as outbox:
         if outbox.enable(options.name):
-            print(
-                f"The hook {options.name} is sent for again. Run: jexevents hooks redeliver --dead"
-            )
+            print(f"The hook {options.name} is sent for again. What was given up is sent by:")
+            print(f"jexevents hooks redeliver {options.name} --dead")
             return Exit.OK
     print(f"jexevents: no hook {options.name} is refused by its receiver.", file=sys.stderr)
     return Exit.USAGE
@@ -165,7 +164,11 @@ def _redeliver(options: argparse.Namespace, config: Config) -> Exit:
             return _unknown(options.name, config)
         needs_event = hook is None or hook.needs_event
         if options.dead:
-            done, refused = outbox.redeliver_dead(options.name, needs_event=needs_event), 0
+            try:
+                done, refused = outbox.redeliver_dead(options.name, needs_event=needs_event), 0
+            except Conflict as error:
+                print(f"jexevents: {error}", file=sys.stderr)
+                return Exit.USAGE
         else:
             asked = dict.fromkeys(options.ids)
             done = sum(_redelivered(outbox, options.name, one, needs_event) for one in asked)

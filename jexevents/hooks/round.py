@@ -15,6 +15,7 @@ from threading import Event
 from jexevents.backoff import Backoff
 from jexevents.errors import Unavailable
 from jexevents.hooks.verdicts import GONE
+from jexevents.hookwords import given_id
 from jexevents.logs import get_logger
 from jexevents.observers import HookObserver
 from jexevents.store.outbox import DEAD, DELIVERED, PENDING, Delivery, Outbox, Result
@@ -113,7 +114,7 @@ class Round:
         fields = {
             "hook": delivery.hook,
             "delivery": delivery.id,
-            "message": delivery.message_id,
+            "message": given_id(delivery.message_id),
             "seq": delivery.seq,
             "attempt": delivery.attempts + 1,
             "status": result.status,

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from standardwebhooks import Webhook
 
 from jexevents import smrthmac
+from jexevents.hookwords import given_id
 
 
 def webhook_headers(
@@ -25,7 +26,7 @@ def webhook_headers(
     any, id and time are sent alone. ``body`` is UTF-8.
     """
     at = at.astimezone(timezone.utc)
-    given = f"msg_{message_id.replace('-', '')}"
+    given = given_id(message_id)
     headers = {"webhook-id": given, "webhook-timestamp": str(int(at.timestamp()))}
     if secrets:
         text = body.decode("utf-8")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from jexevents.hookwords import given_id
 from jexevents.model import Role
 from jexevents.rfc3339 import plain
 from jexevents.sidecar.paging import PAGE, choice_of, is_number, limit_of, number_or_none, page
@@ -157,4 +158,4 @@ def _hook(options: Row, count: Count | None, *, configured: bool = True) -> dict
 
 def _delivery(row: Row) -> dict[str, Any]:
     shown = {name: plain(row[name]) for name in _SHOWN}
-    return shown | {"message_id": f"msg_{row['message_id'].replace('-', '')}", "job": row["job"]}
+    return shown | {"message_id": given_id(row["message_id"]), "job": row["job"]}

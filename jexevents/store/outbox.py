@@ -328,11 +328,13 @@ class Outbox:
 
         It keeps its message id, and is tried as long as a new one. One that was over goes outside
         of its job's order from then on. ``credential`` names who asks, for the audit. Raises
-        Conflict where it is being sent just now, or its event was pruned and is needed.
+        Conflict where it is being sent just now, or its event was pruned and is needed, or the hook
+        is refused by its receiver.
         """
 
         def work(connection: Connection) -> bool:
             QUERIES.hooks.lock_hooks(connection, hooks=array([hook]))
+            _require_enabled(connection, hook)
             row = QUERIES.hooks.lock_delivery(connection, hook=hook, id=number)
             if row is None:
                 return False
@@ -349,7 +351,8 @@ class Outbox:
     ) -> int:
         """Have all dead deliveries of a hook sent at once; give how many.
 
-        Where ``needs_event``, those only whose events are there still.
+        Where ``needs_event``, those only whose events are there still. Raises Conflict where the
+        hook is refused by its receiver.
         """
         renewed = after = 0
         while ids := self._redeliver_some(hook, after, needs_event):
@@ -362,6 +365,7 @@ class Outbox:
     def _redeliver_some(self, hook: str, after: int, needs_event: bool) -> list[int]:
         def work(connection: Connection) -> list[int]:
             QUERIES.hooks.lock_hooks(connection, hooks=array([hook]))
+            _require_enabled(connection, hook)
             rows = QUERIES.hooks.dead_deliveries(
                 connection,
                 hook=hook,
@@ -474,6 +478,15 @@ def _give_up_some(connection: Connection, hook: str, reason: str) -> int:
     if ids:
         QUERIES.hooks.unpark(connection, ids=array(ids), ahead=1)
     return len(ids)
+
+
+def _require_enabled(connection: Connection, hook: str) -> None:
+    """Raise Conflict where what is sent again would be given up at once."""
+    if QUERIES.hooks.disabled_hook(connection, name=hook) is not None:
+        raise Conflict(
+            f"The hook {hook} is refused by its receiver, which answered 410.",
+            remedy=f"First enable it: jexevents hooks enable {hook}",
+        )
 
 
 def _require_free(state: str, is_being_sent: bool, has_event: bool, *, needs_event: bool) -> None:

@@ -439,10 +439,18 @@ def test_what_cannot_be_sent_once_more(ledger: TestLedger) -> None:
         ledger.outbox.redeliver("a", number)
     ledger.outbox.disable("a", "410 Gone")
     ledger.outbox.give_up("a", "disabled")
+    # It would be given up again at once.
+    for again in (
+        lambda: ledger.outbox.redeliver("a", number),
+        lambda: ledger.outbox.redeliver_dead("a"),
+    ):
+        with pytest.raises(Conflict, match="hooks enable a"):
+            again()
+    assert ledger.outbox.enable("a")
     assert ledger.outbox.redeliver_dead("a") == 0
     assert not ledger.outbox.redeliver("b", number)
     assert not ledger.outbox.redeliver("a", number + 1)
-    assert audits(ledger) == []
+    assert [action for _, action, _ in audits(ledger)] == ["hook.enable"]
 
 
 def test_without_its_event_goes_what_needs_none(ledger: TestLedger) -> None:

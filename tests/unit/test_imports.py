@@ -51,6 +51,7 @@ ALLOWED = {
         "__init__",
         "cloudevents",
         "documents",
+        "hookwords",
         "ingest",
         "lifecycle",
         "pipelines",
