@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jexevents.config.faults import ConfigFault, Given
+from jexevents.config.faults import DEFAULT, ConfigFault, Given
 from jexevents.config.uris import MAILTO
 
 Values = Mapping[str, Any]
@@ -74,7 +74,8 @@ def broken_rules(values: Values, given: Mapping[str, Given]) -> Iterator[ConfigF
             got = ", ".join(_told(values[name], rule) for name in rule.blames)
             places = {given[name].place: None for name in rule.blames if name in given}
             key = ", ".join(given[name].key if name in given else name for name in rule.blames)
-            yield ConfigFault(" and ".join(places), key, rule.expected, got, rule.remedy)
+            where = " and ".join(places) or DEFAULT
+            yield ConfigFault(where, key, rule.expected, got, rule.remedy)
 
 
 def _told(value: Any, rule: Rule) -> str:
