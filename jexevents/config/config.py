@@ -17,7 +17,7 @@ from jexevents.config.file import ConfigFile, read_json_file
 from jexevents.config.misfit import Misfit, Misfits
 from jexevents.config.option import Derived, Option
 from jexevents.config.options import ATTRIBUTES, OPTIONS
-from jexevents.config.rules import broken_rules
+from jexevents.config.rules import broken_rules, unwise
 from jexevents.config.types import resolve_zone
 from jexevents.errors import ConfigError
 from jexevents.redaction import redact
@@ -167,7 +167,8 @@ def _build(
         faults.extend(broken_rules(values, given))
     if faults:
         raise _error(faults)
-    return Config(values, tuple(warnings + list(_no_effect(values, given))), path)
+    told = [*warnings, *_no_effect(values, given), *unwise(values)]
+    return Config(values, tuple(told), path)
 
 
 def _default(option: Option, path: Path | None) -> Given:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jexevents.config.faults import DEFAULT, ConfigFault, Given
+from jexevents.config.hook_members import OVERSEER
 from jexevents.config.uris import MAILTO
 
 Values = Mapping[str, Any]
@@ -76,6 +77,18 @@ def broken_rules(values: Values, given: Mapping[str, Given]) -> Iterator[ConfigF
             key = ", ".join(given[name].key if name in given else name for name in rule.blames)
             where = " and ".join(places) or DEFAULT
             yield ConfigFault(where, key, rule.expected, got, rule.remedy)
+
+
+def unwise(values: Values) -> Iterator[str]:
+    """Say what is allowed, and hardly what was meant."""
+    if values["PublicURL"]:
+        return
+    for hook in values["Hooks"]:
+        if hook.format == OVERSEER and not hook.disabled:
+            yield (
+                f"the hook {hook.name} sends documents of Overseer, which have a URL of the job; "
+                "without PublicURL that is a path alone. Set PublicURL."
+            )
 
 
 def _told(value: Any, rule: Rule) -> str:
