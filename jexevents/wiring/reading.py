@@ -47,9 +47,16 @@ def doors(config: Config) -> Doors:
     def is_of_smrtlink(arrival: Arrival) -> bool:
         return smrtlink.is_one(arrival, config.http_max_body_bytes)
 
+    def is_cloud_event(arrival: Arrival) -> bool:
+        return cloudevents.is_shaped(arrival, config.cloud_events_max_body_bytes)
+
     sort = sorting(
         declared=[(cloudevents.is_one, read_cloud_event)],
-        shaped=[(is_of_pipelines, pipelinejobs.read), (is_of_smrtlink, read_smrtlink)],
+        shaped=[
+            (is_of_pipelines, pipelinejobs.read),
+            (is_of_smrtlink, read_smrtlink),
+            (is_cloud_event, cloudevents.read_shaped),
+        ],
     )
     return Doors(
         {
