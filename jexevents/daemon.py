@@ -67,7 +67,8 @@ def run(config: Config) -> Exit:
     except Exception as error:
         log.critical("daemon_died", exc_info=error)
         ending.fail(Exit.SOFTWARE, str(error))
-    log.info("stopped", exit_code=int(ending.code), reason=ending.reason or "asked to")
+    record = log.info if ending.code is Exit.OK else log.error
+    record("stopped", exit_code=int(ending.code), reason=ending.reason or "asked to")
     return ending.code
 
 

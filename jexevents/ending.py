@@ -142,7 +142,9 @@ class Signals(Service):
 
 
 def _exit_now(code: int, reason: str) -> NoReturn:
-    log.warning("stopped", exit_code=code, reason=reason, forced=True)
+    # From 128 on the code is a signal's: somebody wanted it so.
+    record = log.error if 0 < code < 128 else log.warning
+    record("stopped", exit_code=code, reason=reason, forced=True)
     os._exit(code)
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import import_module, resources
 from pathlib import Path
@@ -23,7 +23,7 @@ import fastjsonschema
 import jsonschema
 
 from jexevents import rfc3339
-from jexevents.errors import ConfigError, JexError, Unacceptable
+from jexevents.errors import JexError, Unacceptable
 from jexevents.faults import fit, kind, pointer, shown
 from jexevents.model import Fault
 
@@ -93,37 +93,30 @@ class Schemas:
     """
 
     def __init__(
-        self, texts: Mapping[str, str] | None = None, files: Mapping[str, str] | None = None
+        self,
+        texts: Mapping[str, str] | None = None,
+        files: Mapping[str, str] | None = None,
+        added: Sequence[str] = (),
     ) -> None:
-        """Take texts by name, and names by that of their files; without them the bundled ones."""
+        """Take texts by name, and names by that of their files; without them the bundled ones.
+
+        ``added`` are the names of those that are a site's own, without their folder.
+        """
         if texts is None:
             bundled = _bundled()
             files = {file: _name(file, text) for file, text in bundled.items()}
             texts = {name: bundled[file] for file, name in files.items()}
         self.files = dict(files or {f"{name}.json": name for name in texts})
+        self.added = tuple(added)
         self._texts = dict(texts)
         self._deciders: dict[str, Callable[[object], object]] = {}
         self._lock = Lock()
 
-    def with_folder(self, folder: Path, under: str) -> Schemas:
-        """Give these and all ``*.json`` of a folder, as ``under/NAME``; those win over ours.
-
-        Raises ConfigError for a folder that cannot be read, and for what is no schema that both
-        libraries can use.
-        """
-        texts = {name: self._texts[name] for name in self._texts}
-        try:
-            found = {path.stem: path.read_text("utf-8") for path in sorted(folder.glob("*.json"))}
-            if not folder.is_dir():
-                raise ConfigError(f"{folder} is no folder.", remedy="Make it, or correct the path.")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"The schemas in {folder} cannot be read: {error}") from error
-        for name, text in found.items():
-            _require_schema(folder / f"{name}.json", text)
-            texts[f"{under}/{name}"] = text
-        files = {file: name for file, name in self.files.items() if name in texts}
-        files |= {f"{under}/{name}.json": f"{under}/{name}" for name in found}
-        return Schemas(texts, files)
+    def extended(self, texts: Mapping[str, str], under: str) -> Schemas:
+        """Give these and others, as ``under/NAME``; those win over ours."""
+        ours = {f"{under}/{name}": text for name, text in texts.items()}
+        files = self.files | {f"{name}.json": name for name in ours}
+        return Schemas(self._texts | ours, files, sorted(texts))
 
     def names(self) -> tuple[str, ...]:
         """Give the names, sorted."""
@@ -168,7 +161,7 @@ class Schemas:
     def _compile(self, name: str) -> Callable[[object], object]:
         with self._lock:
             if name not in self._deciders:
-                self._deciders[name] = _decider(self.document(name))
+                self._deciders[name] = decider(self.document(name))
             return self._deciders[name]
 
 
@@ -179,7 +172,8 @@ def explain(schema: Mapping[str, object], document: object) -> list[Fault]:
     return sorted(faults, key=lambda fault: (fault.pointer, fault.expected))[:MAX_FAULTS]
 
 
-def _decider(schema: Mapping[str, object]) -> Callable[[object], object]:
+def decider(schema: Mapping[str, object]) -> Callable[[object], object]:
+    """Give what decides by a schema, and raises fastjsonschema's errors."""
     return fastjsonschema.compile(
         schema,
         formats={name: check for name, (check, _) in FORMATS.items()},
@@ -224,7 +218,7 @@ def _faults_of(error: jsonschema.ValidationError) -> list[Fault]:
         allowed = error.schema.get("properties", {})
         extra = [name for name in error.instance if name not in allowed]
         return [Fault(pointer([*path, name]), "no such member", "one") for name in extra]
-    return [Fault(pointer(path), _expected(error), _got(error, path))]
+    return [Fault(pointer(path), expected(error), _got(error, path))]
 
 
 def _missing(path: list[str | int], name: str, error: jsonschema.ValidationError) -> Fault:
@@ -235,7 +229,8 @@ def _missing(path: list[str | int], name: str, error: jsonschema.ValidationError
     return Fault(pointer([*path, name]), expected, got)
 
 
-def _expected(error: jsonschema.ValidationError) -> str:
+def expected(error: jsonschema.ValidationError) -> str:
+    """Say in a few words what a document should have had instead."""
     rule, value = error.validator, error.validator_value
     if rule == "type":
         return _types(value)
@@ -254,6 +249,7 @@ _WORDINGS = {
     "maxLength": "at most {} characters",
     "minItems": "at least {} entries",
     "maxItems": "at most {} entries",
+    "uniqueItems": "no entry twice",
     "pattern": "text that matches {}",
 }
 
@@ -278,24 +274,6 @@ def _bundled() -> dict[str, str]:
         inner = [entry for entry in folder.iterdir() if entry.name.endswith(_ENDINGS)]
         found |= {f"{folder.name}/{entry.name}": entry for entry in inner}
     return {file: entry.read_text(encoding="utf-8") for file, entry in found.items()}
-
-
-def _require_schema(path: Path, text: str) -> None:
-    """Raise ConfigError where a file holds no schema that both libraries can use."""
-    try:
-        schema = json.loads(text)
-        if not isinstance(schema, dict):
-            raise ConfigError(f"{path} is no JSON object.")
-        jsonschema.Draft202012Validator.check_schema(schema)
-        _decider(schema)
-        list(_explainer()(schema, format_checker=_format_checker()).iter_errors({}))
-    except ConfigError:
-        raise
-    except Exception as error:
-        raise ConfigError(
-            f"{path} is no schema that can be used: {fit(str(error), 300)}",
-            remedy="docs/smrtlink.md says what a schema may hold.",
-        ) from error
 
 
 def _name(file: str, text: str) -> str:

@@ -1,17 +1,24 @@
-"""``jexevents check``: is the configuration right, do PostgreSQL and RabbitMQ answer?"""
+"""``jexevents check``: is the configuration right, do PostgreSQL and RabbitMQ answer?
+
+It makes nothing: no folder, no database, nothing at the broker.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Callable, Iterable
+from ipaddress import ip_address
 from typing import Any
 
 from jexevents import wiring
+from jexevents.cli.folders import look_at
 from jexevents.cli.words import counted
 from jexevents.config import Config, redact_uri
-from jexevents.errors import JexError, Unavailable
+from jexevents.errors import ConfigError, JexError, Unavailable
 from jexevents.exits import Exit
+
+_LOOPBACK = (ip_address("127.0.0.1"), ip_address("::1"))
 
 
 def add_to(commands: Any) -> list[argparse.ArgumentParser]:
@@ -34,6 +41,9 @@ def run(_options: argparse.Namespace, config: Config) -> Exit:
     codes = [
         _try("PostgreSQL", lambda: _postgresql(config)),
         _try("RabbitMQ", lambda: _rabbitmq(config)),
+        _try("schemas", lambda: _schemas(config)),
+        _try("uploads", lambda: look_at("UploadDir", config.upload_dir)),
+        _try("event files", lambda: look_at("SMRTLinkEventDir", config.smrt_link_event_dir)),
         _try("webhooks", lambda: _webhooks(config)),
     ]
     return max(codes)
@@ -54,13 +64,32 @@ def _postgresql(config: Config) -> Iterable[str]:
     from jexevents.store.reading import Reading
     from jexevents.store.tokens import Tokens
 
+    if folder := wiring.unmade(config):
+        # To reach it would make it.
+        raise ConfigError(f"{folder} has no database yet.", remedy="Make it: jexevents migrate.")
     with wiring.database(config) as database:
         yield f"{redact_uri(config.db_uri)} answers, version {Reading(database).server_version()}"
         migrate.check(database)
         yield f"the schema {config.db_schema} is the one of this version"
-        count = len(Tokens(database).in_force())
-        some = counted(count, "token") if count else "no token: read and write are open on loopback"
-        yield some
+        yield from _who_may(config, len(Tokens(database).in_force()))
+
+
+def _who_may(config: Config, tokens: int) -> Iterable[str]:
+    """Say what callers without a token may do; sidecar/auth.py decides it."""
+    trusted = [one for one in _LOOPBACK if any(one in net for net in config.trusted_proxies)]
+    if tokens:
+        yield counted(tokens, "token")
+    elif trusted:
+        places = " and ".join(map(str, trusted))
+        yield (
+            f"no token: read and write are open on loopback; from {places}, which TrustedProxies "
+            "has, only to callers that X-Forwarded-For places there"
+        )
+    else:
+        yield "no token: read and write are open on loopback"
+    if config.anonymous_roles:
+        roles = " and ".join(config.anonymous_roles)
+        yield f"without a token all callers have {roles} (AnonymousRoles)"
 
 
 def _rabbitmq(config: Config) -> Iterable[str]:
@@ -68,6 +97,14 @@ def _rabbitmq(config: Config) -> Iterable[str]:
 
     topology = wiring.topology(config)
     yield from look(config.amqp_uri, topology, heartbeat_seconds=config.heartbeat_seconds)
+
+
+def _schemas(config: Config) -> Iterable[str]:
+    """Read the folder of further schemas as the daemon does."""
+    schemas = wiring.schemas(config)
+    if config.smrt_link_schemas:
+        names = schemas.added
+        yield f"{len(names)} of your own" + (f" ({', '.join(names)})" if names else "")
 
 
 def _webhooks(config: Config) -> Iterable[str]:

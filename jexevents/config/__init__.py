@@ -6,6 +6,7 @@ Options are read as attributes in snake case: ``AMQPURI`` is ``config.amqp_uri``
 
 from jexevents.config.config import Config, from_mapping, load, load_some
 from jexevents.config.docs import help_text, hook_members_table, markdown_table
+from jexevents.config.environment import variables_of
 from jexevents.config.faults import ConfigFault
 from jexevents.config.option import Option
 from jexevents.config.options import OPTIONS
@@ -26,4 +27,5 @@ __all__ = [
     "markdown_table",
     "redact_text",
     "redact_uri",
+    "variables_of",
 ]

@@ -11,18 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from jexevents.config.environment import CONFIG, read_environment, variables_of
-from jexevents.config.faults import ConfigFault, Given, misfit, misfits
+from jexevents.config.faults import DEFAULT, ConfigFault, Given, misfit, misfits
 from jexevents.config.faults import unknown as unknown_name
 from jexevents.config.file import ConfigFile, read_json_file
 from jexevents.config.misfit import Misfit, Misfits
 from jexevents.config.option import Derived, Option
 from jexevents.config.options import ATTRIBUTES, OPTIONS
-from jexevents.config.rules import broken_rules
+from jexevents.config.rules import broken_rules, unwise
 from jexevents.config.types import resolve_zone
 from jexevents.errors import ConfigError
 from jexevents.redaction import redact
 
-_DEFAULT = "default"
 # Everybody knows it, and RabbitMQ lets it in from loopback only.
 _PUBLIC_KNOWLEDGE = "amqp://guest:guest@"
 
@@ -168,12 +167,13 @@ def _build(
         faults.extend(broken_rules(values, given))
     if faults:
         raise _error(faults)
-    return Config(values, tuple(warnings + list(_no_effect(values, given))), path)
+    told = [*warnings, *_no_effect(values, given), *unwise(values)]
+    return Config(values, tuple(told), path)
 
 
 def _default(option: Option, path: Path | None) -> Given:
     folder = path.absolute().parent if path else Path.cwd()
-    return Given(copy.deepcopy(option.default), _DEFAULT, option.name, folder)
+    return Given(copy.deepcopy(option.default), DEFAULT, option.name, folder)
 
 
 def _read(option: Option, given: Given) -> Any:

@@ -13,6 +13,9 @@ from jexevents.config.misfit import Wrong
 from jexevents.config.option import Option
 from jexevents.redaction import redact, redact_text, redact_uri
 
+# The place of a value that nobody has given.
+DEFAULT = "default"
+
 _SHOWN_CHARACTERS = 80
 
 
@@ -20,8 +23,9 @@ _SHOWN_CHARACTERS = 80
 class ConfigFault:
     """One thing that is wrong.
 
-    ``place`` is the file or ``environment``, ``key`` the key or variable ("" for the whole),
-    ``expected`` and ``got`` what should be there and what is, ``remedy`` what to do about it.
+    ``place`` is the file, ``environment`` or ``default``, ``key`` the key or variable ("" for the
+    whole), ``expected`` and ``got`` what should be there and what is, ``remedy`` what to do about
+    it.
     """
 
     place: str

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jexevents.config.faults import ConfigFault, Given
-from jexevents.hookwords import MAILTO
+from jexevents.config.faults import DEFAULT, ConfigFault, Given
+from jexevents.hookwords import MAILTO, OVERSEER
 
 Values = Mapping[str, Any]
 
@@ -74,7 +74,20 @@ def broken_rules(values: Values, given: Mapping[str, Given]) -> Iterator[ConfigF
             got = ", ".join(_told(values[name], rule) for name in rule.blames)
             places = {given[name].place: None for name in rule.blames if name in given}
             key = ", ".join(given[name].key if name in given else name for name in rule.blames)
-            yield ConfigFault(" and ".join(places), key, rule.expected, got, rule.remedy)
+            where = " and ".join(places) or DEFAULT
+            yield ConfigFault(where, key, rule.expected, got, rule.remedy)
+
+
+def unwise(values: Values) -> Iterator[str]:
+    """Say what is allowed, and hardly what was meant."""
+    if values["PublicURL"]:
+        return
+    for hook in values["Hooks"]:
+        if hook.format == OVERSEER and not hook.disabled:
+            yield (
+                f"the hook {hook.name} sends documents of Overseer, which have a URL of the job; "
+                "without PublicURL that is a path alone. Set PublicURL."
+            )
 
 
 def _told(value: Any, rule: Rule) -> str:

@@ -130,6 +130,7 @@ class App:
             # Without bottle's plugins: what a handler gives is JSON, or says what it is.
             app.route(route.path, route.method, callback=self._endpoint(route), skip=True)
         self._error_members = _by_folder(self.routes)
+        self._too_large = {one.path: one.too_large for one in self.routes if one.too_large}
         webhooks = frozenset(route.path for route in self.routes if route.webhooks)
         app.default_error_handler = partial(self._unrouted, webhooks)
         return app
@@ -194,7 +195,7 @@ class App:
         exchange.caller = caller.name
         limit = route.max_body_bytes or self._max_body_bytes
         if (content_length(environ) or 0) > limit:
-            raise problems.too_large(limit)
+            raise route.too_large() if route.too_large else problems.too_large(limit)
         if not route.safe:
             refuse_encoding(headers)
         return Request(
@@ -221,6 +222,11 @@ class App:
     def error_members(self, path: str) -> ErrorMembers | None:
         """Give what makes further members of errors on a path, be there a route or none."""
         return self._error_members.get(_folder(path))
+
+    def too_large(self, path: str) -> Problem:
+        """Give the 413 for a path whose body the server itself would not read to its end."""
+        told = self._too_large.get(path.rstrip("/"))
+        return told() if told else problems.too_large(self.max_body_bytes)
 
     def _unrouted(self, webhooks: Container[str], error: bottle.HTTPError) -> bytes:
         """Answer in bottle's stead what no route takes: 404, 405, and OPTIONS.

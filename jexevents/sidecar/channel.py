@@ -95,7 +95,11 @@ class ProblemTask(ErrorTask):
 
     def _members(self) -> ErrorMembers | None:
         """Give what makes further members of errors on the path that was asked for."""
-        of_path = getattr(self.channel.server.application, "error_members", None)
+        return self._told("error_members")
+
+    def _told(self, what: str) -> Any:
+        """Ask the app for something of the path that was asked for; None where it knows nothing."""
+        of_path = getattr(self.channel.server.application, what, None)
         path = getattr(self.request, "path", None)
         return None if of_path is None or path is None else of_path(path)
 
@@ -103,7 +107,8 @@ class ProblemTask(ErrorTask):
         error = self.request.error
         if error.code == 413:
             # waitress reads on to twice what the routes take, and would name that as the bound.
-            return problems.too_large(self.channel.adj.max_request_body_size // 2)
+            bound = self.channel.adj.max_request_body_size // 2
+            return self._told("too_large") or problems.too_large(bound)
         return Problem(error.code, f"{error.reason}: {fit(str(error.body), 200)}.")
 
 

@@ -78,7 +78,7 @@ class _Reader:
         elif event is not None:
             content = self._found.content
             if content.size + len(event) >= self._bound_bytes:
-                raise _too_large(self._found.field, self._bound_bytes)
+                raise file_too_large(self._bound_bytes, self._found.field)
             content.write(event)
 
     def _open(self, segment: MultipartSegment) -> None:
@@ -134,6 +134,9 @@ def _boundary(content_type: str) -> str:
     return boundary
 
 
-def _too_large(field: str, bound_bytes: int) -> Problem:
+def file_too_large(bound_bytes: int, field: str = "") -> Problem:
+    """Give the 413 for a file; ``bound_bytes`` is UploadMaxBytes."""
     fault = Fault(field, f"a file of less than {bound_bytes} bytes", "a larger one")
-    return Problem(413, f"The file is not smaller than {bound_bytes} bytes.", [fault])
+    return Problem(
+        413, f"The file is not smaller than {bound_bytes} bytes (UploadMaxBytes).", [fault]
+    )

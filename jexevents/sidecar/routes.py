@@ -41,6 +41,7 @@ class Route:
     under unknown host names too. ``asks_database`` is false where the handler does not: such a
     request is served while all slots are held by others that do. ``webhooks`` has OPTIONS say that
     events may be sent there, to senders that ask first (HTTP 1.1 Web Hooks for Event Delivery).
+    ``too_large`` gives the 413 of a body that is over the bound, where that is not what users know.
     ``error_members`` gives further members for its problem answers, for seeds with error fields
     of their own; what no route takes beside such a one has them, too.
     """
@@ -55,6 +56,7 @@ class Route:
     statuses: tuple[int, ...] = (200,)
     query: tuple[str, ...] | None = ()
     max_body_bytes: int | None = None
+    too_large: Callable[[], Problem] | None = None
     nonces: bool = False
     systems: bool = False
     streams: bool = False

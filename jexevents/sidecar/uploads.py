@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 from jexevents.model import Role
 from jexevents.peers import HEADER, Peers
 from jexevents.rfc3339 import plain
-from jexevents.sidecar.forms import ROOM_BYTES, read_file
+from jexevents.sidecar.forms import ROOM_BYTES, file_too_large, read_file
 from jexevents.sidecar.paging import PAGE, bare_page, filter_of, limit_of, number_or_none
 from jexevents.sidecar.problems import Problem, forbidden, malformed, not_found
 from jexevents.sidecar.ranges import Part, asked_part
@@ -49,6 +49,7 @@ class UploadSurface:
                 answer="smrtlink_stored_event",
                 statuses=(201, 403, 409, 415, 422, 507),
                 max_body_bytes=self.max_file_bytes + ROOM_BYTES,
+                too_large=lambda: file_too_large(self.max_file_bytes),
                 error_members=error_members,
                 summary="Take a bundle that a SMRT Link system uploads.",
             ),

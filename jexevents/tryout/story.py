@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -39,6 +39,7 @@ def tell(console: Console, place: Place, stack: ExitStack) -> None:
     place.var.mkdir(parents=True, exist_ok=True)
     settings = config.load(place.config, os.environ)
     named = _named(settings)
+    environment = _listening(os.environ, settings)
     with _step(console, "RabbitMQ") as say:
         broker = stack.enter_context(
             provide_broker(place.broker, uri=named, cache=place.cache, say=say)
@@ -52,7 +53,7 @@ def tell(console: Console, place: Place, stack: ExitStack) -> None:
     with _step(console, "token") as say:
         token = _token(place, database)
         say(f"kept in {_short(place.token)}, mode 0600")
-    environment = _environment(broker.uri, settings)
+    environment = _with(environment, "AMQPURI", broker.uri)
     with _step(console, "daemon") as say:
         daemon = stack.enter_context(Daemon(place.config, environment, place.log))
         client = Client(daemon.wait_until_ready(say), token)
@@ -81,7 +82,7 @@ def _step(console: Console, what: str) -> Iterator:
 def _named(settings: Config) -> str | None:
     """Give the broker that the user named, or the sample's if one answers there; else None."""
     uri = settings.amqp_uri
-    if any(name.startswith("JEXEVENTS_AMQP") for name in os.environ):
+    if config.variables_of(os.environ, ["AMQPURI"]):
         return uri
     try:
         connect(uri, heartbeat_seconds=settings.heartbeat_seconds).close()
@@ -106,17 +107,18 @@ def _token(place: Place, database: Database) -> str:
     return secret
 
 
-def _environment(amqp_uri: str, settings: Config) -> dict[str, str]:
-    environment = {**os.environ, "JEXEVENTS_AMQPURI": amqp_uri}
-    for variable in [name for name in environment if name.startswith("JEXEVENTS_AMQP")]:
-        if variable != "JEXEVENTS_AMQPURI":
-            del environment[variable]
-    listen = settings.http_listen_port
-    if listen.port and not _is_free(listen.port):
-        environment["JEXEVENTS_HTTPLISTENPORT"] = "127.0.0.1:0"
-    else:
-        environment["JEXEVENTS_HTTPLISTENPORT"] = f"127.0.0.1:{listen.port}"
-    return environment
+def _listening(environ: Mapping[str, str], settings: Config) -> dict[str, str]:
+    """Give an environment for the daemon: the port that is configured, or a free one."""
+    port = settings.http_listen_port.port
+    free = port if _is_free(port) else 0
+    return _with(environ, "HTTPListenPort", f"127.0.0.1:{free}")
+
+
+def _with(environ: Mapping[str, str], name: str, value: str) -> dict[str, str]:
+    """Give an environment in which an option has a value, whatever variable gave it another."""
+    others = config.variables_of(environ, [name])
+    kept = {variable: environ[variable] for variable in environ if variable not in others}
+    return {**kept, config.OPTIONS[name].env_name: value}
 
 
 def _is_free(port: int) -> bool:

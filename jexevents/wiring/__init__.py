@@ -2,7 +2,7 @@
 
 from jexevents.wiring.outside import access, intake, signers, topology
 from jexevents.wiring.reading import doors, event_types, recognise, schemas
-from jexevents.wiring.storage import back, database, front, ledger_database
+from jexevents.wiring.storage import back, database, front, ledger_database, unmade
 from jexevents.wiring.surfaces import Surfaces
 from jexevents.wiring.webhooks import hook_senders, hook_ways, hooks, shown_hooks
 from jexevents.wiring.writing import (
@@ -38,6 +38,7 @@ __all__ = [
     "shown_hooks",
     "signers",
     "topology",
+    "unmade",
     "upload_folder",
     "upload_prune",
 ]

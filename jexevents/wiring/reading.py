@@ -6,6 +6,7 @@ from pathlib import Path
 
 from jexevents.config import Config
 from jexevents.model import Arrival, Event, Kind
+from jexevents.schemafiles import with_folder
 from jexevents.sources.cloudevents import message as cloudevents
 from jexevents.sources.cloudevents.words import DOOR as CLOUD_EVENTS_DOOR
 from jexevents.sources.condor.message import is_identity
@@ -23,7 +24,9 @@ from jexevents.validation import SCHEMAS, Schemas
 def schemas(config: Config) -> Schemas:
     """Give the bundled schemas, and those of the configured folder. Raises ConfigError."""
     folder = config.smrt_link_schemas
-    return SCHEMAS.with_folder(Path(folder), types.FOLDER) if folder else SCHEMAS
+    if not folder:
+        return SCHEMAS
+    return with_folder(SCHEMAS, Path(folder), types.FOLDER, types.is_name)
 
 
 def event_types(config: Config) -> EventTypes:
@@ -44,9 +47,16 @@ def doors(config: Config) -> Doors:
     def is_of_smrtlink(arrival: Arrival) -> bool:
         return smrtlink.is_one(arrival, config.http_max_body_bytes)
 
+    def is_cloud_event(arrival: Arrival) -> bool:
+        return cloudevents.is_shaped(arrival, config.cloud_events_max_body_bytes)
+
     sort = sorting(
         declared=[(cloudevents.is_one, read_cloud_event)],
-        shaped=[(is_of_pipelines, pipelinejobs.read), (is_of_smrtlink, read_smrtlink)],
+        shaped=[
+            (is_of_pipelines, pipelinejobs.read),
+            (is_of_smrtlink, read_smrtlink),
+            (is_cloud_event, cloudevents.read_shaped),
+        ],
     )
     return Doors(
         {

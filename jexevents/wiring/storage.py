@@ -18,6 +18,24 @@ _OWN_CONNECTIONS = 3
 _HOOK_CONNECTIONS = 3
 
 
+def unmade(config: Config) -> Path | None:
+    """Give the folder of the embedded server that is configured, if its data is not made yet."""
+    if not config.db_uri.startswith(_EMBEDDED):
+        return None
+    # As in ``database``.
+    from jexevents.embedded.folder import Folder
+
+    folder = Folder(Path(config.db_uri.removeprefix(_EMBEDDED)))
+    try:
+        (folder.data / "PG_VERSION").stat()
+    except FileNotFoundError:
+        return folder.path
+    except OSError:
+        # What is wrong there says who wants to use it.
+        return None
+    return None
+
+
 @contextmanager
 def database(config: Config, name: str = "jexevents") -> Iterator[Database]:
     """Give the configured database, its embedded server started if it is one.

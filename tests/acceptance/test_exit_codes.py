@@ -21,6 +21,8 @@ sys.exit(cli.main())
 def refused(daemon, *words):
     """Assert that a daemon ended with 78 and said all of these words."""
     assert daemon.wait() == 78, daemon.text
+    # Before the configuration is read there is no log.
+    assert [line["level"] for line in daemon.logged("stopped")] == ["error"] * bool(daemon.log)
     for word in words:
         assert word in daemon.text
 
@@ -65,7 +67,9 @@ def test_second_live_daemon_of_the_same_name(start, servers):
     first = start(**servers, NodeName="one").wait_ready()
     refused(start(**servers, NodeName="one"), "'one'", "NodeName")
     assert first.is_ready()
-    assert start(**servers, NodeName="two").wait_ready().stop() == 0
+    other = start(**servers, NodeName="two").wait_ready()
+    assert other.stop() == 0
+    assert other.logged("stopped")[0]["level"] == "info"
 
 
 MISMATCHES = {

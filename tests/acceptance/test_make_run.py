@@ -100,17 +100,25 @@ def test_runs_again_and_again(folder, package_cache, vhost):
     assert_nothing_runs(folder)
 
     began = time.monotonic()
-    second = Run(folder, package_cache).wait_up()
+    # What other names give must not stand beside the port that the daemon is told.
+    port = free_port()
+    second = Run(folder, package_cache, SMRTFLOW_SERVER_PORT=str(port)).wait_up()
+    assert f":{port}/" in second.curl_lines()[0]
     assert time.monotonic() - began < 30
     assert token.read_text() == secret
     assert "in the ledger already" in second.text
     assert curl(second.curl_lines()[0], folder) == last
     second.kill()
 
-    third = Run(folder, package_cache).wait_up()
+    third = Run(folder, package_cache, JEXEVENTS_HTTP_LISTEN_PORT=f"0.0.0.0:{port}").wait_up()
+    assert f"http://127.0.0.1:{port}/" in third.curl_lines()[0]
     assert curl(third.curl_lines()[0], folder) == last
     third.interrupt()
     assert_nothing_runs(folder)
+    # All that is made stands where `make clean` looks for it.
+    assert sorted(os.listdir(folder)) == ["etc", "output", "var"]
+    assert not (folder / "etc" / "var").exists()
+    assert (folder / "var" / "uploads").is_dir()
 
 
 def test_says_where_to_run_it(tmp_path):

@@ -254,6 +254,7 @@ def test_all_forms_through_a_real_broker_beside_those_of_condor(
         ),
         Sent(of_amqp.application_data, _properties("application/json", colons)),
         Sent(structured.body, _properties(structured.content_type.upper() + "; charset=UTF-8")),
+        Sent(structured.body, _properties(None)),
         Sent(b"[" + structured.body + b"]", _properties(BATCH)),
         Sent(b"x", _properties("application/cloudevents+avro")),
         Sent(b"x", _properties("text/plain", {"ce-id": "1", "ce-type": "t"})),
@@ -261,7 +262,7 @@ def test_all_forms_through_a_real_broker_beside_those_of_condor(
     with running(vhost, ledger) as pipeline:
         outcomes = [pipeline.send(one)[0][1] for one in sent]
     rejected = [Outcome.REJECTED] * 3
-    assert outcomes == [*[Outcome.ACCEPTED] * 5, Outcome.DUPLICATE, *rejected]
+    assert outcomes == [*[Outcome.ACCEPTED] * 5, *[Outcome.DUPLICATE] * 2, *rejected]
     rows = [row for row in stored(ledger) if row["job_id"] is None]
     for row, event in zip(rows, events, strict=True):
         assert_kept(row, event)
@@ -281,6 +282,12 @@ def test_both_doors_know_each_other_s(ledger: TestLedger) -> None:
     )
     assert ledger.ingest.handle([arrival, arrival]) == [Outcome.ACCEPTED, Outcome.DUPLICATE]
     assert post(ledger, EVENT).json()["result"] == "duplicate"
+    plain = arrival._replace(properties={})
+    assert ledger.ingest.handle([plain]) == [Outcome.DUPLICATE]
+    document = {**EVENT, "id": "8"}
+    assert post(ledger, document, "application/json").json()["result"] == "accepted"
+    again = plain._replace(body=json.dumps(document).encode())
+    assert ledger.ingest.handle([again]) == [Outcome.DUPLICATE]
 
 
 def test_a_reject_can_be_tried_again(ledger: TestLedger, vhost: str) -> None:
@@ -294,15 +301,21 @@ def test_a_reject_can_be_tried_again(ledger: TestLedger, vhost: str) -> None:
         document = {**said, "id": "8", "time": None, "data": {"token": "data"}}
         sent = Sent(json.dumps(document).encode(), _properties(STRUCTURED))
         assert pipeline.send(sent)[0][1] is Outcome.REJECTED
+        sent = Sent(json.dumps({**document, "id": "9"}).encode(), _properties(None))
+        assert pipeline.send(sent)[0][1] is Outcome.REJECTED
     rejects = ledger.get("/ledger/rejects")["items"]
     assert {one["reason"] for one in rejects} == {Reason.REFUSED_BY_DATABASE.value}
     assert "s3cret" not in json.dumps(rejects)
-    assert _retry(ledger) == Tally(refused=2)
+    assert _retry(ledger) == Tally(refused=3)
     _check(ledger, "drop constraint no")
-    assert _retry(ledger) == Tally(stored=2)
+    assert _retry(ledger) == Tally(stored=3)
     kept = {**EVENT, "type": "refused", "apitoken": "***", "count": 5, "data": {"token": "data"}}
     typed = {"time": "2026-02-03T04:05:06Z", "datacontenttype": "application/json"}
-    assert [row["data"] for row in stored(ledger)] == [{**kept, **typed}, {**kept, "id": "8"}]
+    assert [row["data"] for row in stored(ledger)] == [
+        {**kept, **typed},
+        {**kept, "id": "8"},
+        {**kept, "id": "9"},
+    ]
     assert_verified(ledger)
 
 

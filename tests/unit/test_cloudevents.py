@@ -288,6 +288,67 @@ def test_json_with_the_attributes_is_one_whatever_it_is_said_to_be(content_type)
     assert [event.data for event in message.read_batch(batch)] == [EVENT]
 
 
+def read_one(arrival: Arrival) -> Event | Reject:
+    (read,) = read_all(DOORS, [arrival])
+    return read
+
+
+@pytest.mark.parametrize(
+    "content_type", [None, "application/json", "text/plain", "application/octet-stream"]
+)
+def test_json_with_the_attributes_is_one_off_a_queue_too(content_type: str | None) -> None:
+    # Not one of the others, whatever extensions it has or its data says.
+    for more in (
+        {},
+        {"name": "n", "action": "a", "token": "t"},
+        {"uuid": "u", "data": {"eventTypeId": "x", "Event": "y"}},
+    ):
+        for indent in (None, 2):
+            body = json.dumps({**EVENT, **more}, indent=indent).encode()
+            event = read_one(over_amqp(body, content_type))
+            assert isinstance(event, Event), event
+            assert (event.kind, event.name) == (None, EVENT["type"])
+            assert event.checksum == identity(EVENT["source"], EVENT["id"])
+            alike = message.read_http(over_http(body, content_type))
+            assert (event.data, event.checksum) == (alike.data, alike.checksum)
+
+
+def test_of_json_with_some_of_the_attributes_the_fault_is_told() -> None:
+    reject = read_one(over_amqp({**EVENT, "id": "", "apitoken": "s3cret"}))
+    assert [fault.pointer for fault in reject.faults] == ["/id"]
+    assert json.loads(reject.arrival.body) == {**EVENT, "id": "", "apitoken": "***"}
+    reject = read_one(over_amqp({"specversion": "1.0", "type": "t"}))
+    assert [fault.pointer for fault in reject.faults] == ["/id", "/source"]
+    reject = read_one(over_amqp(EVENT, None, {UNREADABLE_HEADERS: b"x"}))
+    assert reject.reason is Reason.HEADERS
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"specversion": "1.0"},
+        {"id": "7", "source": "/jobs", "type": "t"},
+        {**EVENT, "Event": "x"},
+        {"Cluster": 1, "EventTypeNumber": 0, **EVENT},
+        [EVENT],
+        {"data": EVENT},
+        b'{"specversion": "1.0", "id": "7"',
+        {**EVENT, "data": "x" * message.MAX_BYTES},
+    ],
+    ids=str,
+)
+def test_what_is_none_by_its_body_is_for_those_of_condor(body: Any) -> None:
+    assert not message.is_shaped(over_amqp(body))
+    assert isinstance(read_one(over_amqp(body)), Reject)
+
+
+def test_a_message_about_a_pipelinejob_may_have_one_for_its_data() -> None:
+    headers = {"uuid": "1073f4ff-c2b9-5190-bd9a-e6a406d9796a", "token": "f" * 16, "event": "run"}
+    event = read_one(over_amqp(EVENT, None, headers))
+    assert event.job is not None
+    assert event.name == "run"
+
+
 def test_what_does_not_say_what_it_is() -> None:
     for body, content_type in (
         (b"x", "text/plain"),

@@ -528,6 +528,13 @@ def test_rules_over_several_options(mapping, part):
     assert part in fault_of(from_mapping, mapping).expected
 
 
+def test_a_rule_over_options_that_nobody_gave_has_a_place():
+    fault = fault_of(from_mapping, {"Hooks": [MAILED]})
+    assert str(fault).startswith("default: SMTPURI, MailFrom: expected both")
+    fault = fault_of(from_mapping, {"Hooks": [MAILED], "MailFrom": "a@b"})
+    assert str(fault).startswith("mapping: SMTPURI, MailFrom: expected both")
+
+
 def test_a_hook_may_send_mails_where_there_is_a_server():
     config = from_mapping({"Hooks": [MAILED], "SMTPURI": "smtps://h:1", "MailFrom": "a@b"})
     assert (config.smtp_uri, config.mail_from) == ("smtps://h:1", "a@b")

@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jexevents.errors import ConfigError
+from jexevents.schemafiles import with_folder
+from jexevents.sources.smrtlink.types import is_name
 from jexevents.validation import Schemas, UnknownSchema, explain
 from tests.unit.schema_examples import HOOK_EXAMPLES, PIPELINE_EXAMPLES, SMRTLINK_EXAMPLES
 
@@ -265,8 +267,10 @@ def test_a_folder_adds_schemas_and_replaces_ours(tmp_path):
     strict = {"type": "object", "required": ["seen"], "properties": {"seen": {"format": "uuid"}}}
     (tmp_path / "site_event.2.json").write_text(json.dumps(strict))
     (tmp_path / "eula_signed.1.json").write_text(json.dumps({"type": "object"}))
-    (tmp_path / "README").write_text("no schema")
-    wider = SCHEMAS.with_folder(tmp_path, "smrtlink")
+    for left_alone in ("README", ".site_event.2.json", "notes.JSON"):
+        (tmp_path / left_alone).write_text("no schema")
+    wider = with_folder(SCHEMAS, tmp_path, "smrtlink", is_name)
+    assert wider.added == ("eula_signed.1", "site_event.2")
     assert set(wider.names()) == {*SCHEMAS.names(), "smrtlink/site_event.2"}
     assert wider.files["smrtlink/site_event.2.json"] == "smrtlink/site_event.2"
     (fault,) = wider.check("smrtlink/site_event.2", {"seen": "x"})
@@ -276,15 +280,68 @@ def test_a_folder_adds_schemas_and_replaces_ours(tmp_path):
     assert json.loads(wider.text("smrtlink/site_event.2")) == strict
 
 
-@pytest.mark.parametrize(
-    "text", ["", "[]", '{"type": 7}', '{"pattern": "("}', '{"$ref": "#/nowhere"}', "\ud800"]
-)
-def test_a_folder_with_what_is_no_schema_cannot_be_used(tmp_path, text):
+UNFIT = {
+    "": "expected JSON, got a fault at line 1, column 1: Expecting value",
+    '{"type": "object"\n "a": 7}': "expected JSON, got a fault at line 2, column 2: ",
+    "[]": "expected a JSON object, got array of 0",
+    '{"type": 7}': '/type: expected a type such as "object", or a list of types, got 7',
+    '{"properties": {"a": {"type": "strin"}}}': "/properties/a/type: expected a type such as",
+    '{"pattern": "("}': '/pattern: expected a regular expression, got "("',
+    '{"required": ["a", "a"]}': "/required: expected no entry twice, got array of 2",
+    '{"$ref": "#/nowhere"}': "it cannot be used: Unresolvable ref: nowhere",
+    '{"properties": {"a": {"$ref": "http://127.0.0.1:1/"}}}': "expected $ref to begin with #",
+    "[" * 100_000: "nesting too deep",
+    "\ud800": "expected UTF-8, got another byte at offset 0",
+}
+
+
+@pytest.mark.parametrize("text", UNFIT, ids=UNFIT.values())
+def test_what_is_no_schema_is_told_in_a_line(tmp_path, text):
     (tmp_path / "a.1.json").write_text(text, errors="surrogatepass")
-    with pytest.raises(ConfigError, match=r"a\.1\.json|cannot be read"):
-        SCHEMAS.with_folder(tmp_path, "smrtlink")
+    (line,) = faults_in(tmp_path)
+    assert line.startswith("a.1.json: ")
+    assert UNFIT[text] in line
+    assert "\\u00" not in line
+    assert len(line) < 400
 
 
-def test_a_folder_that_is_not_there_cannot_be_used(tmp_path):
-    with pytest.raises(ConfigError, match="is no folder"):
-        SCHEMAS.with_folder(tmp_path / "a", "smrtlink")
+@pytest.mark.parametrize("name", ["lab", "lab.", "lab.0", "lab.01", "lab.1000001", "l b.1", ".1x"])
+def test_a_file_without_a_type_and_a_version_in_its_name_is_a_fault(tmp_path, name):
+    for good in ("lab.1.json", "lab.x-y_z.1000000.json"):
+        (tmp_path / good).write_text("{}")
+    assert set(with_folder(SCHEMAS, tmp_path, "smrtlink", is_name).added) == {
+        "lab.1",
+        "lab.x-y_z.1000000",
+    }
+    (tmp_path / f"x{name}.json").write_text("{}")
+    (line,) = faults_in(tmp_path)
+    assert line.startswith(f"x{name}.json: expected a name with a version, such as TYPE.1.json")
+
+
+def test_every_file_that_cannot_be_used_is_named(tmp_path):
+    for name in ("lab.json", "a.1.json", "b.1.json"):
+        (tmp_path / name).write_text("[]")
+    assert [line.partition(":")[0] for line in faults_in(tmp_path)] == [
+        "a.1.json",
+        "b.1.json",
+        "lab.json",
+    ]
+
+
+def faults_in(folder):
+    """Give the lines of the error that tells of a folder's files."""
+    with pytest.raises(ConfigError) as caught:
+        with_folder(SCHEMAS, folder, "smrtlink", is_name)
+    head, *lines = str(caught.value).splitlines()
+    assert str(folder) in head
+    assert str(caught.value).endswith("what a schema may hold.")
+    return [line.strip() for line in lines]
+
+
+@pytest.mark.parametrize("made", [False, True], ids=["missing", "file"])
+def test_a_folder_that_is_none_cannot_be_used(tmp_path, made):
+    folder = tmp_path / "a"
+    if made:
+        folder.write_text("")
+    with pytest.raises(ConfigError, match="SMRTLinkSchemas"):
+        with_folder(SCHEMAS, folder, "smrtlink", is_name)

@@ -31,6 +31,7 @@ from jexevents.sources.cloudevents.words import (
     REQUIRED,
     SCHEMA,
     STRUCTURED,
+    has_shape,
 )
 from jexevents.validation import MAX_FAULTS
 
@@ -39,10 +40,12 @@ __all__ = [
     "is_batch",
     "is_identity",
     "is_one",
+    "is_shaped",
     "kept",
     "read",
     "read_batch",
     "read_http",
+    "read_shaped",
 ]
 
 # What is longer is refused unread, whatever it is.
@@ -51,6 +54,8 @@ MAX_BYTES = 4 << 20
 _JSON_START = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*([\[{])")
 # Several AMQP libraries put the character set here; that is no encoding of the body.
 _PLAIN = ("", "identity", "utf-8", "utf8", "us-ascii", "ascii")
+# Members of the messages of log monitors.
+_OF_CONDOR = frozenset(("Event", "EventTypeNumber"))
 _DATA_TYPE = f"a type of the data beside {HTTP_PREFIX}* headers"
 _EXPECTED = {
     "content_type": f"{STRUCTURED}, or {_DATA_TYPE}",
@@ -95,6 +100,33 @@ def read(arrival: Arrival, max_bytes: int = MAX_BYTES) -> Event:
         raise
 
 
+def is_shaped(arrival: Arrival, max_bytes: int = MAX_BYTES) -> bool:
+    """Tell whether a message off a queue is an event by its body alone: a plain JSON object.
+
+    So it is over HTTP, whatever the media type.
+    """
+    body = arrival.body
+    return len(body) <= max_bytes and b'"specversion"' in body and _has_shape(body)
+
+
+def _has_shape(body: bytes) -> bool:
+    try:
+        document = strictjson.loads(body, any_text=True)
+    except Unacceptable:
+        return False
+    return isinstance(document, dict) and not _OF_CONDOR & document.keys() and has_shape(document)
+
+
+def read_shaped(arrival: Arrival) -> Event:
+    """Make the event of such a message. Raises Malformed or Invalid with every fault."""
+    try:
+        _check_company(arrival.properties, arrival.properties.get("headers", {}))
+        return _structured(arrival)
+    except Unacceptable as error:
+        error.kept = kept(arrival)
+        raise
+
+
 def _read_amqp(arrival: Arrival, media: Media) -> Event:
     headers = arrival.properties.get("headers", {})
     _check_company(arrival.properties, headers)
@@ -129,7 +161,8 @@ def kept(arrival: Arrival) -> bytes | None:
     The data is kept as that of an accepted event is. None where nobody can tell the one from the
     other.
     """
-    if not _is_family(media_of(str(arrival.properties.get("content_type", "")))):
+    is_declared = _is_family(media_of(str(arrival.properties.get("content_type", ""))))
+    if not is_declared and (is_one(arrival) or not _has_shape(arrival.body)):
         return arrival.body
     try:
         document = strictjson.loads(arrival.body)

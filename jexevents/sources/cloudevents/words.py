@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 
 SCHEMA, FORMAT = "cloudevent", "cloudevents"
 DOOR = "http:cloudevents"
@@ -21,6 +22,11 @@ PREFIXES = (HTTP_PREFIX, "cloudevents_", "cloudevents:")
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
 FAMILY = "application/cloudevents"
+
+
+def has_shape(document: Mapping[str, object]) -> bool:
+    """Tell whether a JSON object looks like an event: of what has a fault, it shall be told."""
+    return "specversion" in document and len(document.keys() & set(REQUIRED)) > 1
 
 
 def identity(source: str, own_id: str) -> bytes:

@@ -19,6 +19,7 @@ from jexevents.errors import Invalid, Malformed, Unacceptable
 from jexevents.faults import kind
 from jexevents.lifecycle import pipeline
 from jexevents.model import Arrival, Event, Fault, Reason
+from jexevents.sources.cloudevents.words import has_shape
 from jexevents.sources.pipelinejobs.callbacks import agave_identity, read_agave, read_tapis
 from jexevents.sources.pipelinejobs.events import read_event
 from jexevents.sources.pipelinejobs.secret import redacted, secrets_of
@@ -60,7 +61,7 @@ def _has_shape(body: bytes) -> bool:
         document = strictjson.loads(body, any_text=True)
     except Unacceptable:
         return False
-    if not isinstance(document, dict) or _OF_CONDOR & document.keys():
+    if not isinstance(document, dict) or _OF_CONDOR & document.keys() or has_shape(document):
         return False
     # Two of them: of what has a fault, it shall be told here.
     return len(_OF_PIPELINES & document.keys()) > 1

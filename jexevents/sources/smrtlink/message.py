@@ -9,6 +9,7 @@ from jexevents import strictjson
 from jexevents.errors import Forbidden, Invalid, Malformed, Unacceptable
 from jexevents.faults import kind, shown
 from jexevents.model import Arrival, Event, Fault, Reason
+from jexevents.sources.cloudevents.words import has_shape
 from jexevents.sources.doors import Step
 from jexevents.sources.smrtlink.events import system_event
 from jexevents.sources.smrtlink.types import EventTypes
@@ -43,7 +44,7 @@ def _has_shape(body: bytes) -> bool:
         document = strictjson.loads(body, any_text=True)
     except Unacceptable:
         return False
-    if not isinstance(document, dict) or _OF_CONDOR & document.keys():
+    if not isinstance(document, dict) or _OF_CONDOR & document.keys() or has_shape(document):
         return False
     return "uuid" in document or len(_OWN & document.keys()) > 1
 

@@ -6,6 +6,7 @@ archive's manifest for its message, and so one table serves both.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -15,6 +16,13 @@ from jexevents.validation import Schemas
 
 FOLDER = "smrtlink"
 PREFIX = f"{FOLDER}/"
+# What an event can name: schema smrtlink_event.
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,200}\.(?:[1-9][0-9]{0,5}|1000000)")
+
+
+def is_name(text: str) -> bool:
+    """Tell whether a text is a type and a version, ``TYPE.VERSION``, as events have them."""
+    return _NAME.fullmatch(text) is not None
 
 
 class EventTypes:

@@ -1,0 +1,118 @@
+"""``jexevents check`` says what the daemon would meet, and makes nothing."""
+
+import json
+import os
+import stat
+
+import pytest
+
+from jexevents.cli.folders import look_at
+from jexevents.errors import ConfigError
+from tests.acceptance.support import make_token, run, write_config
+from tests.support import wait_until
+
+NOBODY = 65534
+OVERSEER = {"Name": "board", "URL": "http://127.0.0.1:1/", "Format": "overseer"}
+
+
+@pytest.fixture
+def check(tmp_path, servers):
+    """Run the command with these options."""
+
+    def run_it(**options):
+        return run("check", "--config", write_config(tmp_path, servers | options))
+
+    return run_it
+
+
+def test_the_schemas_of_the_site(check, tmp_path):
+    folder = tmp_path / "schemas"
+    folder.mkdir()
+    assert "ok    schemas: 0 of your own\n" in check(SMRTLinkSchemas=str(folder)).out
+    (folder / "lab_freezer_alarm.1.json").write_text("{}")
+    done = check(SMRTLinkSchemas=str(folder))
+    assert done.code == 0, done.err
+    assert "ok    schemas: 1 of your own (lab_freezer_alarm.1)\n" in done.out
+    (folder / "lab.json").write_text("{}")
+    done = check(SMRTLinkSchemas=str(folder))
+    assert done.code == 78
+    assert "WRONG schemas" in done.err
+    assert "lab.json: expected a name with a version" in done.err
+    done = check(SMRTLinkSchemas=str(tmp_path / "nowhere"))
+    assert done.code == 78
+    assert "WRONG schemas" in done.err
+
+
+@pytest.mark.parametrize("option", ["UploadDir", "SMRTLinkEventDir"])
+def test_folders_that_are_written_to(check, tmp_path, option):
+    (tmp_path / "file").write_text("")
+    done = check(**{option: str(tmp_path / "file" / "below")})
+    assert done.code == 78
+    assert f"{option}: {tmp_path / 'file'} is no folder." in done.err
+    folder = tmp_path / "made" / "later"
+    done = check(**{option: str(folder)})
+    assert done.code == 0, done.err
+    assert f"{folder} will be made when the daemon starts, by " in done.out
+    assert not folder.parent.exists()
+    folder.mkdir(parents=True)
+    assert f"{folder} can be written by " in check(**{option: str(folder)}).out
+
+
+def test_a_folder_of_somebody_else(tmp_path):
+    locked = tmp_path / "locked"
+    locked.mkdir()
+    locked.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(NOBODY)
+    try:
+        for folder in (locked, locked / "below"):
+            with pytest.raises(ConfigError, match=r"UploadDir: .* cannot be written by \w+"):
+                list(look_at("UploadDir", str(folder)))
+    finally:
+        if is_root:
+            os.seteuid(0)
+
+
+def test_nothing_is_made(tmp_path, vhost):
+    config = write_config(tmp_path, {"AMQPURI": vhost})
+    done = run("check", "--config", config)
+    assert done.code == 78
+    assert f"WRONG PostgreSQL: {tmp_path / 'var' / 'postgres'} has no database yet" in done.err
+    assert "jexevents migrate" in done.err
+    assert os.listdir(tmp_path) == [config.name]
+
+
+def test_what_callers_may_do_without_a_token(check, start, servers):
+    assert "ok    PostgreSQL: no token: read and write are open on loopback\n" in check().out
+    opened = check(AnonymousRoles=["read"]).out
+    assert "without a token all callers have read (AnonymousRoles)\n" in opened
+    trusting = check(TrustedProxies=["127.0.0.1", "::1"]).out
+    assert "from 127.0.0.1 and ::1, which TrustedProxies has, only to callers" in trusting
+    assert "from ::1, which TrustedProxies" in check(TrustedProxies=["::/64"]).out
+    assert "TrustedProxies" not in check(TrustedProxies=["10.0.0.0/8"]).out
+
+    daemon = start(**servers, TrustedProxies=["127.0.0.0/8"]).wait_ready()
+    asked = {"X-Forwarded-For": "127.0.0.1"}
+    assert daemon.ask("GET", "/ledger/jobs").status == 401
+    assert daemon.ask("GET", "/ledger/jobs", **asked).status == 200
+    make_token(daemon.config, "read")
+    wait_until(
+        lambda: daemon.ask("GET", "/ledger/jobs", **asked).status == 401, 10, "the token to count"
+    )
+    told = check(TrustedProxies=["127.0.0.1"]).out
+    assert "ok    PostgreSQL: 1 token\n" in told
+    assert "loopback" not in told
+
+
+def test_documents_with_urls_want_a_public_one(check):
+    for options, is_told in (
+        ({"Hooks": [OVERSEER]}, True),
+        ({"Hooks": [OVERSEER], "PublicURL": "https://jex.example.org"}, False),
+        ({"Hooks": [{**OVERSEER, "Disabled": True}]}, False),
+        ({"Hooks": [{**OVERSEER, "Format": "jex"}]}, False),
+    ):
+        done = check(**options)
+        assert done.code == 0, done.err
+        assert ("note  the hook board sends" in done.out) == is_told, json.dumps(options)
+        assert ("Set PublicURL." in done.out) == is_told
