@@ -44,7 +44,8 @@ _NO_NONCE = (
 _SIGNATURE = smrthmac.HEADER.lower()
 _NO_SIGNATURE = (
     "The Authentication is no signature by a client that is known (SMRTLinkClients): "
-    "hmac UID:HASH, over METHOD+PATH+TIME, with a clock that is right within 100 s."
+    "hmac UID:HASH, over METHOD+PATH+TIME, by a clock that is not ahead of the server's, and at "
+    "most 100 s behind it."
 )
 _NOBODYS = secrets.token_hex(16)
 _MAKE_TOKEN = "Tokens are made by `jexevents token`; send one as Authorization: Bearer TOKEN."

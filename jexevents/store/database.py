@@ -376,8 +376,13 @@ def _translated(error: psycopg2.Error, lent: _Lent | None = None) -> JexError:
     if code[:2] in _DATA_CLASSES or (not code and isinstance(error, psycopg2.DataError)):
         return _refused(f"PostgreSQL refused the data: {message}")
     if code in _OUT_OF_TIME:
-        return StoreTooSlow(f"PostgreSQL: {message}")
-    return StoreUnavailable(f"PostgreSQL: {message}")
+        return StoreTooSlow(f"PostgreSQL: {_ended(message)}")
+    return StoreUnavailable(f"PostgreSQL: {_ended(message)}")
+
+
+def _ended(message: str) -> str:
+    """Give a sentence with its full stop: a remedy may stand behind it."""
+    return message if message.endswith((".", "?", "!")) else f"{message}."
 
 
 def _refused(message: str) -> Invalid:

@@ -119,7 +119,7 @@ def test_check_of_a_database_that_is_not_there(tmp_path, servers, postgres):
     config = write_config(tmp_path, servers | {"DBURI": database_uri(postgres, "nowhere")})
     done = run("check", "--config", config)
     assert done.code == 69
-    assert "Make the database" in done.err
+    assert "does not exist. Make the database" in done.err
 
 
 def test_thread_that_dies_ends_the_process(start, servers):

@@ -7,14 +7,17 @@ import re
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from jexevents.config import environment
 from jexevents.config.options import OPTIONS
 from jexevents.exits import Exit
 from jexevents.lifecycle import condor, pipeline, smrtlink
-from jexevents.model import INSERTED, Phase, Reason, Role
+from jexevents.model import INSERTED, Kind, Phase, Reason, Role
+from jexevents.schemafiles import with_folder
 from jexevents.sidecar import diagram, health, metrics, schemas
 from jexevents.sidecar.cloudevents import CloudEventSurface
 from jexevents.sidecar.hooks import HookSurface
@@ -26,6 +29,7 @@ from jexevents.sidecar.routes import Route, all_statuses
 from jexevents.sidecar.smrtlink import SmrtLinkSurface
 from jexevents.sidecar.uploads import UploadSurface
 from jexevents.sources.condor.events import EVENT_TYPES, FIRST_EXECUTE_POINT, event_type
+from jexevents.sources.smrtlink.types import is_name
 from jexevents.store.rows import StoredEvent
 from jexevents.validation import SCHEMAS
 from tests.support import ROOT
@@ -70,6 +74,12 @@ def section(document: str, heading: str) -> str:
 @pytest.mark.parametrize("name", OPTIONS)
 def test_options(name: str) -> None:
     assert f"| `{name}` |" in CONFIGURATION
+
+
+@pytest.mark.parametrize("name", [*environment._OTHERS, f"{environment._TESTS}..."])
+def test_variables_that_are_no_options(name: str) -> None:
+    told = section(CONFIGURATION, "The environment")
+    assert any(f"`{name}`" in row[0] for row in rows(told))
 
 
 def test_options_of_the_readme_exist_and_have_their_defaults() -> None:
@@ -166,6 +176,30 @@ def test_options_of_the_command_line() -> None:
     for action in parser()._actions:
         for name in action.option_strings:
             assert not name.startswith("--") or name in told, name
+
+
+def test_options_of_making_a_token() -> None:
+    (told,) = [row[1] for row in rows(README) if row[0] == "`jexevents token make`"]
+    (tokens,) = [one.choices["token"] for one in parser()._actions if hasattr(one.choices, "items")]
+    (actions,) = [one.choices for one in tokens._actions if hasattr(one.choices, "items")]
+    named = {name for action in actions["make"]._actions for name in action.option_strings}
+    assert set(re.findall(r"`(--\w+)`", told)) == named - {"-h", "--help", "--config"}
+
+
+def test_commands_that_end_with_65() -> None:
+    (told,) = [row[2] for row in rows(section(README, "Signals and exit codes")) if row[0] == "65"]
+    named = re.search(r"65 [^(]*\(([^)]*)\)", parser().epilog)[1]
+    assert {word.strip() for word in named.split(",")} == set(re.findall(r"`(\w+)`", told))
+
+
+def test_roles() -> None:
+    told = [row[0].strip("`") for row in rows(section(README, "Credentials"))]
+    assert told == ["Role", *(role.value for role in Role)]
+
+
+def test_kinds_of_jobs() -> None:
+    (told,) = [row[1] for row in rows(section(HTTP, "GET /ledger/jobs")) if row[0] == "`kind`"]
+    assert set(re.findall(r"`(\w+)`", told)) == {kind.value for kind in Kind}
 
 
 def test_exit_codes() -> None:
@@ -316,6 +350,14 @@ def test_types_of_smrtlink() -> None:
     for name in SCHEMAS.names():
         folder, _, rest = name.rpartition("/")
         assert not folder or f"`{rest.removesuffix('.1')}`" in told, name
+
+
+def test_the_example_of_a_schema_is_one(tmp_path: Path) -> None:
+    told = section(SMRTLINK, "Types")
+    name = re.search(r"in that folder `([\w.]+\.json)`", told)[1]
+    (tmp_path / name).write_text(re.search(r"^```json\n(.*?)^```$", told, re.M | re.S)[1])
+    (added,) = with_folder(SCHEMAS, tmp_path, "smrtlink", is_name).added
+    assert f"{added}.json" == name
 
 
 @pytest.mark.parametrize("name", SCHEMAS.document("smrtlink_event")["properties"])

@@ -52,6 +52,18 @@ def test_links_resolve(document: Path) -> None:
         assert not anchor or anchor in anchors(target), f"{link}: there is no such heading"
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=named)
+def test_headings_stand_free_and_have_something_below(document: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "code", document.read_text("utf-8"), flags=re.M | re.S)
+    lines = text.splitlines()
+    heads = [index for index, line in enumerate(lines) if re.match(r"#+ ", line)]
+    for index, below in zip(heads, [*heads[1:], len(lines)], strict=True):
+        assert index == 0 or not lines[index - 1].strip(), f"{lines[index]}: no blank line before"
+        is_filled = any(line.strip() for line in lines[index + 1 : below])
+        depth = [len(lines[one].split()[0]) for one in (index, below) if one < len(lines)]
+        assert is_filled or depth[-1] > depth[0], f"{lines[index]}: nothing stands below"
+
+
 @pytest.mark.parametrize("document", [*DOCUMENTS, *DRAWINGS], ids=named)
 def test_nothing_of_one_machine(document: Path) -> None:
     found = _HOME.search(document.read_text("utf-8"))

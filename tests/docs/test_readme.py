@@ -29,7 +29,7 @@ def empty_database(postgres: str) -> Iterator[str]:
 @pytest.fixture
 def reader(tmp_path: Path, database: str, empty_database: str, vhost: str) -> Iterator[Reader]:
     """Somebody in front of two terminals: make run in one, a shell in the other."""
-    for program in ("bash", "curl"):
+    for program in ("bash", "curl", "openssl"):
         if shutil.which(program) is None:
             missing(program, "it is not installed")
     tryout.furnish(tmp_path)
@@ -42,6 +42,7 @@ def reader(tmp_path: Path, database: str, empty_database: str, vhost: str) -> It
         # The times of the sample log have no zone; the README's answers are those of UTC.
         "JEXEVENTS_LOGTIMEZONE": "UTC",
         "JEXEVENTS_HOOKS": json.dumps([hook]),
+        "JEXEVENTS_SMRTLINKCLIENTS": json.dumps({"ann": "a secret"}),
     }
     replacements = {
         "localhost:8080": here,

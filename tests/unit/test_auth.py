@@ -191,6 +191,18 @@ def test_a_credential_of_one_system_is_for_its_routes_alone():
     assert status(made, Role.WRITE, attempt("bound"), nonces=True) == 403
 
 
+def test_a_signature_is_good_by_a_clock_that_is_behind_and_not_ahead():
+    made = gate(signers=[Signer("uid", "s")])
+    for seconds, good in ((-100, True), (0, True), (100, False), (-200, False)):
+        header = smrthmac.header("uid", "s", "GET", "/a", NOW.timestamp() + seconds)
+        signed = Attempt("GET", "192.0.2.1", {"authentication": header}, path="/a")
+        if good:
+            assert made.admit(Role.READ, signed, systems=True).name == "hmac uid"
+            continue
+        with pytest.raises(Problem, match="not ahead of the server's, and at most 100 s behind"):
+            made.admit(Role.READ, signed, systems=True)
+
+
 def test_a_signature_is_looked_at_where_the_route_is_for_systems():
     header = smrthmac.header("uid", "s", "GET", "/a", NOW.timestamp())
     signed = Attempt("GET", "192.0.2.1", {"authentication": header}, path="/a")
