@@ -109,6 +109,17 @@ def test_the_same_again_is_answered_as_the_first_time(ledger: TestLedger) -> Non
     assert ledger.count("events") == 1
 
 
+def test_the_text_stays_as_it_came_and_the_other_spelling_is_other_content(
+    ledger: TestLedger,
+) -> None:
+    first = event("SUCCCESSFUL")
+    assert post(ledger, first).json()["message"]["state"] == "SUCCCESSFUL"
+    (job,) = ledger.jobs()
+    assert (job["state"], job["closed"]) == ("SUCCESSFUL", True)
+    other = {**first, "message": {**first["message"], "state": "SUCCESSFUL"}}
+    assert post(ledger, other).status == 409
+
+
 @pytest.mark.parametrize(
     "change",
     [
