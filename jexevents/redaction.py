@@ -112,11 +112,11 @@ def redact_text(text: str) -> str:
     ``name: value`` where the name is one of a secret, and authorisation headers. The time it
     takes grows with the length of the text, whatever is in it.
     """
-    if "://" in text:
-        text = _TOKEN.sub(lambda token: _mask_userinfo(token[0]), text)
+    text = _mask_users(text)
     text = _QUERY.sub(_masked_parameter, text)
     text = _PAIR.sub(_masked_pair, text)
-    return _BEARER.sub(_masked, text)
+    # Once more: a value that was masked may have had white space in it, and the rest is one URI.
+    return _mask_users(_BEARER.sub(_masked, text))
 
 
 def redact(value: Any, name: str = "") -> Any:
@@ -156,6 +156,10 @@ def _shown(value: Any) -> str:
         return value.isoformat() if isinstance(value, date) else str(value)
     except Exception:  # noqa: BLE001 - a foreign __str__ may raise anything
         return f"<{type(value).__name__}>"
+
+
+def _mask_users(text: str) -> str:
+    return _TOKEN.sub(lambda token: _mask_userinfo(token[0]), text) if "://" in text else text
 
 
 def _mask_userinfo(uri: str) -> str:
