@@ -339,7 +339,7 @@ _SMRTLINK = (
         types.FOLDER,
         "",
         "A folder of further schemas, `TYPE.VERSION.json` for the messages of each type; one of "
-        "the same name stands in the place of ours. Empty: ours alone.",
+        "the same name stands in the place of ours. Read at the daemon's start. Empty: ours alone.",
         example="/etc/jexevents/smrtlink",
     ),
     Option(
