@@ -17,8 +17,9 @@ from jexevents.store.nodes import NodeName
 log = get_logger("presence")
 
 _LOOK_SECONDS = 2.0
-# The server may need a moment to see that a process killed a second ago is gone.
-_NAME_TRIES = 5
+# The server may need a moment to see that a process killed a second ago is gone, or that a
+# session of this one was cut off. Any request may look, so looks are no measure of it.
+_NAME_PATIENCE_SECONDS = 8.0
 # A look that takes longer is a problem itself, and nobody waits for it longer.
 _PATIENCE_SECONDS = 3.0
 _SLOW = "PostgreSQL takes long to answer."
@@ -47,7 +48,7 @@ class Presence(Service):
         self._ending = ending
         self._schema_checked = False
         self._schema_was_right = False
-        self._refusals = 0
+        self._refused_since: float | None = None
         self._looking = threading.Lock()
         self._looks_since: float | None = None
         self._problem: str | None = "the database was not asked yet"
@@ -80,6 +81,7 @@ class Presence(Service):
         except StoreUnavailable as error:
             # Who knows what comes back: perhaps a database that was just made anew.
             self._schema_checked = False
+            self._refused_since = None
             self._problem = str(error)
         except SchemaVersionError as error:
             self._problem = str(error)
@@ -103,11 +105,13 @@ class Presence(Service):
             migrate.check(self._database)
             self._schema_checked = self._schema_was_right = True
         if self._name.hold():
-            self._refusals = 0
+            self._refused_since = None
             return None
-        self._refusals += 1
+        now = time.monotonic()
+        if self._refused_since is None:
+            self._refused_since = now
         problem = f"Another live {self._words} works on this database."
-        if self._refusals >= _NAME_TRIES:
+        if now - self._refused_since >= _NAME_PATIENCE_SECONDS:
             remedy = "Give each process of a role a NodeName of its own."
             self._ending.fail(Exit.CONFIG, f"{problem} {remedy}")
         return problem
