@@ -60,6 +60,7 @@ ALLOWED = {
         "uploads",
     },
     "hooks": TOOLS | {"documents", "smrthmac", "store", "__init__"},
+    "runner": TOOLS,
     "embedded": TOOLS,
     "ending": {"exits", "logs", "service"},
     "overdue": TOOLS | {"store"},
@@ -108,6 +109,7 @@ LIBRARIES = {
     "testcontainers": {"tryout"},
     "bench": set(),
     "cloudevents": set(),
+    "cronsim": {"runner"},
 }
 
 
