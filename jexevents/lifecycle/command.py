@@ -209,7 +209,7 @@ def _request(state: CommandState, event: CommandEvent) -> None:
 def _claim(state: CommandState, event: CommandEvent) -> None:
     """Note the node; of several claims, which come where one was given back, that of the last."""
     claim = _number(event, "claim", 1, _MOST_ATTEMPTS)
-    if state.started_at is None and claim >= state.claim:
+    if claim >= state.claim:
         state.claim, state.node = claim, _text(event, "node")
 
 

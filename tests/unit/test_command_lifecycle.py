@@ -188,6 +188,12 @@ def test_only_a_failure_is_tried_again(end: StoredEvent) -> None:
     assert replace(found, tail=None) == replace(ended, tail=None)
 
 
+def test_an_attempt_that_nobody_has_ordered_changes_nothing() -> None:
+    running = [REQUESTED, CLAIMED, START]
+    stray = [auto("start", 1, 2, node="n2"), auto("fail", 2, 2), event("half", 3, 2)]
+    assert replace(fold([*running, *stray]), tail=None) == replace(fold(running), tail=None)
+
+
 def test_the_node_is_that_of_the_last_claim_until_it_begins() -> None:
     claims = [auto("claimed", node=f"n{number}", claim=number) for number in (2, 10, 1)]
     assert fold(claims).node == "n10"
