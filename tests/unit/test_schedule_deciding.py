@@ -15,6 +15,7 @@ from jexevents.runner.schedules import (
     decide,
     due_between,
     next_after,
+    next_look,
     read_schedule,
     settle,
 )
@@ -226,9 +227,9 @@ def test_each_due_time_gets_one_outcome_however_the_clock_steps(made, start, ste
     begun: list[datetime] = []
     latest = now
     for step in steps:
-        after = min(last_seen, now)
         now += seconds(step)
-        for due, decision in settle(made, min(after, now), now, last_seen=last_seen).decisions:
+        after = next_look(last_seen, now)
+        for due, decision in settle(made, after, now, last_seen=last_seen).decisions:
             assert decision.reason
             if due.identity not in rows:
                 rows[due.identity] = (due.at, decision.outcome.value)

@@ -68,17 +68,26 @@ def upcoming(schedule: Schedule, now: datetime, count: int = 10) -> list[Due]:
 def backlog(schedule: Schedule, after: datetime, until: datetime, limit: int = MOST) -> Backlog:
     """Give the due times behind ``after``, up to and with ``until``, however many there are.
 
-    The newest are given one by one, at most ``limit`` of them and fewer than half of it only
-    where they come in bursts. The work is bounded by the limit, not by the length of the absence.
+    The newest are given one by one, at most ``limit`` of them, and fewer than half of it only where
+    there are no more or most are of one instant. The work is bounded by the limit, not by the
+    length of the absence.
     """
     kept: list[Due] = []
-    start, width = until, _SECOND
+    start, earlier, width = until, until, _SECOND
     while start > after:
         earlier = max(after, _back(until, width))
         found = due_between(schedule, earlier, until, limit + 1)
         if len(found) > limit:
             break
         kept, start, width = found, earlier, 2 * width
+    # Where they come in bursts, there may be few or none up to here.
+    while len(kept) < limit // 2 and start - earlier > _SECOND:
+        middle = earlier + (start - earlier) / 2
+        found = due_between(schedule, middle, until, limit + 1)
+        if len(found) > limit:
+            earlier = middle
+        else:
+            kept, start = found, middle
     first = next_after(schedule, after) if start > after else None
     older = Span(after, start) if first is not None and first.at <= start else None
     return Backlog(older, tuple(kept))
