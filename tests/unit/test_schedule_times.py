@@ -226,10 +226,10 @@ def test_a_long_absence_is_bounded_work(monkeypatch: pytest.MonkeyPatch) -> None
 def test_of_a_burst_the_newest_are_told_and_the_work_is_bounded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    made = schedule(frequency="* * 1 1 *")
+    made = schedule(frequency="* * 1-7 1 *")
     looked = count_readings(monkeypatch)
     older, kept = backlog(made, utc(2020, 6, 1), utc(2026, 6, 1), 100)
-    assert kept[-1].at == utc(2026, 1, 1, 23, 59)
+    assert kept[-1].at == utc(2026, 1, 7, 23, 59)
     assert 50 <= len(kept) <= 100
     assert older.until < kept[0].at
     assert len(looked) < 30 * 100
@@ -394,6 +394,8 @@ def test_a_look_never_goes_back_behind_what_is_in_force() -> None:
     assert first_look(made, SEEN, seen, now) == utc(2026, 5, 31, 13)
     by_seconds = schedule(frequency=60, timezone="Europe/Berlin")
     assert first_look(by_seconds, SEEN, seen, now) == seen
+    # No rules are made for this zone.
+    assert first_look(schedule(frequency="* * * * *"), SEEN, seen, now) == seen
 
 
 def test_a_look_back_never_reaches_what_was_told_as_one() -> None:
@@ -409,6 +411,9 @@ def test_a_single_run_that_is_over_is_looked_at() -> None:
     seen = utc(2026, 6, 1, 12)
     start = first_look(made, seen, None, seen)
     assert [due.at for due in due_between(made, start, seen, 5)] == [utc(2026, 6, 1, 9)]
+    # So is one that was moved there by an edit, after another look at it as it was.
+    edited = first_look(made, seen, seen - timedelta(minutes=1), seen)
+    assert edited == start
 
 
 def test_the_fingerprint_is_that_of_the_due_times() -> None:
