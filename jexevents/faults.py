@@ -43,7 +43,7 @@ def shown(value: object, path: Iterable[str | int] = ()) -> str:
     if isinstance(value, str):
         return fit(_quoted(value[: SHOWN_CHARACTERS + 1]))
     if isinstance(value, dict):
-        names = ", ".join(fit(_quoted(name[:20]), 24) for name in islice(value, 3))
+        names = ", ".join(fit(_quoted(str(name)[:20]), 24) for name in islice(value, 3))
         return fit(f"object with {len(value)} members ({names})") if value else "object, empty"
     if isinstance(value, list):
         return f"array of {len(value)}"

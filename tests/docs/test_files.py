@@ -80,7 +80,7 @@ def test_tests_that_are_named_exist(document: Path) -> None:
 
 def test_modules_that_the_design_names_exist() -> None:
     text = (ROOT / "docs/design.md").read_text("utf-8")
-    folders = "broker|cli|config|lifecycle|sidecar|sources|store|tryout"
+    folders = "broker|cli|config|lifecycle|runner|sidecar|sources|store|tryout"
     for path in re.findall(rf"`((?:{folders})/[\w/.]+)`", text):
         assert (ROOT / "jexevents" / path).exists(), path
 

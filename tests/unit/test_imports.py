@@ -63,6 +63,7 @@ ALLOWED = {
         "uploads",
     },
     "hooks": TOOLS | {"documents", "smrthmac", "store", "__init__"},
+    "runner": TOOLS,
     "embedded": TOOLS,
     "ending": {"exits", "logs", "service"},
     "overdue": TOOLS | {"store"},
@@ -112,6 +113,7 @@ LIBRARIES = {
     "testcontainers": {"tryout"},
     "bench": set(),
     "cloudevents": set(),
+    "cronsim": {"runner"},
 }
 
 

@@ -1,0 +1,1 @@
+"""What we run ourselves: definitions, schedules, supervised executions."""

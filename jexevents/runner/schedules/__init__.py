@@ -1,0 +1,50 @@
+"""When a job is due, and what becomes of each due time; pure, the clock is handed in.
+
+``read_schedule`` makes a Schedule of what a definition says; docs/schedules.md has the language.
+``settle`` is what a scheduler calls at each look. A due time has one ``identity`` within its
+schedule, so that a unique row decides who fires it.
+"""
+
+from jexevents.runner.schedules.deciding import (
+    Decision,
+    Outcome,
+    Settlement,
+    decide,
+    settle,
+)
+from jexevents.runner.schedules.reading import MEMBERS, read_schedule
+from jexevents.runner.schedules.times import (
+    Backlog,
+    Span,
+    backlog,
+    due_between,
+    first_look,
+    next_after,
+    next_look,
+    turn,
+    upcoming,
+)
+from jexevents.runner.schedules.values import Due, Hour, Misfire, Schedule
+
+__all__ = [
+    "MEMBERS",
+    "Backlog",
+    "Decision",
+    "Due",
+    "Hour",
+    "Misfire",
+    "Outcome",
+    "Schedule",
+    "Settlement",
+    "Span",
+    "backlog",
+    "decide",
+    "due_between",
+    "first_look",
+    "next_after",
+    "next_look",
+    "read_schedule",
+    "settle",
+    "turn",
+    "upcoming",
+]
