@@ -60,7 +60,7 @@ ALLOWED = {
         "uploads",
     },
     "hooks": TOOLS | {"documents", "smrthmac", "store", "__init__"},
-    "runner": TOOLS,
+    "runner": TOOLS | {"lifecycle"},
     "embedded": TOOLS,
     "ending": {"exits", "logs", "service"},
     "overdue": TOOLS | {"store"},
@@ -110,6 +110,8 @@ LIBRARIES = {
     "bench": set(),
     "cloudevents": set(),
     "cronsim": {"runner"},
+    "jinja2": {"runner"},
+    "yaml": {"runner"},
 }
 
 
