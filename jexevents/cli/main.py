@@ -31,8 +31,8 @@ _EPILOGUE = """\
 Without a command the daemon runs in the foreground and logs JSON lines to the standard output.
 TERM and INT end it gracefully, a second one at once; HUP rereads the tokens.
 Exit codes: 0 stopped, 64 usage, 65 not all is as it should be or could be done (verify, prune,
-rejects, hooks, definitions, smrtlink), 69 a server is missing (commands), 70 a thread died, 78 configuration or
-schema.
+rejects, hooks, definitions, smrtlink), 69 a server is missing (commands), 70 a thread died, 78
+configuration or schema.
 Every option of the configuration: jexevents --help-config, docs/configuration.md.
 """
 

@@ -1,16 +1,17 @@
 """What a template may use up: steps, time, and the size of every value that it makes.
 
 All that makes something bigger goes by one of these functions (``sandbox.py`` sees to that), so
-nothing that is made is bigger than ``MAX_TEXT`` or ``MAX_ITEMS``, nested lists counted as a whole.
+no text is longer than ``MAX_TEXT``, and no list has more than ``MAX_ITEMS`` items, with at most
+``MAX_TEXTS`` characters in them, nested lists counted as a whole.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from itertools import islice
 from types import GeneratorType
 from typing import Any
 
@@ -19,6 +20,7 @@ from jexevents.errors import JexError
 # One word of a command may have so many bytes with its closing NUL (Linux, MAX_ARG_STRLEN).
 MAX_TEXT = 128 * 1024 - 1
 MAX_ITEMS = 10_000
+MAX_TEXTS = 4 * MAX_TEXT
 MAX_STEPS = 100_000
 MAX_SECONDS = 2.0
 
@@ -77,13 +79,15 @@ def measured(value: Any) -> Any:
     """Give a value if it is not too big, an iterator as a list. Raises TooMuch."""
     step()
     if isinstance(value, (GeneratorType, Iterator)):
-        value = list(islice(value, MAX_ITEMS + 1))
+        return _listed(value)
     if isinstance(value, (str, bytes)):
         require_text(len(value))
     elif isinstance(value, int):
         require_integer(value)
+    elif isinstance(value, float):
+        _require_finite(value)
     elif isinstance(value, (list, tuple, Mapping)):
-        _require_items(value)
+        _Size().add(value)
     return value
 
 
@@ -105,14 +109,40 @@ def require_integer(value: int) -> None:
         raise TooMuch("The template makes an integer of more than 64 bits.")
 
 
-def _require_items(value: Any) -> None:
-    """Count all that is in a value, at most as far as is allowed."""
-    waiting, count = [value], 0
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, Mapping):
-            one = [*one.keys(), *one.values()]
-        if isinstance(one, (list, tuple)):
-            count += len(one)
-            require_items(count)
-            waiting.extend(one)
+def _require_finite(value: float) -> None:
+    if not math.isfinite(value):
+        raise TooMuch("The template makes a number that a double cannot hold.")
+
+
+def _listed(items: Iterator[Any]) -> list[Any]:
+    """Make a list of what an iterator gives, but no longer than it may be."""
+    found: list[Any] = []
+    size = _Size()
+    for item in items:
+        size.add([item])
+        found.append(item)
+    return found
+
+
+class _Size:
+    """How many items and characters there are in all that was added, nested ones too."""
+
+    def __init__(self) -> None:
+        self._items = 0
+        self._characters = 0
+
+    def add(self, value: Any) -> None:
+        """Count what is in a value. Raises TooMuch as soon as it is too much."""
+        waiting = [value]
+        while waiting:
+            one = waiting.pop()
+            if isinstance(one, (str, bytes)):
+                self._characters += len(one)
+                if self._characters > MAX_TEXTS:
+                    raise TooMuch(f"The template makes a list of over {MAX_TEXTS} characters.")
+            elif isinstance(one, Mapping):
+                one = [*one.keys(), *one.values()]
+            if isinstance(one, (list, tuple)):
+                self._items += len(one)
+                require_items(self._items)
+                waiting.extend(one)

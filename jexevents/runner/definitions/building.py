@@ -40,7 +40,7 @@ def definitions_of(file: str, body: bytes) -> tuple[list[Definition], list[Probl
     ``file`` is its path from the definitions' folder. Those that have a fault are not among them.
     """
     try:
-        document, lines = _read(file, body)
+        document, lines, faults = _read(file, body)
     except NotReadable as exc:
         return [], [Problem(file, one.line, one.fault) for one in exc.located]
     if isinstance(document, list):
@@ -48,7 +48,7 @@ def definitions_of(file: str, body: bytes) -> tuple[list[Definition], list[Probl
     else:
         entries = [("", None, document)]
     found: list[Definition] = []
-    problems: list[Problem] = []
+    problems = [Problem(file, one.line, one.fault) for one in faults]
     for alone, index, entry in entries:
         base = () if index is None else (index,)
         builder = _Builder(file, entry, line_of(lines, pointer(base)))
@@ -59,7 +59,7 @@ def definitions_of(file: str, body: bytes) -> tuple[list[Definition], list[Probl
             problems.append(Problem(file, line_of(lines, whole), placed))
         if definition is not None:
             found.append(definition)
-    return found, problems
+    return found, sorted(problems, key=lambda problem: problem.line or 0)
 
 
 def _stem(file: str) -> str:
@@ -67,7 +67,7 @@ def _stem(file: str) -> str:
     return next(name.removesuffix(end) for end in ENDINGS if name.endswith(end))
 
 
-def _read(file: str, body: bytes) -> tuple[Any, Lines]:
+def _read(file: str, body: bytes) -> tuple[Any, Lines, list[Located]]:
     try:
         text = body.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as exc:
@@ -77,7 +77,7 @@ def _read(file: str, body: bytes) -> tuple[Any, Lines]:
     if not file.endswith(".json"):
         return yaml_loads(text)
     try:
-        return json_loads(body), json_lines(text)
+        return json_loads(body), json_lines(text), []
     except Malformed as exc:
         lines = _lines_of_faulty(text)
         located = [Located(_line_told(lines, one), one) for one in exc.faults]
@@ -87,7 +87,7 @@ def _read(file: str, body: bytes) -> tuple[Any, Lines]:
 def _lines_of_faulty(text: str) -> Lines:
     try:
         return json_lines(text)
-    except (IndexError, TypeError):
+    except (IndexError, TypeError, ValueError):
         return {}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,8 +14,6 @@ Path = tuple["str | int", ...]
 Lines = dict[Path, int]
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:\n]|[^\s{}\[\],:"]+')
-_UNICODE = re.compile(r"\\u([0-9a-fA-F]{4})|\\(.)")
-_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 
 
 class Located(NamedTuple):
@@ -72,7 +71,7 @@ def json_lines(text: str) -> Lines:
         elif token == ":":
             continue
         elif open_paths and open_paths[-1][1] is None:
-            open_paths[-1][1] = _unquoted(token)
+            open_paths[-1][1] = json.loads(token)
             lines[(*open_paths[-1][0], open_paths[-1][1])] = line
         else:
             path = (*open_paths[-1][0], open_paths[-1][1]) if open_paths else ()
@@ -80,12 +79,3 @@ def json_lines(text: str) -> Lines:
             if token in "{[":
                 open_paths.append([path, None if token == "{" else 0])
     return lines
-
-
-def _unquoted(token: str) -> str:
-    def character(found: re.Match[str]) -> str:
-        if found[1]:
-            return chr(int(found[1], 16))
-        return _ESCAPES.get(found[2], found[2])
-
-    return _UNICODE.sub(character, token[1:-1]) if "\\" in token else token[1:-1]

@@ -62,10 +62,11 @@ class _Bad(Exception):
         self.got = got
 
 
-def loads(text: str) -> tuple[Any, Lines]:
-    """Read one document: its JSON value, and the line (from 1) of every path in it.
+def loads(text: str) -> tuple[Any, Lines, list[Located]]:
+    """Read one document: its JSON value, the line (from 1) of every path in it, and its faults.
 
-    Raises NotReadable with the faults found, at most ``MAX_FAULTS``; nothing else.
+    Values that have a fault are null. Raises NotReadable for what is no YAML at all, or too much,
+    or has more than ``MAX_FAULTS``; nothing else.
     """
     node = _parsed(text)
     if node is None:
@@ -75,9 +76,7 @@ def loads(text: str) -> tuple[Any, Lines]:
         value = builder.built(node, ())
     except RecursionError as exc:  # merges of merges of merges
         raise _too_much(node.line) from exc
-    if builder.faults:
-        raise NotReadable(builder.faults)
-    return value, builder.lines
+    return value, builder.lines, builder.faults
 
 
 def _parsed(text: str) -> _Node | None:
