@@ -278,4 +278,4 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 def _said(complaint: bytearray, command: str, code: int) -> str:
     text = redact_text(complaint.decode("utf-8", "replace"))
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return fit(" ".join(lines), 600) or f"git {command} ended with {code}."
+    return fit(" ".join(lines), MAX_COMPLAINT_BYTES) or f"git {command} ended with {code}."

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from jexevents.errors import RepositoryUnavailable
+from jexevents.faults import fit
 from jexevents.redaction import redact_uri
 from jexevents.runner.definitions.git import Git, GitFailed
 from jexevents.runner.definitions.locking import locked
@@ -23,6 +24,7 @@ from jexevents.runner.definitions.locking import locked
 _SHORT_SECONDS = 30.0
 _GC_SECONDS = 600.0
 _GC_LOOSE = 3000
+_SHOWN_CHARACTERS = 600
 
 _REFS = "refs/jexevents"
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
@@ -90,7 +92,11 @@ class Mirror:
     def entries(self, commit: str) -> list[Entry]:
         """Give the files of a commit. Raises RepositoryUnavailable."""
         listing = self._read("ls-tree", "-r", "-z", "-l", "--full-tree", commit)
-        return [_entry(line) for line in listing.split(b"\0") if line]
+        try:
+            return [_entry(line) for line in listing.split(b"\0") if line]
+        except ValueError as exc:  # the size of an object that cannot be read is BAD
+            message = f"The mirror of commit {commit} is broken."
+            raise RepositoryUnavailable(message, reason="broken") from exc
 
     @contextmanager
     def contents(self, entries: list[Entry]) -> Iterator[BinaryIO]:
@@ -227,15 +233,16 @@ class Mirror:
 
     def _unavailable(self, exc: GitFailed, reason: str = "away") -> RepositoryUnavailable:
         where = redact_uri(self._url)
+        told = fit(exc.complaint, _SHOWN_CHARACTERS)
         if exc.timed_out:
-            return RepositoryUnavailable(f"{where}: {exc.complaint}", reason="hangs")
+            return RepositoryUnavailable(f"{where}: {told}", reason="hangs")
         if _NO_BRANCH.search(exc.complaint):
             branch = f"branch {self._branch}" if self._branch else "commit"
             message = f"{where} has no {branch}: it is empty, or the branch was removed."
             return RepositoryUnavailable(message, reason="no-branch")
         if _NO_ROOM.search(exc.complaint):
             reason = "disk"
-        return RepositoryUnavailable(f"{where}: {exc.complaint}", reason=reason)
+        return RepositoryUnavailable(f"{where}: {told}", reason=reason)
 
 
 def is_commit(text: str) -> bool:
