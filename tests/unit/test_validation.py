@@ -12,7 +12,12 @@ from hypothesis import strategies as st
 
 from jexevents.errors import ConfigError
 from jexevents.validation import Schemas, UnknownSchema, explain
-from tests.unit.schema_examples import HOOK_EXAMPLES, PIPELINE_EXAMPLES, SMRTLINK_EXAMPLES
+from tests.unit.schema_examples import (
+    DEFINITION_EXAMPLES,
+    HOOK_EXAMPLES,
+    PIPELINE_EXAMPLES,
+    SMRTLINK_EXAMPLES,
+)
 
 SCHEMAS = Schemas()
 
@@ -89,6 +94,7 @@ GOOD = {
     "readiness": {
         "status": "unready", "checks": {"database": {"ok": False, "detail": "x", "seconds": 1.5}}
     },
+    **DEFINITION_EXAMPLES,
     **HOOK_EXAMPLES,
     **PIPELINE_EXAMPLES,
     **SMRTLINK_EXAMPLES,
