@@ -13,8 +13,6 @@ from typing import Any
 
 from jexevents.cli.words import counted
 from jexevents.exits import Exit
-from jexevents.runner.definitions.definition import Definitions, DefinitionsRefused
-from jexevents.runner.definitions.loading import load
 
 
 def add_to(commands: Any) -> list[argparse.ArgumentParser]:
@@ -43,6 +41,10 @@ def add_to(commands: Any) -> list[argparse.ArgumentParser]:
 
 def _check(options: argparse.Namespace, _config: None) -> Exit:
     """Say what is wrong, a line a fault: OK without any, else DATA."""
+    # The other commands do without the libraries of templates and YAML, and start faster.
+    from jexevents.runner.definitions.definition import DefinitionsRefused
+    from jexevents.runner.definitions.loading import load
+
     path: Path = options.path
     if not path.exists():
         print(f"jexevents: {path}: there is no such file or folder", file=sys.stderr)
@@ -50,21 +52,20 @@ def _check(options: argparse.Namespace, _config: None) -> Exit:
     is_file = not path.is_dir()
     folder, names = (path.parent, [path.name]) if is_file else (path, None)
     try:
-        found = load(folder, options.top, names)
-        problems = ()
+        jobs, problems = list(load(folder, options.top, names)), ()
     except DefinitionsRefused as refused:
-        found, problems = Definitions(), refused.problems
+        jobs, problems = [], refused.problems
     if options.json:
-        document = {"jobs": list(found), "problems": [one.as_json() for one in problems]}
+        document = {"jobs": jobs, "problems": [one.as_json() for one in problems]}
         print(json.dumps(document, ensure_ascii=False))
     else:
         for problem in problems:
             print(problem)
-        print(_told(found, len(problems)), file=sys.stderr)
+        print(_told(len(jobs), len(problems)), file=sys.stderr)
     return Exit.DATA if problems else Exit.OK
 
 
-def _told(found: Definitions, problems: int) -> str:
+def _told(jobs: int, problems: int) -> str:
     if problems:
         return f"{counted(problems, 'problem')}."
-    return f"{counted(len(found), 'job')}, and nothing is wrong."
+    return f"{counted(jobs, 'job')}, and nothing is wrong."

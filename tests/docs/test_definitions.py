@@ -23,7 +23,8 @@ from tests.unit.definition_texts import one, rendered
 DOCUMENT = (ROOT / "docs/definitions.md").read_text("utf-8")
 PLAIN = " ".join(DOCUMENT.split())
 _EXAMPLE = re.compile(
-    r"^```yaml\n((?:(?!```).*\n)*)```\n\nWith `(\{.*?\})` this runs:\n\n```(sh|json)\n((?:(?!```).*\n)*)```$",
+    r"^```yaml\n((?:(?!```).*\n)*)```\n\nWith `(\{.*?\})` this runs:\n\n"
+    r"```(sh|json)\n((?:(?!```).*\n)*)```$",
     re.M,
 )
 EXAMPLES = [match.groups() for match in _EXAMPLE.finditer(DOCUMENT)]

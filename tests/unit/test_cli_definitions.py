@@ -1,4 +1,4 @@
-"""`jexevents definitions check`: what it prints and how it ends, without configuration or server."""
+"""`jexevents definitions check`: what it prints and how it ends; nothing is configured."""
 
 from __future__ import annotations
 

@@ -76,7 +76,8 @@ def test_aliases_are_copies() -> None:
         ("a: {b: 1,\n b: 2}", "2 /a/b"), ("? [a]\n: 1", "a text as name"),
         ("a: !!python/object/apply:os.system [x]", "no tag here"), ("a: !x 1", "no tag here"),
         ("a: !!int x", "what !!int says"), ("a: !!int true", "what !!int says"),
-        ("a: {<<: 1}", "a mapping behind"), ("a: {<<: [1]}", "a mapping behind"),
+        ("a: {<<: 1}", "a mapping behind"), ('a: "x\\0"', "without NUL"), ('"x\\0": 1',
+        "without NUL"), ("a: {<<: [1]}", "a mapping behind"),
     ],
 )  # fmt: skip
 def test_values_that_are_told_and_not_taken(text: str, told: str) -> None:
@@ -126,9 +127,10 @@ def test_lines_are_those_of_names_and_items() -> None:
     }  # fmt: skip
 
 
+TEXTS = st.text(st.characters(blacklist_characters="\0", blacklist_categories=("Cs",)))
 JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | TEXTS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
     max_leaves=20,
 )
 

@@ -41,6 +41,7 @@ _TEXT_TAGS = ("str", "binary", "timestamp")
 _SCALAR_TAGS = {"int": int, "float": (int, float), "bool": bool, "null": type(None)}
 _LIST_TAGS = ("seq", "omap", "pairs")
 _MERGE = "<<"
+_UNFIT = re.compile("[\x00\ud800-\udfff]")  # what PostgreSQL and commands cannot have
 
 
 class _Node(NamedTuple):
@@ -197,6 +198,9 @@ class _Builder:
                 self._wrong(key.line, path, "a text as name of a member", "a list or a mapping")
             elif key.content == _MERGE and key.plain:
                 merged.append(value)
+            elif _UNFIT.search(key.content):
+                expected = "a name without NUL characters and lone surrogates"
+                self._wrong(key.line, path, expected, shown(key.content))
             elif key.content in members:
                 again = f"{shown(key.content)} once more"
                 self._wrong(key.line, (*path, key.content), "each name once", again)
@@ -232,6 +236,8 @@ def _require_tag(node: _Node, allowed: tuple[str, ...]) -> None:
 
 def _scalar(node: _Node) -> Any:
     text = node.content
+    if _UNFIT.search(text):
+        raise _Bad("a text without NUL characters and lone surrogates", shown(text))
     if node.tag in (None, "!"):
         return _resolved(text) if node.plain and node.tag is None else text
     name = node.tag.removeprefix(_PREFIX)
