@@ -66,6 +66,14 @@ class StorageFull(JexError):
     """There is no room left on the disk."""
 
 
+class RepositoryUnavailable(Unavailable):
+    """The repository of job definitions cannot be had; ``reason`` says in one word why."""
+
+    def __init__(self, message: str, *, reason: str, remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.reason = reason
+
+
 class ServerAway(Unavailable):
     """The event server does not answer, or not as one."""
 

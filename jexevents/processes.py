@@ -124,7 +124,7 @@ def _started_proc(pid: int) -> str:
     # The name, in brackets, may hold blanks and brackets: count from the last one.
     fields = stat.rpartition(")")[2].split()
     state, ticks = fields[0], fields[19]
-    return "" if state in "ZX" and not _has_threads(pid) else f"{_boot()}:{ticks}"
+    return "" if state in "ZX" and not _has_threads(pid) else f"{boot()}:{ticks}"
 
 
 def _has_threads(pid: int) -> bool:
@@ -146,7 +146,8 @@ def _ps(pid: int, columns: str) -> str:
 
 
 @lru_cache(maxsize=1)
-def _boot() -> str:
+def boot() -> str:
+    """Give the id of this boot of the machine; a word that says nothing where there is none."""
     with suppress(OSError):
         return (PROC / "sys" / "kernel" / "random" / "boot_id").read_text().strip()
     return "boot"

@@ -10,7 +10,18 @@ from pathlib import Path
 from typing import NoReturn
 
 from jexevents import __version__, config, logs
-from jexevents.cli import check, hooks, migrate, nonce, prune, rejects, smrtlink, token, verify
+from jexevents.cli import (
+    check,
+    definitions,
+    hooks,
+    migrate,
+    nonce,
+    prune,
+    rejects,
+    smrtlink,
+    token,
+    verify,
+)
 from jexevents.config import Config
 from jexevents.errors import BrokerMismatch, ConfigError, JexError, SchemaVersionError, Unavailable
 from jexevents.exits import Exit
@@ -20,8 +31,8 @@ _EPILOGUE = """\
 Without a command the daemon runs in the foreground and logs JSON lines to the standard output.
 TERM and INT end it gracefully, a second one at once; HUP rereads the tokens.
 Exit codes: 0 stopped, 64 usage, 65 not all is as it should be or could be done (verify, prune,
-rejects, hooks, smrtlink), 69 a server is missing (commands), 70 a thread died, 78 configuration or
-schema.
+rejects, hooks, definitions, smrtlink), 69 a server is missing (commands), 70 a thread died, 78
+configuration or schema.
 Every option of the configuration: jexevents --help-config, docs/configuration.md.
 """
 
@@ -73,7 +84,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_config(parser, default=None)
     parser.set_defaults(run=_run_daemon, configured=True)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
-    for command in (migrate, check, token, nonce, hooks, rejects, verify, prune, smrtlink):
+    for command in (
+        migrate, check, token, nonce, hooks, rejects, verify, prune, definitions, smrtlink,
+    ):  # fmt: skip
         for added in command.add_to(commands):
             # Given before the command or behind it; suppressed, so that it is not set twice.
             _add_config(added, default=argparse.SUPPRESS)

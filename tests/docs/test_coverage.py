@@ -38,6 +38,7 @@ README = (ROOT / "README.md").read_text("utf-8")
 HTTP = (ROOT / "docs/http.md").read_text("utf-8")
 CONDOR = (ROOT / "docs/condor.md").read_text("utf-8")
 REJECTS = (ROOT / "docs/rejects.md").read_text("utf-8")
+DEFINITIONS = (ROOT / "docs/definitions.md").read_text("utf-8")
 CONFIGURATION = (ROOT / "docs/configuration.md").read_text("utf-8")
 
 # The tables alone; no handler is called.
@@ -136,7 +137,7 @@ def _like(path: str, calls: set[str]) -> set[str]:
 
 @pytest.mark.parametrize("name", SCHEMAS.names())
 def test_schemas(name: str) -> None:
-    assert f"`{name}`" in HTTP + CONDOR
+    assert f"`{name}`" in HTTP + CONDOR + DEFINITIONS
 
 
 @pytest.mark.parametrize("name", SCHEMAS.document("job_insertion")["properties"])

@@ -23,6 +23,7 @@ _HOME = re.compile(r"/home/|/root\b|/Users/|/tmp/|/work/|~/")
 _MODULES = {
     "prometheus-client": "prometheus_client",
     "psycopg2-binary": "psycopg2",
+    "pyyaml": "yaml",
     "uuid-utils": "uuid_utils",
 }
 _DATA_ONLY = {"tzdata"}

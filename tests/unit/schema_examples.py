@@ -1,4 +1,4 @@
-"""A good example of each schema about PipelineJobs, SMRT Link, nonces and schemas."""
+"""A good example of each schema about PipelineJobs, SMRT Link, definitions, nonces and schemas."""
 
 from __future__ import annotations
 
@@ -129,5 +129,27 @@ PIPELINE_EXAMPLES = {
             {"name": "n", "file": "n.json", "title": "t", "description": "d", "href": "/schemas/n"}
         ],
         "next": None,
+    },
+}  # fmt: skip
+
+DEFINITION_EXAMPLES = {
+    "job_definition": {
+        "name": "example-job", "description": "d", "command": "c {{ a }}", "script": None,
+        "vars": [
+            {
+                "name": "a", "type": "enum", "option": "yes", "values": ["x", 1, True],
+                "default": "x", "required": False, "description": None,
+            }
+        ],
+        "schedule": [
+            {
+                "time": None, "frequency": 3600, "priority": "0", "timezone": "UTC",
+                "misfire": "skip", "window": 60, "dst": {"skipped": "run", "repeated": "once"},
+            }
+        ],
+        "timeout": "60", "hooks": {"complete": ["job:b"], "fail": "https://example.org/"},
+        "env": {"A": "b", "N": 1}, "secrets": ["TOKEN"], "user": "nobody",
+        "concurrency": "queue", "priority": 1, "workdir": "/srv", "max_output": "10M",
+        "retries": {"count": 1, "backoff": 1, "factor": 2.5, "max_backoff": "9", "on": ["fail"]},
     },
 }  # fmt: skip

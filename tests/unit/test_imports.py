@@ -63,7 +63,7 @@ ALLOWED = {
         "uploads",
     },
     "hooks": TOOLS | {"documents", "smrthmac", "store", "__init__"},
-    "runner": TOOLS,
+    "runner": TOOLS | {"lifecycle"},
     "embedded": TOOLS,
     "ending": {"exits", "logs", "service"},
     "overdue": TOOLS | {"store"},
@@ -114,6 +114,8 @@ LIBRARIES = {
     "bench": set(),
     "cloudevents": set(),
     "cronsim": {"runner"},
+    "jinja2": {"runner"},
+    "yaml": {"runner"},
 }
 
 

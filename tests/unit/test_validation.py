@@ -14,7 +14,12 @@ from jexevents.errors import ConfigError
 from jexevents.schemafiles import with_folder
 from jexevents.sources.smrtlink.types import is_name
 from jexevents.validation import Schemas, UnknownSchema, explain
-from tests.unit.schema_examples import HOOK_EXAMPLES, PIPELINE_EXAMPLES, SMRTLINK_EXAMPLES
+from tests.unit.schema_examples import (
+    DEFINITION_EXAMPLES,
+    HOOK_EXAMPLES,
+    PIPELINE_EXAMPLES,
+    SMRTLINK_EXAMPLES,
+)
 
 SCHEMAS = Schemas()
 
@@ -91,6 +96,7 @@ GOOD = {
     "readiness": {
         "status": "unready", "checks": {"database": {"ok": False, "detail": "x", "seconds": 1.5}}
     },
+    **DEFINITION_EXAMPLES,
     **HOOK_EXAMPLES,
     **PIPELINE_EXAMPLES,
     **SMRTLINK_EXAMPLES,

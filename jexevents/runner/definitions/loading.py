@@ -1,0 +1,168 @@
+"""Loads the definitions of a folder: all of them, or none and what is wrong.
+
+Whatever is in the folder, nothing outside of it is read: files are opened where they truly are,
+symbolic links followed, and that must be below ``top``.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+from jexevents.faults import fit
+from jexevents.model import Fault
+from jexevents.runner.definitions.building import ENDINGS, definitions_of
+from jexevents.runner.definitions.definition import (
+    Definition,
+    Definitions,
+    DefinitionsRefused,
+    Problem,
+)
+from jexevents.runner.definitions.members import JOB
+from jexevents.runner.definitions.rendering import SCRIPTS
+
+MAX_FILES = 10_000
+MAX_DEFINITIONS = 20_000
+MAX_FILE_BYTES = 1024 * 1024
+MAX_PROBLEMS = 200
+BIN = "bin"
+
+_INSIDE = "a file in the repository"
+_ASTRAY = "a link that leads out of it, or nowhere"
+
+
+def load(folder: Path, top: Path | None = None, names: Iterable[str] | None = None) -> Definitions:
+    """Give the definitions of a folder.
+
+    ``top`` is the top of the checkout, the folder itself by default; ``names`` are the files to
+    look at, all definitions by default. Raises DefinitionsRefused with every problem.
+    """
+    loader = _Loader(folder, folder if top is None else top)
+    for name in sorted(loader.names() if names is None else names):
+        loader.load(name)
+    loader.check_together(whole=names is None)
+    if loader.problems:
+        raise DefinitionsRefused(loader.problems)
+    return Definitions(loader.found)
+
+
+class _Loader:
+    def __init__(self, folder: Path, top: Path) -> None:
+        self._folder = folder
+        self._top = Path(os.path.realpath(top))
+        self.found: dict[str, Definition] = {}
+        self.problems: list[Problem] = []
+
+    def names(self) -> list[str]:
+        """Give the names of the files that define jobs; hidden ones do not."""
+        try:
+            entries = sorted(os.listdir(self._folder))
+        except OSError as error:
+            self._wrong(".", f"a folder that can be read ({error.strerror})", "none")
+            return []
+        names = [name for name in entries if name.endswith(ENDINGS) and not name.startswith(".")]
+        if len(names) > MAX_FILES:
+            self._wrong(".", f"at most {MAX_FILES} files that define jobs", f"{len(names)}")
+            return []
+        return names
+
+    def load(self, name: str) -> None:
+        """Take the definitions of a file."""
+        body = self._body(name)
+        if body is None or len(self.problems) > MAX_PROBLEMS:
+            return
+        definitions, problems = definitions_of(_shown(name), body)
+        self.problems += problems
+        for definition in definitions:
+            self._add(definition)
+
+    def _add(self, one: Definition) -> None:
+        other = self.found.get(one.name)
+        if other is not None:
+            place = f"{other.file}:{other.line}"
+            self._wrong(one.file, "a name that no other job has", f"{one.name}, as in {place}", one)
+            return
+        if len(self.found) >= MAX_DEFINITIONS:
+            self._wrong(one.file, f"at most {MAX_DEFINITIONS} jobs", "more", one)
+            return
+        self.found[one.name] = one
+        if one.script is not None:
+            self._check_script(one, one.script.path)
+
+    def check_together(self, *, whole: bool) -> None:
+        """Look at what concerns the definitions as a whole, if this is the whole."""
+        place = self._real(self._folder / BIN)
+        if place is None and os.path.lexists(self._folder / BIN):
+            self._wrong(BIN, "a folder in the repository", "a link out of it")
+        if whole and not self.problems and not self.found:
+            kinds = ", ".join(f"*{ending}" for ending in ENDINGS)
+            self._wrong(".", f"at least one job, in a file {kinds}", "none")
+        if self.problems or not whole:
+            return
+        for one in self.found.values():
+            for status, urls in one.hooks.items():
+                for url in urls:
+                    if url.startswith(JOB) and url[len(JOB) :] not in self.found:
+                        expected = f"for {status}, {JOB} and the name of a job of the repository"
+                        self._wrong(one.file, expected, fit(url), one, "/hooks")
+
+    def _check_script(self, one: Definition, path: str) -> None:
+        scripts = self._folder / SCRIPTS
+        parts = Path(path).parts
+        if os.path.isabs(path) or ".." in parts or "\0" in path:
+            expected = f"a path below {SCRIPTS}, without .."
+            self._wrong(one.file, expected, fit(path), one, "/script")
+            return
+        place = self._real(scripts / path)
+        if place is None:
+            what = _ASTRAY if os.path.lexists(scripts / path) else "which is not there"
+            got = f"{fit(path)}, {what}"
+            self._wrong(one.file, f"{_INSIDE}, below {SCRIPTS}", got, one, "/script")
+            return
+        mode = os.stat(place).st_mode
+        if not stat.S_ISREG(mode):
+            self._wrong(one.file, "a script that is a file", fit(path), one, "/script")
+        elif not mode & 0o111:
+            expected = "a script that is executable (git update-index --chmod=+x)"
+            self._wrong(one.file, expected, f"{fit(path)}, which is not", one, "/script")
+
+    def _body(self, name: str) -> bytes | None:
+        place = self._real(self._folder / name)
+        if place is None:
+            self._wrong(name, _INSIDE, _ASTRAY)
+            return None
+        try:
+            # Not to wait for who writes to a pipe; what it is, is looked at once it is open.
+            with open(os.open(place, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    self._wrong(name, "a file", "something else")
+                    return None
+                body = file.read(MAX_FILE_BYTES + 1)
+        except OSError as error:
+            self._wrong(name, "a file that can be read", error.strerror or "none")
+            return None
+        if len(body) > MAX_FILE_BYTES:
+            self._wrong(name, f"a file of at most {MAX_FILE_BYTES} bytes", "a longer one")
+            return None
+        return body
+
+    def _real(self, path: Path) -> Path | None:
+        """Give where a path truly leads, None for nowhere and for outside of the checkout."""
+        try:
+            place = Path(os.path.realpath(path, strict=True))
+        except (OSError, ValueError):
+            return None
+        return place if place.is_relative_to(self._top) else None
+
+    def _wrong(
+        self, file: str, expected: str, got: str, one: Definition | None = None, place: str = ""
+    ) -> None:
+        line = one.line if one is not None else None
+        self.problems.append(Problem(_shown(file), line, Fault(place, expected, got)))
+
+
+def _shown(name: str) -> str:
+    """Give the name of a file as text: git's are bytes."""
+    return os.fsencode(name).decode("utf-8", "replace")
