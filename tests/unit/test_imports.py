@@ -62,6 +62,8 @@ ALLOWED = {
     "hooks": TOOLS | {"documents", "smrthmac", "store", "__init__"},
     "embedded": TOOLS,
     "ending": {"exits", "logs", "service"},
+    "library": set(),
+    "runner": TOOLS,
     "overdue": TOOLS | {"store"},
     "presence": TOOLS | {"ending", "store"},
     "wiring": TOOLS

@@ -1,0 +1,58 @@
+"""Starts supervisors."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from jexevents.errors import NotStarted, SupervisorAway
+from jexevents.runner.spec import Spec
+from jexevents.runner.supervisor import main as program
+from jexevents.runner.supervisor.layout import BEGUN, LOG, REFUSED, STATE, TAKEN
+
+_SAID_BYTES = 2000
+
+
+def launch(folder: Path, spec: Spec, timeout: float) -> bool:
+    """Start the supervisor of ``folder``; True when its job has begun or is known not to be able
+    to, False where another has, or had, the folder.
+
+    Raises NotStarted where the job has not run and will not, and SupervisorAway where nothing is
+    known after ``timeout`` seconds: it may begin yet.
+    """
+    command = [sys.executable, "-I", "-S", program.__file__, str(folder)]
+    try:
+        done = subprocess.run(
+            command,
+            input=spec.packed(),
+            env={},
+            cwd="/",
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            timeout=timeout,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as exc:
+        raise SupervisorAway(
+            f"The supervisor of {folder.name} was started and has said nothing for {timeout:g} s.",
+            remedy="Look again later: the folder says what became of it.",
+        ) from exc
+    except OSError as exc:
+        raise NotStarted(f"No supervisor can be started: {exc.strerror}.") from exc
+    if done.returncode in (BEGUN, TAKEN):
+        return done.returncode == BEGUN
+    if done.returncode != REFUSED and (folder / STATE).exists():
+        return True  # killed since: its folder says so
+    raise NotStarted(
+        f"The supervisor of {folder.name} did not begin (exit {done.returncode}): {_said(folder)}",
+        remedy="See to the disk and the memory of this machine.",
+    )
+
+
+def _said(folder: Path) -> str:
+    try:
+        return (folder / LOG).read_bytes()[-_SAID_BYTES:].decode("utf-8", "replace").strip()
+    except OSError as exc:
+        return f"it left no word: {exc.strerror}."
