@@ -21,7 +21,8 @@ class Spec:
 
     ``env`` is all that the job has for its environment. ``timeout_seconds`` and
     ``max_output_bytes`` are None for no limit. ``secrets`` are texts that must not come to rest; a
-    ``user`` is a name or a number, None for the daemon's. Raises ValueError with all that is wrong.
+    ``user`` is a name or a number, None for the daemon's. Without ``cgroup`` no control group is
+    made, though this machine would allow it. Raises ValueError with all that is wrong.
     """
 
     id: UUID
@@ -35,6 +36,7 @@ class Spec:
     secrets: Sequence[str] = ()
     user: str | None = None
     umask: int = 0o022
+    cgroup: bool = True
 
     def __post_init__(self) -> None:
         if wrong := [*_wrong_words(self), *_wrong_numbers(self)]:
@@ -65,6 +67,7 @@ class Spec:
             "secrets": list(self.secrets),
             "user": self.user,
             "umask": self.umask,
+            "cgroup": self.cgroup,
         }
 
 

@@ -53,7 +53,7 @@ class Door:
         while came and b"\n" in heard:
             line, _, rest = bytes(heard).partition(b"\n")
             heard[:] = rest
-            if not self._reply(connection, line):
+            if not self._reply(connection, line if len(line) <= LINE_BYTES else None):
                 came = b""
         if len(heard) > LINE_BYTES:
             self._reply(connection, None)

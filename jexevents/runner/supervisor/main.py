@@ -75,7 +75,7 @@ def _read_to_end(descriptor: int) -> bytes:
 def _leave(log: str, kept: set[int]) -> None:
     """Let go of all that was inherited; what goes wrong from now on is said in the log."""
     nothing = os.open("/dev/null", os.O_RDWR)
-    said = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    said = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
     for descriptor, number in ((nothing, 0), (said, 1), (said, 2)):
         os.dup2(descriptor, number, inheritable=False)
     below = 3

@@ -71,7 +71,7 @@ def run(spec: dict, folder: str, begun: object) -> None:
 
 
 def _start(spec: dict, folder: str, execution: Execution, streams: Streams, tree: Tree) -> None:
-    made = cgroups.make(f"jexevents-{spec['id']}")
+    made = cgroups.make(f"jexevents-{spec['id']}") if spec["cgroup"] else None
     tree.group, procs = made if made else (None, None)
     try:
         first = start(spec, folder, procs)

@@ -17,6 +17,7 @@ MEMBERS = (
     "secrets",
     "user",
     "umask",
+    "cgroup",
 )
 
 
