@@ -9,9 +9,7 @@ from pathlib import Path
 from jexevents.errors import NotStarted, SupervisorAway
 from jexevents.runner.spec import Spec
 from jexevents.runner.supervisor import main as program
-from jexevents.runner.supervisor.layout import BEGUN, LOG, REFUSED, STATE, TAKEN
-
-_SAID_BYTES = 2000
+from jexevents.runner.supervisor.layout import BEGUN, REFUSED, STATE, TAKEN
 
 
 def launch(folder: Path, spec: Spec, timeout: float) -> bool:
@@ -28,7 +26,7 @@ def launch(folder: Path, spec: Spec, timeout: float) -> bool:
             input=spec.packed(),
             env={},
             cwd="/",
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
             timeout=timeout,
@@ -45,14 +43,8 @@ def launch(folder: Path, spec: Spec, timeout: float) -> bool:
         return done.returncode == BEGUN
     if done.returncode != REFUSED and (folder / STATE).exists():
         return True  # killed since: its folder says so
+    said = done.stdout.decode("utf-8", "replace").strip() or "it was killed, or failed"
     raise NotStarted(
-        f"The supervisor of {folder.name} did not begin (exit {done.returncode}): {_said(folder)}",
+        f"The supervisor of {folder.name} did not begin: {said}.",
         remedy="See to the disk and the memory of this machine.",
     )
-
-
-def _said(folder: Path) -> str:
-    try:
-        return (folder / LOG).read_bytes()[-_SAID_BYTES:].decode("utf-8", "replace").strip()
-    except OSError as exc:
-        return f"it left no word: {exc.strerror}."

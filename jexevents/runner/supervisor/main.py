@@ -19,7 +19,8 @@ def main(folder: str) -> None:
     reading, writing = os.pipe()
     if os.fork():
         os.close(writing)
-        word = os.read(reading, 1)
+        word = _read_to_end(reading)
+        os.write(1, word[1:])
         os._exit(word[0] if word else _FAILED)
     os.close(reading)
     os.setsid()
@@ -29,19 +30,19 @@ def main(folder: str) -> None:
 
 
 class _Word:
-    """The exit code of the parent, which is told once."""
+    """The exit code of the parent, which is told once, and what it says then."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
         self._told = False
 
-    def tell(self, code: int) -> None:
+    def tell(self, code: int, reason: str = "") -> None:
         """Have the parent end with this code, unless it has ended."""
         if self._told:
             return
         self._told = True
         try:
-            os.write(self.descriptor, bytes([code]))
+            os.write(self.descriptor, bytes([code]) + reason.encode("utf-8", "replace"))
         except OSError:
             pass  # whoever started us is gone; the job goes on
         os.close(self.descriptor)
@@ -51,18 +52,17 @@ def _hold(folder: str, word: _Word) -> None:
     from jexevents.runner.supervisor import layout, service, spec
 
     os.umask(0o077)
-    os.chdir(folder)
-    raw = _read_to_end(0)
-    lock = service.take_folder()
-    if lock is None:
-        word.tell(layout.TAKEN)
-        return
-    _leave(layout.LOG, {lock, word.descriptor})
     try:
+        os.chdir(folder)
+        raw = _read_to_end(0)
+        lock = service.take_folder()
+        if lock is None:
+            word.tell(layout.TAKEN)
+            return
+        _leave(layout.LOG, {lock, word.descriptor})
         service.run(spec.unpacked(raw), os.getcwd(), lambda: word.tell(layout.BEGUN))
     except (OSError, ValueError) as error:
-        os.write(2, f"The job cannot be held: {error}\n".encode("utf-8", "replace"))
-        word.tell(layout.REFUSED)
+        word.tell(layout.REFUSED, str(error))
 
 
 def _read_to_end(descriptor: int) -> bytes:
