@@ -52,6 +52,7 @@ def _hold(folder: str, word: _Word) -> None:
     from jexevents.runner.supervisor import layout, service, spec
 
     os.umask(0o077)
+    lock = None
     try:
         os.chdir(folder)
         raw = _read_to_end(0)
@@ -62,6 +63,8 @@ def _hold(folder: str, word: _Word) -> None:
         _leave(layout.LOG, {lock, word.descriptor})
         service.run(spec.unpacked(raw), os.getcwd(), lambda: word.tell(layout.BEGUN))
     except (OSError, ValueError) as error:
+        if lock is not None:
+            os.close(lock)  # before anybody hears: he may try again at once
         word.tell(layout.REFUSED, str(error))
 
 
