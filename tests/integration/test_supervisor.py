@@ -381,6 +381,7 @@ def test_end_remains_leaves_the_living_alone(runs) -> None:
 @pytest.mark.parametrize("phase", ["running", "starting"])
 def test_another_boot_is_a_loss_though_the_pid_lives(runs, phase) -> None:
     run, state = runs.run("true")
+    processes.wait_gone([holder(run)], 10)
     mine = processes.identify(os.getpid())
     told = {**state, "phase": phase, "boot": "another"}
     told["supervisor"] = {"pid": mine.pid, "started": mine.started.partition(":")[2]}

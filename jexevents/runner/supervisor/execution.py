@@ -215,6 +215,8 @@ class Execution:
     def _end(self) -> None:
         """Write down the end. Where there is no room for it, try again: it must not get lost."""
         if self.phase != "ended":
+            if self._tree.group:
+                self._tree.group.remove()
             self._streams.finish()
             members = self._state.members
             ending, cause = self._ending, self._ending.cause(self._spec["timeout_seconds"])

@@ -26,32 +26,23 @@ class Tree:
     def __init__(self, group: Cgroup | None = None) -> None:
         self.group = group
 
-    def members(self) -> dict[int, str]:
-        """Give the living processes of the tree: pid and time of start in clock ticks."""
-        stats = _all_stats()
-        found = _below(os.getpid(), stats)
-        for pid in self.group.pids() if self.group else ():
-            if pid in stats:
-                found[pid] = stats[pid][1]
-        return found
-
     def signal(self, numbers: tuple[int, ...]) -> int:
         """Send the signals, in this order, to each process; gives how many there were.
 
         The whole tree stands still meanwhile, frozen or else by SIGSTOP, so that each gets them
-        once, and what one starts in answer gets none.
+        once, and what one starts in answer gets none. What is killed starts nothing anyway.
         """
-        if numbers == CONTINUE:
-            return len(self._each(numbers))
         if self.group and self.group.freeze():
             try:
                 return len(self._each(numbers))
             finally:
                 self.group.thaw()
+        if numbers in (CONTINUE, KILL):
+            return len(self._each(numbers))
         held = self._each(STOP)
         if numbers != STOP:
-            for pid, started in held.items():
-                _send(pid, started, numbers)
+            for pid, at in held.items():
+                _send(pid, at, numbers)
         return len(held)
 
     def _each(self, numbers: tuple[int, ...]) -> dict[int, str]:
@@ -60,14 +51,34 @@ class Tree:
         seen: dict[int, str] = {}
         in_vain = 0
         for _ in range(_ROUNDS):
-            new = {pid: at for pid, at in self.members().items() if seen.get(pid) != at}
-            for pid, started in new.items():
-                _send(pid, started, numbers)
-            seen |= new
-            in_vain = 0 if new else in_vain + 1
+            in_vain = 0 if self._look(numbers, seen) else in_vain + 1
             if in_vain == _QUIET_ROUNDS:
                 break
         return seen
+
+    def _look(self, numbers: tuple[int, ...], seen: dict[int, str]) -> bool:
+        """Go over all processes once; tell whether new ones were found.
+
+        Each is signalled as soon as it is seen: it may be another the next moment.
+        """
+        own, before = os.getpid(), len(seen)
+        inside = set(self.group.pids()) if self.group else ()
+        for entry in os.listdir("/proc"):
+            if not entry.isdigit():
+                continue
+            pid = int(entry)
+            stat = _stat(pid)
+            if stat is None or seen.get(pid) == stat[1]:
+                continue
+            parent, at = stat
+            if parent == own:
+                _kill(pid, numbers)
+            elif pid in inside or (parent in seen and started(parent) == seen[parent]):
+                _send(pid, at, numbers)
+            else:
+                continue
+            seen[pid] = at
+        return len(seen) > before
 
 
 def started(pid: int) -> str:
@@ -76,37 +87,31 @@ def started(pid: int) -> str:
     return stat[1] if stat else ""
 
 
+def _kill(pid: int, numbers: tuple[int, ...]) -> None:
+    """Signal a child of this process: its number is nobody else's until it is waited for."""
+    try:
+        for number in numbers:
+            os.kill(pid, number)
+    except OSError:
+        pass  # another's: a program with set-user-ID
+
+
 def _send(pid: int, at: str, numbers: tuple[int, ...]) -> None:
     send(pid, numbers, lambda: started(pid) == at)
-
-
-def _below(top: int, stats: dict[int, tuple[int, str]]) -> dict[int, str]:
-    children: dict[int, list[int]] = {}
-    for pid, (parent, _) in stats.items():
-        children.setdefault(parent, []).append(pid)
-    found, open_ends = {}, [top]
-    while open_ends:
-        for pid in children.get(open_ends.pop(), ()):
-            found[pid] = stats[pid][1]
-            open_ends.append(pid)
-    return found
-
-
-def _all_stats() -> dict[int, tuple[int, str]]:
-    stats = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit() and (stat := _stat(int(entry))):
-            stats[int(entry)] = stat
-    return stats
 
 
 def _stat(pid: int) -> tuple[int, str] | None:
     """Give a process's parent and time of start; None for none, and for one that has ended."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            text = file.read()
+        descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
+    try:
+        text = os.read(descriptor, 4096)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
     # The name, in brackets, may hold blanks and brackets.
     fields = text.rpartition(b")")[2].split()
     if fields[0] in b"ZX" and int(fields[17]) <= 1:
