@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -264,3 +265,32 @@ def test_a_supervisor_at_rest_takes_no_time(runs) -> None:
     assert ended(other)["reason"] == "time-out"
     assert processor_seconds(pid) - before < 0.1
     assert processes.alive(first(run))
+
+
+@pytest.mark.parametrize("v2", [True, False], ids=["version 2", "version 1"])
+def test_control_groups_of_either_version(v2: bool) -> None:
+    folders = [folder for folder, is_v2 in cgroups._places() if is_v2 is v2]
+    group = cgroups.Cgroup(f"{folders[0]}/jexevents-test-{os.getpid()}", v2=v2) if folders else None
+    try:
+        os.mkdir(group.path)
+    except (OSError, AttributeError):
+        pytest.skip("this machine lets nobody make a group of this version")
+    child = subprocess.Popen(["sh", "-c", "echo up; while :; do :; done"], stdout=subprocess.PIPE)
+    try:
+        joining = group.opening()
+        os.write(joining, str(child.pid).encode())
+        os.close(joining)
+        assert child.stdout.readline() == b"up\n"
+        assert group.freeze()
+        frozen_at = processor_seconds(child.pid)
+        assert group.pids() == [child.pid]
+        busy = subprocess.run(["seq", "1", "2000000"], stdout=subprocess.DEVNULL, check=True)
+        assert (busy.returncode, processor_seconds(child.pid)) == (0, frozen_at)
+        assert not group.remove(), "somebody is in it"
+        group.thaw()
+        wait_until(lambda: processor_seconds(child.pid) > frozen_at, 10, "it to go on")
+    finally:
+        group.thaw()
+        child.kill()
+        child.communicate()
+        assert wait_until(group.remove, 5, "the group to be empty")

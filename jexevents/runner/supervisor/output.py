@@ -121,7 +121,8 @@ class Output:
 
     def _tell(self, now: int) -> bool:
         """Note in the index what was lost; False where there is still no room for that."""
-        if now < self._retry_at:
+        # A clock that was set back must not make this a long time.
+        if 0 < self._retry_at - now <= PAUSE_MICROSECONDS:
             return False
         segment, _ = self._room()
         try:
