@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -171,7 +172,7 @@ for number in range(int(sys.argv[1])):
             if os.fork():
                 os._exit(0)
             os.setsid()
-            time.sleep(0.2)
+            time.sleep(float(sys.argv[2]) * (1 + number % 10 / 10))
         os._exit(0)
 print("storm", flush=True)
 os.close(writing)
@@ -181,13 +182,25 @@ while True:
 
 
 def test_a_storm_of_short_lived_children_is_gone_within_the_grace(runs) -> None:
-    run = runs.python(STORM, "500" if FULL else "100", grace_seconds=10)
+    run = runs.python(STORM, "500" if FULL else "100", "0.15", grace_seconds=10)
     heard(run, b"storm")
     run.signal("kill")
     # Seconds where the machine has nothing else to do.
     state = ended(run, 30)
     assert state["reason"] == "killed"
     assert not marked(run)
+
+
+def test_a_storm_can_be_stopped(runs) -> None:
+    run = runs.python(STORM, "50", "0.02")
+    heard(run, b"storm")
+    run.signal("stop")
+    wait_until(lambda: states(run) == {"T"}, 10, "all to be stopped")
+    found = {process.pid for process in marked(run)}
+    run.ping()
+    assert {process.pid for process in marked(run)} == found
+    run.signal("kill")
+    ended(run, 30)
 
 
 def test_what_the_first_process_leaves_is_ended(runs) -> None:
@@ -212,9 +225,8 @@ def test_what_is_left_and_ignores_term_is_killed(runs) -> None:
 def test_what_is_left_may_finish_its_words(runs) -> None:
     """As the filter behind a pipe of bash, for which nobody waits."""
     run = runs.begin("(read line < ready; echo late) & exit 4", cwd=fifo(runs))
-    with (runs.folder / "ready").open("w") as ready:
-        ready.write("now\n")
-    state = ended(run)
+    with told(runs):
+        state = ended(run)
     assert (state["exit_code"], state["left_behind"]) == (4, 0)
     assert written(run) == b"late\n"
 
@@ -225,14 +237,23 @@ def fifo(runs: Runs) -> str:
     return str(runs.folder)
 
 
+@contextmanager
+def told(runs: Runs) -> Iterator[None]:
+    """Write a line into the fifo, which does not wait for a reader, and leave it open."""
+    descriptor = os.open(runs.folder / "ready", os.O_RDWR)
+    try:
+        os.write(descriptor, b"now\n")
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def test_closed_outputs_end_nothing(runs) -> None:
     run = runs.begin("exec >&- 2>&-; read line < ready; exit 9", cwd=fifo(runs))
-    before = processor_seconds(first(run).pid)
-    with (runs.folder / "ready").open("w") as ready:
-        assert run.state()["phase"] == "running"
-        assert before is not None
-        ready.write("now\n")
-    assert ended(run)["exit_code"] == 9
+    run.ping()
+    assert run.state()["phase"] == "running"
+    with told(runs):
+        assert ended(run)["exit_code"] == 9
 
 
 def processor_seconds(pid: int) -> float:
@@ -246,9 +267,8 @@ def test_a_held_pipe_does_not_hold_up_the_end(runs) -> None:
     heard(run, b"up")
     held = os.open(f"/proc/{first(run).pid}/fd/1", os.O_WRONLY)
     try:
-        with (runs.folder / "ready").open("w") as ready:
-            ready.write("now\n")
-        assert ended(run, 15)["reason"] == "exit"
+        with told(runs):
+            assert ended(run, 15)["reason"] == "exit"
     finally:
         os.close(held)
 
