@@ -89,6 +89,22 @@ class Refused(JexError):
         self.faults = tuple(faults)
 
 
+class SupervisorAway(Unavailable):
+    """The supervisor of an execution does not answer."""
+
+
+class NotStarted(JexError):
+    """The job of an execution could not be started, and has not run."""
+
+
+class ExecutionEnded(JexError):
+    """The job of the execution has ended."""
+
+
+class RequestRefused(JexError):
+    """The supervisor does not do what it was asked for."""
+
+
 class BrokerMismatch(JexError):
     """An exchange or queue exists with other properties than those configured."""
 

@@ -23,6 +23,20 @@ assert SAMPLE.stat().st_size and "..." in SAMPLE.read_text()
 print(len(names))
 """
 
+RUN_ONE = """
+import sys, time, uuid
+from pathlib import Path
+from jexevents.library import LIBRARY
+from jexevents.runner.folder import Held, RunFolder
+from jexevents.runner.spec import Spec
+spec = Spec(uuid.uuid4(), command="event fine", env={"PATH": f"{LIBRARY}:/usr/bin:/bin"})
+run = RunFolder.create(Path(sys.argv[1]), spec)
+assert run.start(spec)
+while run.standing().held is not Held.ENDED:
+    time.sleep(0.01)
+print(*[event["name"] for event in run.events()])
+"""
+
 
 class Environment:
     """A virtual environment with nothing in it but what pip puts there."""
@@ -87,6 +101,7 @@ def assert_works(installed, folder):
     assert "migrations applied" in installed.run("jexevents", "migrate", "--config", config)
     assert "schema is current" in installed.run("jexevents", "migrate", "--config", config)
     assert installed.run("jexevents", "token", "list", "--json", "--config", config) == "[]\n"
+    assert installed.run("python", "-c", RUN_ONE, folder / "runs") == "start fine complete\n"
     assert_nothing_runs(folder)
 
 
@@ -96,6 +111,7 @@ def test_wheel_holds_everything(wheel):
     wanted = {
         str(path.relative_to(ROOT)) for path in sources if path.suffix in (".py", ".sql", ".log")
     }
+    wanted.add("jexevents/library/event")
     wanted |= {f"jexevents/schemas/{path.name}" for path in (ROOT / "schemas").glob("*.json")}
     assert wanted - held == set()
     assert not [name for name in held if name.startswith(("tests", "schemas"))]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,6 +68,8 @@ ALLOWED = {
     "runner": TOOLS | {"lifecycle"},
     "embedded": TOOLS,
     "ending": {"exits", "logs", "service"},
+    "library": set(),
+    "runner": TOOLS,
     "overdue": TOOLS | {"store"},
     "presence": TOOLS | {"ending", "store"},
     "wiring": TOOLS
@@ -156,6 +160,62 @@ def test_imports_point_one_way(path: Path) -> None:
             assert other == part or other in allowed, f"{part} must not import {name}"
         owners = LIBRARIES.get(root)
         assert owners is None or part in owners, f"{name} belongs to {owners}, not to {part}"
+
+
+# All that the supervisor of a job loads has to load fast: a job waits for it. ``quick`` alone may
+# use what stands behind the slow modules; the others name what is loaded when it is needed.
+SUPERVISOR = {
+    "__future__",
+    "ctypes",
+    "errno",
+    "fcntl",
+    "marshal",
+    "os",
+    "select",
+    "struct",
+    "sys",
+    "time",
+}
+SUPERVISOR_ALSO = {"quick": {"_signal", "_socket"}, "asking": {"json"}, "start": {"pwd"}}
+
+
+@pytest.mark.parametrize(
+    "path", sorted((PACKAGE / "runner/supervisor").glob("*.py")), ids=lambda path: path.name
+)
+def test_the_supervisor_imports_little(path: Path) -> None:
+    allowed = SUPERVISOR | SUPERVISOR_ALSO.get(path.stem, set())
+    for name in imported(path):
+        if not name.startswith("jexevents.runner.supervisor"):
+            assert name.partition(".")[0] in allowed, f"{name} is slow, or not known to be fast"
+
+
+def test_what_a_start_loads() -> None:
+    """Nothing slow comes in by the back door, before the job is started."""
+    program = "from jexevents.runner.supervisor import service; import sys; print(*sys.modules)"
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-I",
+            "-S",
+            "-c",
+            f"import sys; sys.path.append({str(PACKAGE.parent)!r}); {program}",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = set(done.stdout.split())
+    assert not loaded & {
+        "re",
+        "enum",
+        "json",
+        "socket",
+        "signal",
+        "contextlib",
+        "typing",
+        "pathlib",
+    }
+    assert len([name for name in loaded if name.startswith("jexevents.")]) < 30
 
 
 def test_every_part_is_listed() -> None:

@@ -1,0 +1,159 @@
+"""Reads what a job wrote: one stream or both in the order of their arrival, whole, in ranges, its
+last lines, or as it comes. It works while the job runs, and from any process.
+
+Offsets count the bytes that the job wrote, also those that could not be kept: so an offset means
+the same for ever, whatever is dropped later. What is missing comes as a chunk without data.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from jexevents.runner.segments import Piece, Place, Segments, opened
+from jexevents.runner.supervisor.layout import STDERR, STDOUT, STREAMS
+
+BOTH = "output"
+READ_BYTES = 256 * 1024
+_LINE_END = re.compile(rb"\n")
+_ALL_STREAMS = frozenset(STREAMS)
+_NAMED = {"stdout": frozenset({STDOUT}), "stderr": frozenset({STDERR}), BOTH: _ALL_STREAMS}
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Bytes of a job. ``offset`` is where they begin in what was asked for; ``missing`` counts what
+    could not be kept, and then there is no ``data`` but the reason in ``why``: ``dropped`` for the
+    middle of too much output, ``lost`` for what the disk did not take. ``time`` is when they came,
+    in microseconds since the epoch; 0 where that is not known."""
+
+    stream: str
+    time: int
+    offset: int
+    data: bytes
+    missing: int = 0
+    why: str = ""
+
+    @property
+    def length(self) -> int:
+        """How many bytes of the job it stands for."""
+        return self.missing or len(self.data)
+
+
+class RunOutput:
+    """The output of the execution in ``folder``. ``which`` is stdout, stderr or output (both)."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def size(self, which: str = BOTH) -> int:
+        """Give how many bytes the job has written."""
+        with opened(self._folder) as segments:
+            return _size(segments, which)
+
+    def gaps(self, which: str = BOTH) -> list[Chunk]:
+        """List what is missing, in its order."""
+        with opened(self._folder) as segments:
+            return [_gap(piece, at) for piece, at in _placed(segments, which) if piece.why]
+
+    def read(self, which: str = BOTH, start: int = 0, stop: int | None = None) -> Iterator[Chunk]:
+        """Give the bytes from ``start`` up to ``stop``, as far as they had come when this began."""
+        with opened(self._folder) as segments:
+            yield from _between(segments, which, start, stop)
+
+    def last_lines(self, count: int, which: str = BOTH) -> int:
+        """Give the offset at which the last ``count`` lines begin. A line that has no end yet is
+        one; the lines of both streams are cut where the other comes between."""
+        with opened(self._folder) as segments:
+            end = _size(segments, which)
+            # Windows from the end, each twice as long, until enough lines are in one.
+            window = READ_BYTES
+            while True:
+                start = max(0, end - window)
+                found = _line_start(segments, which, start, end, count)
+                if found is not None or start == 0:
+                    return found or 0
+                window *= 2
+
+
+class Follower:
+    """Gives what came since the last time. It keeps its place, so that no call reads all again."""
+
+    def __init__(self, folder: Path, which: str = BOTH) -> None:
+        self._folder, self._which = folder, which
+        self._place = Place()
+
+    def read(self, most_bytes: int = READ_BYTES) -> list[Chunk]:
+        """Give what is new, about ``most_bytes`` at the most; empty for nothing yet."""
+        found, taken = [], 0
+        with opened(self._folder) as segments:
+            for piece, place in segments.pieces(self._place):
+                if piece.stream in _NAMED[self._which]:
+                    at = self._offset(place) - piece.length
+                    found += _chunks(segments, piece, at, at, at + piece.length)
+                    taken += 0 if piece.why else piece.length
+                self._place = place
+                if taken >= most_bytes:
+                    break
+        return found
+
+    def _offset(self, place: Place) -> int:
+        return sum(place.offsets[stream - 1] for stream in _NAMED[self._which])
+
+
+def _placed(segments: Segments, which: str) -> Iterator[tuple[Piece, int]]:
+    at = 0
+    for piece, _ in segments.pieces():
+        if piece.stream in _NAMED[which]:
+            yield piece, at
+            at += piece.length
+
+
+def _size(segments: Segments, which: str) -> int:
+    return sum(piece.length for piece, _ in _placed(segments, which))
+
+
+def _gap(piece: Piece, at: int) -> Chunk:
+    return Chunk(STREAMS[piece.stream], piece.time, at, b"", piece.length, piece.why)
+
+
+def _chunks(segments: Segments, piece: Piece, at: int, first: int, last: int) -> Iterator[Chunk]:
+    """Give the part from ``first`` to ``last`` of a piece that begins at ``at``."""
+    name = STREAMS[piece.stream]
+    if piece.why:
+        yield Chunk(name, piece.time, first, b"", last - first, piece.why)
+        return
+    while first < last:
+        data = segments.data(piece, first - at, min(last - first, READ_BYTES))
+        if not data:
+            # Cut short by a loss of power: the index reached the disk and the bytes did not.
+            yield Chunk(name, piece.time, first, b"", last - first, "lost")
+            return
+        yield Chunk(name, piece.time, first, data)
+        first += len(data)
+
+
+def _line_start(segments: Segments, which: str, start: int, end: int, count: int) -> int | None:
+    """Give where the last ``count`` lines before ``end`` begin, if ``start`` is not behind that."""
+    if count <= 0:
+        return end
+    ends: list[int] = []
+    for chunk in _between(segments, which, start, end):
+        ends += [chunk.offset + found.end() for found in _LINE_END.finditer(chunk.data)]
+        # The end of the line that the last of them follows has to be known too.
+        ends = ends[-count - 1 :]
+    if ends and ends[-1] == end:
+        ends.pop()
+    return ends[-count] if len(ends) >= count else None
+
+
+def _between(segments: Segments, which: str, start: int, stop: int | None) -> Iterator[Chunk]:
+    for piece, at in _placed(segments, which):
+        if stop is not None and at >= stop:
+            return
+        first, last = max(start, at), at + piece.length
+        last = last if stop is None else min(stop, last)
+        if first < last:
+            yield from _chunks(segments, piece, at, first, last)

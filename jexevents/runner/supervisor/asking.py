@@ -1,0 +1,104 @@
+"""What may be asked of a supervisor, and its answers."""
+
+from __future__ import annotations
+
+from jexevents.runner.supervisor.jsontext import dumps
+from jexevents.runner.supervisor.layout import (
+    CAUSE_CHARACTERS,
+    EVENTS_OF_A_JOB,
+    LINE_BYTES,
+    NAME_CHARACTERS,
+    REFUSED_NAMES,
+)
+
+SIGNALS = ("stop", "continue", "terminate", "kill")
+_EVENT_MEMBERS = {"event", "cause", "key"}
+_SIGNAL_MEMBERS = {"signal", "cause", "key"}
+
+
+class Unanswerable(Exception):
+    """What was asked cannot be done. ``fault`` says it to programs: invalid, ended, no-room."""
+
+    def __init__(self, fault: str, message: str) -> None:
+        super().__init__(message)
+        self.fault = fault
+
+
+def answerer(handle: object) -> object:
+    """Give a function that takes a line (None for one that is too long) and gives the answer, by
+    ``handle(request) -> members of the answer``, which may raise Unanswerable."""
+
+    def answer(line: bytes | None) -> str:
+        try:
+            return dumps({"ok": True, **handle(_read(line))})
+        except Unanswerable as no:
+            return dumps({"ok": False, "fault": no.fault, "error": str(no)})
+
+    return answer
+
+
+def check_event(request: dict) -> tuple[str, str, str]:
+    """Give name, cause and key of an event that is asked for; raises Unanswerable."""
+    _check_members(request, _EVENT_MEMBERS)
+    name = _text(request, "event")
+    if not 0 < len(name) <= NAME_CHARACTERS or "/" in name or not name.isprintable():
+        raise Unanswerable(
+            "invalid",
+            f"The name of an event has 1 to {NAME_CHARACTERS} characters that print, and no slash.",
+        )
+    if name.strip() != name or name in REFUSED_NAMES:
+        raise Unanswerable("invalid", f"An event cannot be named {name!r}; choose another name.")
+    return name, _cause(request), _text(request, "key")
+
+
+def check_signal(request: dict) -> tuple[str, str, str]:
+    """Give name, cause and key of a signal that is asked for; raises Unanswerable."""
+    _check_members(request, _SIGNAL_MEMBERS)
+    name = _text(request, "signal")
+    if name not in SIGNALS:
+        raise Unanswerable("invalid", f"There is no signal {name!r}, only {', '.join(SIGNALS)}.")
+    return name, _cause(request), _text(request, "key")
+
+
+def check_count(of_job: int) -> None:
+    """Refuse a job's event when it has sent too many; raises Unanswerable."""
+    if of_job >= EVENTS_OF_A_JOB:
+        raise Unanswerable("no-room", f"A job may send {EVENTS_OF_A_JOB} events; it has.")
+
+
+def _read(line: bytes | None) -> dict:
+    import json  # only now: see quick.py
+
+    if line is None:
+        raise Unanswerable("invalid", f"A request has at most {LINE_BYTES} bytes.")
+    try:
+        request = json.loads(line)
+    except (ValueError, RecursionError) as exc:
+        raise Unanswerable("invalid", "A request is a JSON object in one line.") from exc
+    if not isinstance(request, dict):
+        raise Unanswerable("invalid", "A request is a JSON object in one line.")
+    return request
+
+
+def _check_members(request: dict, known: set[str]) -> None:
+    for name in request:
+        if name not in known:
+            raise Unanswerable(
+                "invalid", f"A request like this has no member {name!r}, only {sorted(known)}."
+            )
+
+
+def _cause(request: dict) -> str:
+    cause = _text(request, "cause")
+    if len(cause) > CAUSE_CHARACTERS:
+        raise Unanswerable("invalid", f"A cause has at most {CAUSE_CHARACTERS} characters.")
+    return cause
+
+
+def _text(request: dict, name: str) -> str:
+    value = request.get(name, "")
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise Unanswerable("invalid", f"The member {name!r} is a text.")
+    return value

@@ -1,0 +1,119 @@
+"""All processes of a job, whatever they did to get out of sight: other sessions, double forks.
+
+This process is their sub-reaper, so each of them has it among its ancestors.
+"""
+
+from __future__ import annotations
+
+import os
+
+from jexevents.runner.supervisor.cgroups import Cgroup
+from jexevents.runner.supervisor.quick import SIGNALS, send
+
+_ROUNDS = 200
+_QUIET_ROUNDS = 2
+
+STOP = (int(SIGNALS.SIGSTOP),)
+CONTINUE = (int(SIGNALS.SIGCONT),)
+# What is stopped would not hear of it before it goes on.
+TERMINATE = (int(SIGNALS.SIGTERM), int(SIGNALS.SIGCONT))
+KILL = (int(SIGNALS.SIGKILL),)
+
+
+class Tree:
+    """Finds the processes below this one and sends them signals; nobody slips through."""
+
+    def __init__(self, group: Cgroup | None = None) -> None:
+        self.group = group
+
+    def signal(self, numbers: tuple[int, ...]) -> int:
+        """Send the signals, in this order, to each process; gives how many there were.
+
+        The whole tree stands still meanwhile, frozen or else by SIGSTOP, so that each gets them
+        once, and what one starts in answer gets none. What is killed starts nothing anyway.
+        """
+        if self.group and self.group.freeze():
+            try:
+                return len(self._each(numbers))
+            finally:
+                self.group.thaw()
+        if numbers in (CONTINUE, KILL):
+            return len(self._each(numbers))
+        held = self._each(STOP)
+        if numbers != STOP:
+            for pid, at in held.items():
+                _send(pid, at, numbers)
+        return len(held)
+
+    def _each(self, numbers: tuple[int, ...]) -> dict[int, str]:
+        """Send to all that are found, until twice no new one is: one look alone may miss a process
+        whose parent ends just then."""
+        seen: dict[int, str] = {}
+        in_vain = 0
+        for _ in range(_ROUNDS):
+            in_vain = 0 if self._look(numbers, seen) else in_vain + 1
+            if in_vain == _QUIET_ROUNDS:
+                break
+        return seen
+
+    def _look(self, numbers: tuple[int, ...], seen: dict[int, str]) -> bool:
+        """Go over all processes once; tell whether new ones were found.
+
+        Each is signalled as soon as it is seen: it may be another the next moment.
+        """
+        own, before = os.getpid(), len(seen)
+        inside = set(self.group.pids()) if self.group else ()
+        for entry in os.listdir("/proc"):
+            if not entry.isdigit():
+                continue
+            pid = int(entry)
+            stat = _stat(pid)
+            if stat is None or seen.get(pid) == stat[1]:
+                continue
+            parent, at = stat
+            if parent == own:
+                _kill(pid, numbers)
+            elif pid in inside or (parent in seen and started(parent) == seen[parent]):
+                _send(pid, at, numbers)
+            else:
+                continue
+            seen[pid] = at
+        return len(seen) > before
+
+
+def started(pid: int) -> str:
+    """Give when a living process was started, in clock ticks since the boot; empty for none."""
+    stat = _stat(pid)
+    return stat[1] if stat else ""
+
+
+def _kill(pid: int, numbers: tuple[int, ...]) -> None:
+    """Signal a child of this process: its number is nobody else's until it is waited for."""
+    try:
+        for number in numbers:
+            os.kill(pid, number)
+    except OSError:
+        pass  # another's: a program with set-user-ID
+
+
+def _send(pid: int, at: str, numbers: tuple[int, ...]) -> None:
+    send(pid, numbers, lambda: started(pid) == at)
+
+
+def _stat(pid: int) -> tuple[int, str] | None:
+    """Give a process's parent and time of start; None for none, and for one that has ended."""
+    try:
+        descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        text = os.read(descriptor, 4096)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    # The name, in brackets, may hold blanks and brackets.
+    fields = text.rpartition(b")")[2].split()
+    if fields[0] in b"ZX" and int(fields[17]) <= 1:
+        return None
+    return int(fields[1]), fields[19].decode()

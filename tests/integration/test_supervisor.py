@@ -1,0 +1,479 @@
+"""One execution under its supervisor: status, events, surroundings, and how it is started."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pwd
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from jexevents import processes
+from jexevents.errors import ExecutionEnded, NotStarted, RequestRefused, SupervisorAway
+from jexevents.runner.folder import Held
+from jexevents.runner.supervisor.layout import EVENTS_OF_A_JOB
+from tests.runs import Runs, ended, first, heard, holder, marked, names, standing, written
+from tests.support import missing, wait_until
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Iterator[Runs]:
+    found = Runs(tmp_path / "runs")
+    yield found
+    found.close()
+
+
+@pytest.mark.parametrize(
+    ("command", "reason", "code", "number", "event"),
+    [
+        ("exit 0", "exit", 0, None, "complete"),
+        ("exit 3", "exit", 3, None, "fail"),
+        ("kill -SEGV $$", "signal", None, signal.SIGSEGV, "fail"),
+        ("kill -KILL $$", "signal", None, signal.SIGKILL, "fail"),
+    ],
+)
+def test_status_is_the_first_process_s(runs, command, reason, code, number, event) -> None:
+    run, state = runs.run(command)
+    assert (state["reason"], state["exit_code"], state["signal"]) == (reason, code, number)
+    assert names(run) == ["start", event]
+    assert [each["seq"] for each in run.events()] == [1, 2]
+    assert all(each["auto"] for each in run.events())
+    assert state["begun"] <= state["exited"] <= state["ended"]
+
+
+@pytest.mark.parametrize(
+    ("members", "words"),
+    [
+        ({"argv": ["/nowhere/program"]}, "cannot run /nowhere/program: No such file"),
+        ({"argv": ["no-such-program"]}, "cannot run no-such-program: it is not on the PATH"),
+        ({"argv": ["/etc/passwd"]}, "cannot run /etc/passwd: Permission denied"),
+        ({"argv": ["/"]}, "cannot run /: Permission denied"),
+        ({"command": "true", "cwd": "/nowhere"}, "change to the folder /nowhere: No such file"),
+        ({"command": "true", "user": "no-such-user"}, "there is no user no-such-user"),
+        ({"argv": ["/bin/echo", "x" * 3_000_000]}, "cannot run /bin/echo: Argument list too long"),
+    ],
+)
+def test_what_cannot_be_started_says_why(runs, members, words) -> None:
+    run, state = runs.run(**members)
+    assert (state["reason"], state["exit_code"]) == ("start failed", None)
+    assert words in state["cause"]
+    assert names(run) == ["fail"]
+    assert "begun" not in state
+
+
+def test_a_missing_interpreter_is_named_as_such(runs, tmp_path) -> None:
+    script = tmp_path / "script"
+    script.write_text("#!/nowhere/python\n")
+    script.chmod(0o755)
+    _, state = runs.run(argv=[str(script)])
+    assert "the interpreter that its first line names is not there" in state["cause"]
+
+
+def test_a_script_without_first_line_is_the_shell_s(runs, tmp_path) -> None:
+    script = tmp_path / "script"
+    script.write_text('echo "given $1"\n')
+    script.chmod(0o755)
+    run, _ = runs.run(argv=["script", "it"], env={"PATH": f"{tmp_path}:/bin"})
+    assert written(run) == b"given it\n"
+
+
+def test_nothing_is_inherited(runs, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("OF_THE_DAEMON", "secret")
+    open_file = os.open("/etc/passwd", os.O_RDONLY)
+    os.set_inheritable(open_file, True)
+    program = """
+import os, signal
+stat = dict(line.split(":", 1) for line in open("/proc/self/status") if ":" in line)
+print(sorted(os.environ))
+print(sorted(int(fd) for fd in os.listdir("/proc/self/fd")), os.readlink("/proc/self/fd/0"))
+print(stat["SigBlk"].strip(), stat["SigIgn"].strip(), os.getcwd(), stat["Umask"].strip())
+print(os.getpid() == os.getsid(0) == os.getpgid(0))
+"""
+    run = runs.python(program, cwd=str(tmp_path), umask=0o027)
+    ended(run)
+    os.close(open_file)
+    env, descriptors, rest, leads = written(run).decode().splitlines()
+    own = {"JEXEVENTS_CONTROL", "JEXEVENTS_EXECUTION", "JEXEVENTS_PYTHON", "PATH"}
+    assert set(eval(env)) - {"LC_CTYPE"} == own  # which Python sets for itself
+    assert descriptors == "[0, 1, 2, 3] /dev/null"  # 3 is the listing
+    # Python itself ignores SIGPIPE and SIGXFSZ.
+    assert rest.split() == ["0" * 16, "0000000001001000", str(tmp_path), "0027"]
+    assert leads == "True"
+
+
+def test_sigpipe_ends_a_writer(runs) -> None:
+    run, _ = runs.run("yes | head -n 1; exec 3>&1; grep SigIgn /proc/self/status")
+    assert written(run).split() == [b"y", b"SigIgn:", b"0" * 16]
+
+
+def test_texts_that_are_not_utf8_arrive(runs) -> None:
+    word = b"caf\xe9 \xff".decode("utf-8", "surrogateescape")
+    run, _ = runs.run(
+        argv=["/bin/sh", "-c", 'printf "%s|%s" "$1" "$V"', "sh", word], env={"V": word}
+    )
+    assert written(run) == b"caf\xe9 \xff|caf\xe9 \xff"
+
+
+def test_another_user_runs_with_his_groups_and_can_send_events(runs) -> None:
+    if os.geteuid() != 0:
+        missing("root", "a job of another user is started by root alone")
+    runs.folder.parents[1].chmod(0o711)
+    runs.folder.parents[2].chmod(0o711)
+    runs.folder.parent.chmod(0o711)
+    runs.folder.mkdir(mode=0o711)
+    nobody = pwd.getpwnam("nobody")
+    program = """
+import os, sys, json, socket
+print(os.getresuid(), os.getresgid(), os.getgroups())
+place = os.environ["JEXEVENTS_CONTROL"]
+folder = os.path.dirname(place)
+for name in ("spec.json", "state.json", "control", "stdout"):
+    print(os.access(os.path.join(folder, name), os.R_OK), end=" ")
+try:
+    os.listdir(folder)
+except PermissionError:
+    print("hidden")
+os.chdir(folder)
+with socket.socket(socket.AF_UNIX) as door:
+    door.connect("door")
+    door.sendall(b'{"event": "here"}\\n')
+    print(json.loads(door.recv(4096))["ok"])
+"""
+    argv = ["/usr/bin/env", "python3", "-I", "-S", "-c", program]
+    if subprocess.run([*argv[:2], "-c", ""], user="nobody", check=False).returncode != 0:
+        argv[1] = sys.executable
+    run, state = runs.run(argv=argv, user="nobody")
+    ids, seen, taken = written(run, "stdout").decode().splitlines()
+    uid, gid = nobody.pw_uid, nobody.pw_gid
+    assert ids == f"{(uid,) * 3} {(gid,) * 3} {os.getgrouplist('nobody', gid)}"
+    assert seen == "False False False False hidden"
+    assert taken == "True", state
+    assert names(run) == ["start", "here", "complete"]
+
+
+def test_the_folder_shows_nothing_to_others_and_no_secret(runs) -> None:
+    secret = "open-sesame-7"
+    run, _ = runs.run(
+        f"echo {secret}; event status {secret}; echo $TOKEN >&2; /nowhere/{secret}",
+        env={"TOKEN": secret},
+        secrets=[secret],
+    )
+    assert stat.S_IMODE(run.path.stat().st_mode) == 0o700
+    for path in run.path.iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+        assert secret.encode() not in path.read_bytes(), path
+    assert written(run, "stdout") == b"***\n"
+    assert written(run, "stderr").startswith(b"***\n")
+    assert run.events()[1]["cause"] == "***"
+    assert json.loads((run.path / "spec.json").read_text())["env"]["TOKEN"] == "***"
+
+
+def test_a_secret_in_what_cannot_be_started_is_masked(runs) -> None:
+    _, state = runs.run(argv=["/nowhere/hush"], secrets=["hush"])
+    assert state["cause"] == "cannot run /nowhere/***: No such file or directory"
+
+
+def test_supervisor_is_nobody_s_child_and_small(runs) -> None:
+    run = runs.begin("echo up; exec sleep 1000")
+    heard(run, b"up")
+    supervisor = holder(run)
+    lines = Path(f"/proc/{supervisor.pid}/status").read_text().splitlines()
+    status = dict(line.split(":\t", 1) for line in lines)
+    assert int(status["PPid"]) != os.getpid()
+    assert os.getsid(supervisor.pid) == supervisor.pid
+    assert int(status["VmRSS"].split()[0]) < 15 * 1024, status["VmRSS"]
+    run.signal("kill")
+    ended(run)
+
+
+def test_event_program_creates_events(runs) -> None:
+    run, _ = runs.run("event loading 'half a ton'; event complete; event 'Gänse ⛵'; exit 1")
+    assert names(run) == ["start", "loading", "complete", "Gänse ⛵", "fail"]
+    loading, complete = run.events()[1:3]
+    assert (loading["cause"], loading["by"], loading["auto"]) == ("half a ton", "job", False)
+    assert complete["auto"] is False
+    assert run.events(after=3) == run.events()[3:]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ("stdout", 65, "An event cannot be named 'stdout'"),
+        ("''", 65, "1 to 100 characters"),
+        ("a/b", 65, "no slash"),
+        ("\"$(printf 'a\\nb')\"", 65, "that print"),
+        (f"{'x' * 101}", 65, "1 to 100 characters"),
+        (f"x {'y' * 4001}", 65, "at most 4000"),
+        (f"x {'y' * 70000}", 65, "at most 65536 bytes"),
+        ("", 64, "usage: event NAME [CAUSE]"),
+        ("a b c", 64, "usage: event NAME [CAUSE]"),
+    ],
+)
+def test_event_program_says_what_is_wrong(runs, words, code, said) -> None:
+    run, state = runs.run(f"event {words}")
+    assert state["exit_code"] == code
+    assert said in written(run, "stderr").decode()
+    assert names(run) == ["start", "fail"]
+
+
+def test_event_program_without_supervisor_says_so(runs) -> None:
+    run, _ = runs.run("env -u JEXEVENTS_CONTROL event x; JEXEVENTS_CONTROL=/nowhere/door event x")
+    said = written(run, "stderr").decode().splitlines()
+    assert "JEXEVENTS_CONTROL is not set" in said[0]
+    assert "does not answer" in said[1]
+
+
+def test_a_job_cannot_flood_its_events_or_signal(runs) -> None:
+    program = """
+import json, os, socket
+os.chdir(os.path.dirname(os.environ["JEXEVENTS_CONTROL"]))
+door = socket.socket(socket.AF_UNIX)
+door.connect("door")
+answers = door.makefile("rb")
+def ask(line):
+    door.sendall(line + b"\\n")
+    return json.loads(answers.readline())
+bad = (b'{"signal": "kill"}', b'{"state": true}', b"[]", b"no", b'{"event": 3}', b"[" * 9999)
+for line in bad:
+    assert ask(line)["fault"] == "invalid", line
+silent = [socket.socket(socket.AF_UNIX) for _ in range(200)]
+for each in silent:
+    each.connect("door")
+    each.send(b'{"event"')
+door = socket.socket(socket.AF_UNIX)
+door.connect("door")
+answers = door.makefile("rb")
+print(ask(b'{"event": "through"}')["ok"])
+print(len(os.listdir(f"/proc/{os.getppid()}/fd")) < 64)
+"""
+    run = runs.python(program)
+    assert ended(run)["exit_code"] == 0, written(run)
+    assert written(run) == b"True\nTrue\n"
+    assert names(run) == ["start", "through", "complete"]
+
+
+def test_number_of_a_job_s_events_is_bounded() -> None:
+    from jexevents.runner.supervisor.asking import Unanswerable, check_count
+
+    check_count(EVENTS_OF_A_JOB - 1)
+    with pytest.raises(Unanswerable, match="may send"):
+        check_count(EVENTS_OF_A_JOB)
+
+
+def test_requests_of_the_worker(runs) -> None:
+    run = runs.begin("echo up; exec sleep 1000")
+    heard(run, b"up")
+    run.ping()
+    assert run.live_state()["output"]["stdout"] == 3
+    once = run.event("look", "who asks", key="k1")
+    assert run.event("look", "who asks", key="k1") == once
+    assert (once["by"], once["auto"]) == ("request", False)
+    with pytest.raises(RequestRefused, match="no signal 'burn'"):
+        run.signal("burn")
+    with pytest.raises(RequestRefused, match="cannot be named 'output'"):
+        run.event("output")
+    run.signal("kill", "enough", key="k2")
+    state = ended(run)
+    assert (state["reason"], state["signal"]) == ("killed", signal.SIGKILL)
+    assert names(run) == ["start", "look", "kill", "fail"]
+    with pytest.raises(SupervisorAway, match="does not answer"):
+        run.ping()
+
+
+def test_a_long_path_is_no_trouble(tmp_path) -> None:
+    runs = Runs(tmp_path / ("long" * 40) / "runs")
+    try:
+        run, state = runs.run("event fine")
+        assert state["exit_code"] == 0, written(run)
+        assert names(run) == ["start", "fine", "complete"]
+    finally:
+        runs.close()
+
+
+def test_one_supervisor_a_folder_ever(runs, tmp_path) -> None:
+    spec = runs.spec(f"echo once >> {tmp_path}/count")
+    run = runs.create(spec)
+    assert run.standing().held is Held.NEW
+    with ThreadPoolExecutor(6) as pool:
+        begun = list(pool.map(lambda _: run.start(spec), range(6)))
+    assert begun.count(True) == 1
+    ended(run)
+    assert run.start(spec) is False
+    assert (tmp_path / "count").read_text() == "once\n"
+
+
+def test_asking_does_not_keep_a_supervisor_from_its_folder(runs) -> None:
+    """Who asks whether one lives holds the lock for an instant, here for a longer one."""
+    spec = runs.spec("true")
+    run = runs.create(spec)
+    lock = os.open(run.path / "lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(lock, fcntl.LOCK_SH)
+    with ThreadPoolExecutor(1) as pool:
+        starting = pool.submit(run.start, spec)
+        wait_until(lambda: starting.done() or openers(run.path / "lock"), 20, "the supervisor")
+        os.close(lock)
+        assert starting.result() is True
+    ended(run)
+
+
+def openers(path: Path) -> list[int]:
+    """List the other processes that have a file open."""
+    found = []
+    for pid in set(processes.all_pids()) - {os.getpid()}:
+        with suppress(OSError):
+            files = os.listdir(f"/proc/{pid}/fd")
+            found += [pid for file in files if os.readlink(f"/proc/{pid}/fd/{file}") == str(path)]
+    return found
+
+
+def test_what_was_given_up_never_begins(runs) -> None:
+    spec = runs.spec("true")
+    run = runs.create(spec)
+    assert run.give_up("the node left") is True
+    assert run.start(spec) is False
+    assert run.standing().state["reason"] == "given up"
+    begun = runs.begin("true")
+    assert begun.give_up("too late") is False
+
+
+def test_what_does_not_come_whole_does_not_begin(runs, monkeypatch) -> None:
+    spec = runs.spec("true")
+    run = runs.create(spec)
+    monkeypatch.setattr(type(spec), "packed", lambda _: b"\x00half")
+    with pytest.raises(NotStarted, match="did not come whole"):
+        run.start(spec)
+    assert run.standing().held is Held.NEW
+    monkeypatch.undo()
+    assert run.start(spec) is True
+    ended(run)
+
+
+def test_a_killed_supervisor_takes_its_job_along_and_is_seen_as_lost(runs) -> None:
+    run = runs.begin("(setsid sh -c 'echo child; exec sleep 1000') & echo up; wait")
+    heard(run, b"child")
+    job, supervisor = first(run), holder(run)
+    assert run.standing().held is Held.ALIVE
+    os.kill(supervisor.pid, signal.SIGKILL)
+    wait_until(lambda: not processes.alive(job), 10, "the job to end with its supervisor")
+    lost = standing(run, Held.LOST)
+    assert "killed" in lost.reason
+    assert marked(run), "the child in a session of its own should live on till it is ended"
+    assert run.end_remains() >= 1
+    assert not marked(run)
+    group = lost.state["cgroup"]
+    assert group is None or not Path(group).exists()
+    assert names(run) == ["start"]
+
+
+def test_remains_are_found_without_a_control_group(runs) -> None:
+    from jexevents.runner import remains
+
+    run = runs.begin("(setsid sleep 1000) & echo up; wait")
+    heard(run, b"up")
+    os.kill(holder(run).pid, signal.SIGKILL)
+    standing(run, Held.LOST)
+    assert remains.end(run.path.name, None) >= 1
+    assert not marked(run)
+
+
+def test_end_remains_leaves_the_living_alone(runs) -> None:
+    run = runs.begin("echo up; exec sleep 1000")
+    heard(run, b"up")
+    assert run.end_remains() == 0
+    assert processes.alive(first(run))
+
+
+@pytest.mark.parametrize("phase", ["running", "starting"])
+def test_another_boot_is_a_loss_though_the_pid_lives(runs, phase) -> None:
+    run, state = runs.run("true")
+    processes.wait_gone([holder(run)], 10)
+    mine = processes.identify(os.getpid())
+    told = {**state, "phase": phase, "boot": "another"}
+    told["supervisor"] = {"pid": mine.pid, "started": mine.started.partition(":")[2]}
+    (run.path / "state.json").write_text(json.dumps(told))
+    lost = run.standing()
+    assert (lost.held, lost.reason) == (Held.LOST, "the machine was restarted while the job ran")
+    told["boot"] = state["boot"]
+    (run.path / "state.json").write_text(json.dumps(told))
+    assert run.standing().held is Held.ALIVE, "the pid, its start and the boot are those of one"
+    told["supervisor"]["started"] = "1"
+    (run.path / "state.json").write_text(json.dumps(told))
+    assert run.standing().held is Held.LOST, "the same pid is another process"
+
+
+def test_a_restart_about_the_start_is_not_taken_for_new(runs) -> None:
+    run = runs.create(runs.spec("true"))
+    spec = json.loads((run.path / "spec.json").read_text())
+    (run.path / "spec.json").write_text(json.dumps({**spec, "boot": "another"}))
+    lost = run.standing()
+    assert lost.held is Held.LOST
+    assert "about the time" in lost.reason
+
+
+def test_the_starter_may_die_at_once(runs) -> None:
+    """As a daemon that is killed: its process group, and then it, while the job runs."""
+    spec = runs.spec("echo up; read line < pipe; echo $line")
+    work = runs.folder / "work"
+    work.mkdir(parents=True)
+    os.mkfifo(work / "pipe")
+    spec = replace(spec, cwd=str(work))
+    run = runs.create(spec)
+    program = f"""
+import os, pickle, signal, sys
+from pathlib import Path
+from jexevents.runner.folder import RunFolder
+run = RunFolder(Path({str(run.path)!r}))
+run.start(pickle.load(sys.stdin.buffer))
+os.killpg(0, signal.SIGKILL)
+"""
+    import pickle
+
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        input=pickle.dumps(spec),
+        start_new_session=True,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL
+    heard(run, b"up")
+    with (work / "pipe").open("w") as pipe:
+        pipe.write("went on\n")
+    state = ended(run)
+    assert (state["exit_code"], written(run)) == (0, b"up\nwent on\n")
+
+
+def test_signals_to_the_supervisor(runs) -> None:
+    run = runs.begin("trap 'echo told; exit 5' TERM; echo up; sleep 1000 & wait")
+    heard(run, b"up")
+    supervisor = holder(run)
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGTSTP):
+        os.kill(supervisor.pid, number)
+    run.ping()
+    os.kill(supervisor.pid, signal.SIGTERM)
+    state = ended(run)
+    assert (state["reason"], state["exit_code"]) == ("terminated", 5)
+    assert run.events()[1]["by"] == "supervisor"
+    assert names(run) == ["start", "terminate", "fail"]
+
+
+def test_requests_to_an_ended_job_are_refused(runs) -> None:
+    """Its first process is over, and only what it left is waited for."""
+    run = runs.begin("(trap '' TERM; setsid sleep 1000; :) & echo up", grace_seconds=1000)
+    wait_until(lambda: run.live_state().get("exited"), 20, "the first process to end")
+    with pytest.raises(ExecutionEnded, match="has ended"):
+        run.signal("stop")
+    run.signal("kill")
+    state = ended(run)
+    assert (state["reason"], state["exit_code"]) == ("exit", 0)
+    assert state["left_behind"] >= 1
+    assert not marked(run)

@@ -1,0 +1,316 @@
+"""The processes of a job are one thing, whatever they do: signals, time-outs, and what is left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from jexevents import processes
+from jexevents.runner.supervisor import cgroups
+from tests.runs import Runs, ended, first, heard, marked, names, written
+from tests.support import wait_until
+
+# With a control group, and without one, as on a machine that does not allow them.
+WAYS = ["group", "walk"]
+FULL = os.environ.get("JEXEVENTS_FAULTS") == "full"
+
+
+@pytest.fixture(params=WAYS)
+def runs(request, tmp_path: Path) -> Iterator[Runs]:
+    found = Runs(tmp_path / "runs")
+    if request.param == "walk":
+        found.without_groups()
+    yield found
+    found.close()
+
+
+def states(run) -> set[str]:
+    """Give the states that /proc shows of the job's processes."""
+    found = set()
+    for process in marked(run):
+        stat = Path(f"/proc/{process.pid}/stat").read_text()
+        found.add(stat.rpartition(")")[2].split()[0])
+    return found
+
+
+def test_which_way_is_taken(runs, request) -> None:
+    group = runs.run("true")[1]["cgroup"]
+    if request.node.callspec.params["runs"] == "walk":
+        assert group is None
+    else:
+        made = cgroups.make("jexevents-test-probe")
+        if made:
+            os.close(made[1])
+            made[0].remove()
+        assert bool(group) == bool(made)
+        assert group is None or not Path(group).exists(), "the group is removed at the end"
+
+
+HIDERS = """
+(setsid sh -c 'echo one; exec sleep 1000') &
+(setsid sh -c '(setsid sleep 1000 &) ; echo two' &)
+python3 -c '
+import os, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.chdir("/"); os.umask(0)
+        print("three", flush=True)
+        time.sleep(1000)
+    os._exit(0)
+os.wait()' &
+echo zero
+wait
+sleep 1000
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "reason", "number"),
+    [("terminate", "terminated", signal.SIGTERM), ("kill", "killed", signal.SIGKILL)],
+)
+def test_signals_end_all_that_hides(runs, name, reason, number) -> None:
+    run = runs.begin(HIDERS)
+    for word in (b"zero", b"one", b"two", b"three"):
+        heard(run, word)
+    assert len(marked(run)) >= 4
+    run.signal(name, "enough")
+    state = ended(run, 20)
+    assert (state["reason"], state["signal"]) == (reason, number)
+    assert not marked(run)
+    assert names(run) == ["start", name, "fail"]
+
+
+def test_stop_and_continue_reach_all_and_time_stands_still(runs) -> None:
+    run = runs.begin(HIDERS, timeout_seconds=3600)
+    for word in (b"zero", b"one", b"two", b"three"):
+        heard(run, word)
+    run.signal("stop")
+    wait_until(lambda: states(run) == {"T"}, 10, "all to be stopped")
+    assert run.state()["phase"] == "stopped"
+    run.signal("stop")
+    run.signal("continue")
+    wait_until(lambda: "T" not in states(run), 10, "all to go on")
+    assert run.state()["phase"] == "running"
+    run.signal("stop")
+    run.signal("terminate")
+    assert ended(run, 20)["reason"] == "terminated", "a stopped tree hears of it"
+    assert names(run) == ["start", "stop", "stop", "continue", "stop", "terminate", "fail"]
+
+
+def test_time_that_is_stopped_does_not_count(runs) -> None:
+    run = runs.begin("echo up; exec sleep 1000", timeout_seconds=1.5, grace_seconds=5)
+    heard(run, b"up")
+    run.signal("stop")
+    stopped = run.live_state()
+    # Longer than the whole limit, by the clock of another process.
+    other = runs.begin("exec sleep 1000", timeout_seconds=2)
+    assert ended(other)["reason"] == "time-out"
+    assert run.live_state()["phase"] == stopped["phase"] == "stopped"
+    run.signal("continue")
+    state = ended(run)
+    assert state["reason"] == "time-out"
+    assert 1.5 <= state["run_seconds"] < 3.4, state
+    assert state["exited"] - state["begun"] > 2_000_000
+    assert names(run) == ["start", "stop", "continue", "time-out"]
+
+
+def test_time_out_terminates_then_kills(runs) -> None:
+    run = runs.begin(
+        "trap 'echo no' TERM; echo up; while :; do sleep 1000 & wait; done",
+        timeout_seconds=0.5,
+        grace_seconds=0.7,
+    )
+    state = ended(run, 20)
+    assert (state["reason"], state["signal"]) == ("time-out", signal.SIGKILL)
+    assert written(run) == b"up\nno\n"
+    took = (state["exited"] - state["begun"]) / 1e6
+    assert 1.2 <= took < 3, took
+    assert run.events()[-1]["name"] == "time-out"
+    assert "0.5 s" in state["cause"]
+    assert not marked(run)
+
+
+def test_a_time_out_that_is_heeded_is_one_whatever_the_exit_code(runs) -> None:
+    run = runs.begin("trap 'exit 0' TERM; sleep 1000 & wait", timeout_seconds=0.3, grace_seconds=60)
+    state = ended(run, 20)
+    assert (state["reason"], state["exit_code"]) == ("time-out", 0)
+
+
+def test_answers_to_terminate_are_not_terminated(runs) -> None:
+    """What a job starts in answer, to clean up, is let run."""
+    run = runs.begin(
+        "trap 'sh -c \"trap : TERM; sleep 0.3; echo clean\"; exit 0' TERM; echo up; "
+        "sleep 1000 & wait"
+    )
+    heard(run, b"up")
+    run.signal("terminate")
+    state = ended(run, 20)
+    assert (state["reason"], state["exit_code"]) == ("terminated", 0)
+    assert written(run) == b"up\nclean\n"
+
+
+STORM = """
+import os, signal, sys, time
+reading, writing = os.pipe()
+# Each child makes a session, forks on and ends: nobody is there for long.
+for number in range(int(sys.argv[1])):
+    if os.fork() == 0:
+        os.setsid()
+        if number % 5 == 0:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        os.close(writing)
+        os.read(reading, 1)
+        end = time.monotonic() + 600
+        while time.monotonic() < end:
+            if os.fork():
+                os._exit(0)
+            os.setsid()
+            time.sleep(float(sys.argv[2]) * (1 + number % 10 / 10))
+        os._exit(0)
+print("storm", flush=True)
+os.close(writing)
+while True:
+    time.sleep(1000)
+"""
+
+
+def test_a_storm_of_short_lived_children_is_gone_within_the_grace(runs) -> None:
+    run = runs.python(STORM, "500" if FULL else "100", "0.15", grace_seconds=10)
+    heard(run, b"storm")
+    run.signal("kill")
+    # Seconds where the machine has nothing else to do.
+    state = ended(run, 30)
+    assert state["reason"] == "killed"
+    assert not marked(run)
+
+
+def test_a_storm_can_be_stopped(runs) -> None:
+    run = runs.python(STORM, "50", "0.02")
+    heard(run, b"storm")
+    run.signal("stop")
+    wait_until(lambda: states(run) == {"T"}, 10, "all to be stopped")
+    found = {process.pid for process in marked(run)}
+    run.ping()
+    assert {process.pid for process in marked(run)} == found
+    run.signal("kill")
+    ended(run, 30)
+
+
+def test_what_the_first_process_leaves_is_ended(runs) -> None:
+    run = runs.begin("setsid sleep 1000 & setsid sleep 1000 & echo over", grace_seconds=20)
+    state = ended(run, 15)
+    assert (state["reason"], state["exit_code"], state["left_behind"]) == ("exit", 0, 2)
+    assert not marked(run)
+    assert names(run) == ["start", "complete"]
+
+
+def test_what_is_left_and_ignores_term_is_killed(runs) -> None:
+    run = runs.begin(
+        "(trap '' TERM; setsid sleep 1000 & echo deaf; wait) & sleep 0.2; echo over",
+        grace_seconds=0.5,
+    )
+    state = ended(run, 15)
+    assert state["exit_code"] == 0
+    assert state["left_behind"] >= 1
+    assert not marked(run)
+
+
+def test_what_is_left_may_finish_its_words(runs) -> None:
+    """As the filter behind a pipe of bash, for which nobody waits."""
+    run = runs.begin("(read line < ready; echo late) & exit 4", cwd=fifo(runs))
+    with told(runs):
+        state = ended(run)
+    assert (state["exit_code"], state["left_behind"]) == (4, 0)
+    assert written(run) == b"late\n"
+
+
+def fifo(runs: Runs) -> str:
+    runs.folder.mkdir(exist_ok=True)
+    os.mkfifo(runs.folder / "ready")
+    return str(runs.folder)
+
+
+@contextmanager
+def told(runs: Runs) -> Iterator[None]:
+    """Write a line into the fifo, which does not wait for a reader, and leave it open."""
+    descriptor = os.open(runs.folder / "ready", os.O_RDWR)
+    try:
+        os.write(descriptor, b"now\n")
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def test_closed_outputs_end_nothing(runs) -> None:
+    run = runs.begin("exec >&- 2>&-; read line < ready; exit 9", cwd=fifo(runs))
+    run.ping()
+    assert run.state()["phase"] == "running"
+    with told(runs):
+        assert ended(run)["exit_code"] == 9
+
+
+def processor_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_a_held_pipe_does_not_hold_up_the_end(runs) -> None:
+    """Somebody outside of the tree has the pipe open; the tree is gone, so it is over."""
+    run = runs.begin("echo up; read line < ready", cwd=fifo(runs))
+    heard(run, b"up")
+    held = os.open(f"/proc/{first(run).pid}/fd/1", os.O_WRONLY)
+    try:
+        with told(runs):
+            assert ended(run, 15)["reason"] == "exit"
+    finally:
+        os.close(held)
+
+
+def test_a_supervisor_at_rest_takes_no_time(runs) -> None:
+    from tests.runs import holder
+
+    run = runs.begin("exec >&- 2>&-; echo x > up; exec sleep 1000", cwd=fifo(runs))
+    wait_until((runs.folder / "up").exists, 10, "the job")
+    run.ping()
+    pid = holder(run).pid
+    before = processor_seconds(pid)
+    other = runs.begin("exec sleep 1000", timeout_seconds=1.5)
+    assert ended(other)["reason"] == "time-out"
+    assert processor_seconds(pid) - before < 0.1
+    assert processes.alive(first(run))
+
+
+@pytest.mark.parametrize("v2", [True, False], ids=["version 2", "version 1"])
+def test_control_groups_of_either_version(v2: bool) -> None:
+    folders = [folder for folder, is_v2 in cgroups._places() if is_v2 is v2]
+    group = cgroups.Cgroup(f"{folders[0]}/jexevents-test-{os.getpid()}", v2=v2) if folders else None
+    try:
+        os.mkdir(group.path)
+    except (OSError, AttributeError):
+        pytest.skip("this machine lets nobody make a group of this version")
+    child = subprocess.Popen(["sh", "-c", "echo up; while :; do :; done"], stdout=subprocess.PIPE)
+    try:
+        joining = group.opening()
+        os.write(joining, str(child.pid).encode())
+        os.close(joining)
+        assert child.stdout.readline() == b"up\n"
+        assert group.freeze()
+        frozen_at = processor_seconds(child.pid)
+        assert group.pids() == [child.pid]
+        busy = subprocess.run(["seq", "1", "2000000"], stdout=subprocess.DEVNULL, check=True)
+        assert (busy.returncode, processor_seconds(child.pid)) == (0, frozen_at)
+        assert not group.remove(), "somebody is in it"
+        group.thaw()
+        wait_until(lambda: processor_seconds(child.pid) > frozen_at, 10, "it to go on")
+    finally:
+        group.thaw()
+        child.kill()
+        child.communicate()
+        assert wait_until(group.remove, 5, "the group to be empty")
