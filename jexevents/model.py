@@ -24,6 +24,7 @@ class Kind(str, Enum):
     CONDOR = "condor"
     PIPELINE = "pipeline"
     SMRTLINK = "smrtlink"
+    COMMAND = "command"
 
 
 # The names of events that are the ledger's own; all other names are a producer's. An insertion

@@ -42,8 +42,8 @@ def add_to(commands: Any) -> list[argparse.ArgumentParser]:
 def _check(options: argparse.Namespace, _config: None) -> Exit:
     """Say what is wrong, a line a fault: OK without any, else DATA."""
     # The other commands do without the libraries of templates and YAML, and start faster.
-    from jexevents.runner.definitions.definition import DefinitionsRefused
-    from jexevents.runner.definitions.loading import load
+    from jexevents.definitions.definition import DefinitionsRefused
+    from jexevents.definitions.loading import load
 
     path: Path = options.path
     if not path.exists():

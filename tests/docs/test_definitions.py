@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from jexevents.definitions import bounds, filters, grammar, sandbox
+from jexevents.definitions.checkouts import Limits
+from jexevents.definitions.definition import CONCURRENCIES, RETRIED, Retries
+from jexevents.definitions.kinds import TYPES
+from jexevents.definitions.variables import MAX_VALUES_BYTES
 from jexevents.lifecycle.command import REFUSED_NAMES
-from jexevents.runner.definitions import bounds, filters, grammar, sandbox
-from jexevents.runner.definitions.checkouts import Limits
-from jexevents.runner.definitions.definition import CONCURRENCIES, RETRIED, Retries
-from jexevents.runner.definitions.kinds import TYPES
-from jexevents.runner.definitions.variables import MAX_VALUES_BYTES
 from jexevents.validation import SCHEMAS
 from tests.docs.console import Reader, Shell, examples
 from tests.docs.tryout import environment_in, furnish
@@ -106,7 +106,7 @@ YAML_WORDS = {
 
 
 def test_what_yaml_means() -> None:
-    from jexevents.runner.definitions.yamltext import loads
+    from jexevents.definitions.yamltext import loads
 
     told = table("Written", "Is")
     for row, (words, meaning) in YAML_WORDS.items():

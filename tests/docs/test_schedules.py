@@ -9,10 +9,10 @@ import pytest
 
 from jexevents import rfc3339
 from jexevents.errors import Invalid
-from jexevents.runner.schedules import MEMBERS, Misfire, Outcome, deciding, read_schedule, upcoming
-from jexevents.runner.schedules.crontab import NICKNAMES, YEARS
-from jexevents.runner.schedules.reading import REPEATED, RUN_ALL_WINDOW_SECONDS, SKIPPED
-from jexevents.runner.schedules.times import MOST
+from jexevents.schedules import MEMBERS, Misfire, Outcome, deciding, read_schedule, upcoming
+from jexevents.schedules.crontab import NICKNAMES, YEARS
+from jexevents.schedules.reading import REPEATED, RUN_ALL_WINDOW_SECONDS, SKIPPED
+from jexevents.schedules.times import MOST
 from tests.support import ROOT
 
 DOCUMENT = (ROOT / "docs/schedules.md").read_text("utf-8")

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from jexevents import processes
+from jexevents.definitions.checkouts import Limits
+from jexevents.definitions.definition import DefinitionsRefused
+from jexevents.definitions.repository import Repository, Source, Standing
 from jexevents.errors import RepositoryUnavailable
-from jexevents.runner.definitions.checkouts import Limits
-from jexevents.runner.definitions.definition import DefinitionsRefused
-from jexevents.runner.definitions.repository import Repository, Source, Standing
 from tests.gitting import Origin, dumb_http, hanging, smart_http
 from tests.support import running_in, wait_until
 
@@ -547,7 +547,7 @@ def test_checkouts_of_another_boot_are_made_anew(
     repository = follow(origin, tmp_path)
     good(repository.refresh())
     old = repository.standing.in_force.top
-    monkeypatch.setattr("jexevents.runner.definitions.checkouts.boot", lambda: "another-boot")
+    monkeypatch.setattr("jexevents.definitions.checkouts.boot", lambda: "another-boot")
     again = follow(origin, tmp_path)
     assert again.open().in_force.id == commit
     assert again.standing.in_force.top != old
@@ -627,7 +627,7 @@ def test_a_broken_mirror_is_made_anew(origin: Origin, tmp_path: Path, how: str) 
 _REFRESH = """
 import sys
 from pathlib import Path
-from jexevents.runner.definitions.repository import Repository, Source
+from jexevents.definitions.repository import Repository, Source
 url, place, owner, rounds, seconds = sys.argv[1:]
 repository = Repository(Source(url), Path(place), owner, fetch_seconds=float(seconds))
 repository.open()

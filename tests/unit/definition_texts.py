@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from jexevents.runner.definitions.building import definitions_of
-from jexevents.runner.definitions.definition import Definition, DefinitionsRefused, Problem
-from jexevents.runner.definitions.loading import load
-from jexevents.runner.definitions.rendering import Rendered, render
-from jexevents.runner.definitions.variables import read_values
+from jexevents.definitions.building import definitions_of
+from jexevents.definitions.definition import Definition, DefinitionsRefused, Problem
+from jexevents.definitions.loading import load
+from jexevents.definitions.rendering import Rendered, render
+from jexevents.definitions.variables import read_values
 
 # The original's documentation has this, with `...` indented, which is no YAML.
 SEED = """\

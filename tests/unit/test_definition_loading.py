@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from jexevents.runner.definitions import loading
-from jexevents.runner.definitions.definition import Definition, DefinitionsRefused, Retries
-from jexevents.runner.definitions.loading import load
-from jexevents.runner.definitions.members import Reader
+from jexevents.definitions import loading
+from jexevents.definitions.definition import Definition, DefinitionsRefused, Retries
+from jexevents.definitions.loading import load
+from jexevents.definitions.members import Reader
 from jexevents.validation import SCHEMAS
 from tests.unit.definition_texts import SEED, lines, one, refused, rendered, wrong
 

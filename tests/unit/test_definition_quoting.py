@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from jexevents.definitions.command import MAX_WORDS_BYTES, CommandTemplate, ScriptTemplate
+from jexevents.definitions.grammar import TemplateFault
+from jexevents.definitions.shell import Shell
 from jexevents.errors import Invalid
-from jexevents.runner.definitions.command import MAX_WORDS_BYTES, CommandTemplate, ScriptTemplate
-from jexevents.runner.definitions.grammar import TemplateFault
-from jexevents.runner.definitions.shell import Shell
 from tests.unit.definition_texts import SEED, one, rendered
 
 SHELLS = [name for name in ("sh", "bash", "dash", "busybox") if shutil.which(name)]

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jexevents.runner.definitions import bounds
-from jexevents.runner.definitions.command import CommandTemplate
-from jexevents.runner.definitions.grammar import TemplateFault
-from jexevents.runner.definitions.sandbox import Template, Value
+from jexevents.definitions import bounds
+from jexevents.definitions.command import CommandTemplate
+from jexevents.definitions.grammar import TemplateFault
+from jexevents.definitions.sandbox import Template, Value
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 VALUES = {

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jexevents.errors import Invalid
-from jexevents.runner.definitions.kinds import TYPES
-from jexevents.runner.definitions.variables import (
+from jexevents.definitions.kinds import TYPES
+from jexevents.definitions.variables import (
     MAX_VALUES_BYTES,
     Variable,
     as_json,
     read_texts,
     read_values,
 )
+from jexevents.errors import Invalid
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=timezone.utc)
 

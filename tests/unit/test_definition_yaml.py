@@ -9,8 +9,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jexevents.runner.definitions import yamltext
-from jexevents.runner.definitions.located import NotReadable, json_lines, line_of
+from jexevents.definitions import yamltext
+from jexevents.definitions.located import NotReadable, json_lines, line_of
 from tests.unit.definition_texts import lines
 
 

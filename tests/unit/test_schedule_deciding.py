@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jexevents.runner.schedules import (
+from jexevents.schedules import (
     Outcome,
     Schedule,
     decide,

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jexevents.errors import Invalid
-from jexevents.runner.schedules import Misfire, Schedule, next_after, read_schedule
-from jexevents.runner.schedules.crontab import NICKNAMES
+from jexevents.schedules import Misfire, Schedule, next_after, read_schedule
+from jexevents.schedules.crontab import NICKNAMES
 from tests.unit.schedule_reference import utc
 
 SEEN = utc(2026, 11, 26, 9)

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jexevents.errors import Invalid
-from jexevents.runner.schedules import (
+from jexevents.schedules import (
     Due,
     Schedule,
     backlog,
@@ -27,8 +27,8 @@ from jexevents.runner.schedules import (
     turn,
     upcoming,
 )
-from jexevents.runner.schedules.crontab import Crontab
-from jexevents.runner.schedules.times import LAST, MOST
+from jexevents.schedules.crontab import Crontab
+from jexevents.schedules.times import LAST, MOST
 from tests.unit.schedule_reference import Told, due_times, minutes, seconds_between, utc
 
 SEEN = utc(2020, 1, 1)

@@ -15,11 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from jexevents.definitions.git import Git, GitFailed
+from jexevents.definitions.locking import locked
 from jexevents.errors import RepositoryUnavailable
 from jexevents.faults import fit
 from jexevents.redaction import redact_uri
-from jexevents.runner.definitions.git import Git, GitFailed
-from jexevents.runner.definitions.locking import locked
 
 _SHORT_SECONDS = 30.0
 _GC_SECONDS = 600.0

@@ -11,13 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from jexevents.faults import shown
-from jexevents.runner.definitions import bounds
-from jexevents.runner.definitions.grammar import TemplateFault
-from jexevents.runner.definitions.placing import check_places
-from jexevents.runner.definitions.sandbox import Template, Value
-from jexevents.runner.definitions.shell import Shell
-from jexevents.runner.definitions.words import (
+from jexevents.definitions import bounds
+from jexevents.definitions.grammar import TemplateFault
+from jexevents.definitions.placing import check_places
+from jexevents.definitions.sandbox import Template, Value
+from jexevents.definitions.shell import Shell
+from jexevents.definitions.words import (
     Unwritable,
     is_number,
     quoted,
@@ -25,6 +24,7 @@ from jexevents.runner.definitions.words import (
     word_of,
     words_of,
 )
+from jexevents.faults import shown
 
 # All words of a script; the system has less room for them where the environment is large.
 MAX_WORDS_BYTES = 1024 * 1024

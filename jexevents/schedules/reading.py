@@ -14,9 +14,9 @@ from jexevents import rfc3339
 from jexevents.errors import Invalid, Unacceptable
 from jexevents.faults import kind, pointer, shown
 from jexevents.model import Fault
-from jexevents.runner.schedules.crontab import Crontab, NoCrontab, read_crontab
-from jexevents.runner.schedules.times import LAST
-from jexevents.runner.schedules.values import Misfire, Schedule
+from jexevents.schedules.crontab import Crontab, NoCrontab, read_crontab
+from jexevents.schedules.times import LAST
+from jexevents.schedules.values import Misfire, Schedule
 
 MEMBERS = ("time", "frequency", "priority", "timezone", "misfire", "window", "dst")
 SKIPPED = ("cron", "run", "skip")

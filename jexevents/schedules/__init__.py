@@ -5,15 +5,15 @@
 schedule, so that a unique row decides who fires it.
 """
 
-from jexevents.runner.schedules.deciding import (
+from jexevents.schedules.deciding import (
     Decision,
     Outcome,
     Settlement,
     decide,
     settle,
 )
-from jexevents.runner.schedules.reading import MEMBERS, read_schedule
-from jexevents.runner.schedules.times import (
+from jexevents.schedules.reading import MEMBERS, read_schedule
+from jexevents.schedules.times import (
     Backlog,
     Span,
     backlog,
@@ -24,7 +24,7 @@ from jexevents.runner.schedules.times import (
     turn,
     upcoming,
 )
-from jexevents.runner.schedules.values import Due, Hour, Misfire, Schedule
+from jexevents.schedules.values import Due, Hour, Misfire, Schedule
 
 __all__ = [
     "MEMBERS",

@@ -6,24 +6,24 @@ from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
-from jexevents.errors import Malformed
-from jexevents.faults import kind, pointer, shown
-from jexevents.model import Fault
-from jexevents.runner.definitions.command import CommandTemplate, ScriptTemplate
-from jexevents.runner.definitions.definition import Definition, Problem
-from jexevents.runner.definitions.grammar import TemplateFault
-from jexevents.runner.definitions.kinds import Misfit
-from jexevents.runner.definitions.located import (
+from jexevents.definitions.command import CommandTemplate, ScriptTemplate
+from jexevents.definitions.definition import Definition, Problem
+from jexevents.definitions.grammar import TemplateFault
+from jexevents.definitions.kinds import Misfit
+from jexevents.definitions.located import (
     Lines,
     Located,
     NotReadable,
     json_lines,
     line_of,
 )
-from jexevents.runner.definitions.members import Reader
-from jexevents.runner.definitions.naming import job_name
-from jexevents.runner.definitions.variables import Variable
-from jexevents.runner.definitions.yamltext import loads as yaml_loads
+from jexevents.definitions.members import Reader
+from jexevents.definitions.naming import job_name
+from jexevents.definitions.variables import Variable
+from jexevents.definitions.yamltext import loads as yaml_loads
+from jexevents.errors import Malformed
+from jexevents.faults import kind, pointer, shown
+from jexevents.model import Fault
 from jexevents.strictjson import loads as json_loads
 from jexevents.validation import SCHEMAS
 

@@ -13,8 +13,8 @@ from heapq import heappop, heappush
 from itertools import islice, takewhile
 from typing import NamedTuple
 
-from jexevents.runner.schedules.values import Due, Hour, Schedule, plain_due
-from jexevents.runner.schedules.zones import LONGEST_CHANGE, instants, reading_at, shows_again
+from jexevents.schedules.values import Due, Hour, Schedule, plain_due
+from jexevents.schedules.zones import LONGEST_CHANGE, instants, reading_at, shows_again
 
 # Nothing is due behind this: far enough from the end of Python's calendar for all arithmetic.
 LAST = datetime(9000, 1, 1, tzinfo=timezone.utc)

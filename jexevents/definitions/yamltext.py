@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from jexevents.definitions.located import Lines, Located, NotReadable, Path
 from jexevents.faults import fit, pointer, shown
 from jexevents.model import Fault
-from jexevents.runner.definitions.located import Lines, Located, NotReadable, Path
 
 MAX_DEPTH = 32
 MAX_VALUES = 100_000

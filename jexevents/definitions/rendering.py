@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from jexevents.definitions.definition import Definition
+from jexevents.definitions.grammar import TemplateFault
+from jexevents.definitions.variables import appended, told
 from jexevents.errors import Invalid
 from jexevents.faults import pointer
 from jexevents.model import Fault
-from jexevents.runner.definitions.definition import Definition
-from jexevents.runner.definitions.grammar import TemplateFault
-from jexevents.runner.definitions.variables import appended, told
 
 SCRIPTS = "scripts"
 

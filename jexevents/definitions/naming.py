@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from jexevents.runner.definitions.kinds import Misfit
+from jexevents.definitions.kinds import Misfit
 from jexevents.validation import is_uuid
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,99}")

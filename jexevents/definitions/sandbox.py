@@ -27,16 +27,16 @@ from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
 from jinja2.utils import missing
 
-from jexevents.faults import fit
-from jexevents.runner.definitions import bounds, filters
-from jexevents.runner.definitions.filters import Raw
-from jexevents.runner.definitions.grammar import (
+from jexevents.definitions import bounds, filters
+from jexevents.definitions.filters import Raw
+from jexevents.definitions.grammar import (
     ATTRIBUTES,
     TemplateFault,
     require_known,
     require_no_length,
 )
-from jexevents.runner.definitions.words import Unwritable
+from jexevents.definitions.words import Unwritable
+from jexevents.faults import fit
 
 MAX_SOURCE = 64 * 1024
 

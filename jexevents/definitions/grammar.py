@@ -7,9 +7,9 @@ from datetime import datetime
 from jinja2 import nodes
 from jinja2.runtime import LoopContext
 
+from jexevents.definitions import bounds, filters
 from jexevents.errors import JexError
 from jexevents.faults import fit
-from jexevents.runner.definitions import bounds, filters
 
 MAX_NODES = 5_000
 

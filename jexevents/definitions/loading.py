@@ -11,17 +11,17 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
-from jexevents.faults import fit
-from jexevents.model import Fault
-from jexevents.runner.definitions.building import ENDINGS, definitions_of
-from jexevents.runner.definitions.definition import (
+from jexevents.definitions.building import ENDINGS, definitions_of
+from jexevents.definitions.definition import (
     Definition,
     Definitions,
     DefinitionsRefused,
     Problem,
 )
-from jexevents.runner.definitions.members import JOB
-from jexevents.runner.definitions.rendering import SCRIPTS
+from jexevents.definitions.members import JOB
+from jexevents.definitions.rendering import SCRIPTS
+from jexevents.faults import fit
+from jexevents.model import Fault
 
 MAX_FILES = 10_000
 MAX_DEFINITIONS = 20_000

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta, timezone
 from enum import Enum
 from zoneinfo import ZoneInfo
 
-from jexevents.runner.schedules.crontab import Crontab
-from jexevents.runner.schedules.zones import Hour, instants
+from jexevents.schedules.crontab import Crontab
+from jexevents.schedules.zones import Hour, instants
 
 __all__ = ["Due", "Hour", "Misfire", "Schedule"]
 

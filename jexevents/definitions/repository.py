@@ -15,12 +15,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
 
+from jexevents.definitions.checkouts import Checkouts, Limits
+from jexevents.definitions.definition import Definitions, DefinitionsRefused
+from jexevents.definitions.git import GitFailed
+from jexevents.definitions.loading import load
+from jexevents.definitions.mirror import Mirror
 from jexevents.errors import JexError, RepositoryUnavailable
-from jexevents.runner.definitions.checkouts import Checkouts, Limits
-from jexevents.runner.definitions.definition import Definitions, DefinitionsRefused
-from jexevents.runner.definitions.git import GitFailed
-from jexevents.runner.definitions.loading import load
-from jexevents.runner.definitions.mirror import Mirror
 
 FETCH_SECONDS = 300.0
 _DAEMON = "daemon."

@@ -7,8 +7,8 @@ from enum import Enum
 from typing import NamedTuple
 
 from jexevents import rfc3339
-from jexevents.runner.schedules.times import MOST, Span, backlog
-from jexevents.runner.schedules.values import Due, Misfire, Schedule
+from jexevents.schedules.times import MOST, Span, backlog
+from jexevents.schedules.values import Due, Misfire, Schedule
 
 # How late a run may begin and still be on time; the second where a newer one is due already,
 # so that a pause of a minute does not make a job of every second begin sixty times.

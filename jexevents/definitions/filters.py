@@ -11,8 +11,8 @@ from typing import Any
 from jinja2.filters import FILTERS as _JINJA
 from jinja2.runtime import Undefined
 
-from jexevents.runner.definitions import bounds, words
-from jexevents.runner.definitions.words import Unwritable
+from jexevents.definitions import bounds, words
+from jexevents.definitions.words import Unwritable
 
 _OF_JINJA = (
     "abs", "capitalize", "count", "d", "default", "dictsort", "first", "float", "int", "items",

@@ -22,11 +22,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from jexevents.definitions.locking import locked
+from jexevents.definitions.mirror import Entry, Mirror, is_commit
 from jexevents.errors import RepositoryUnavailable
 from jexevents.faults import fit
 from jexevents.processes import boot
-from jexevents.runner.definitions.locking import locked
-from jexevents.runner.definitions.mirror import Entry, Mirror, is_commit
 
 _FILE_MODES = {"100644": 0o444, "100664": 0o444, "100755": 0o555}
 _LINK, _SUBMODULE = "120000", "160000"

@@ -12,15 +12,15 @@ from pathlib import PurePosixPath
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from jexevents.definitions import kinds
+from jexevents.definitions.definition import CONCURRENCIES, RETRIED, Retries
+from jexevents.definitions.kinds import Misfit
+from jexevents.definitions.variables import Variable
 from jexevents.errors import Invalid
 from jexevents.faults import pointer, shown
 from jexevents.lifecycle.command import REFUSED_NAMES
 from jexevents.model import Fault
-from jexevents.runner.definitions import kinds
-from jexevents.runner.definitions.definition import CONCURRENCIES, RETRIED, Retries
-from jexevents.runner.definitions.kinds import Misfit
-from jexevents.runner.definitions.variables import Variable
-from jexevents.runner.schedules import read_schedule
+from jexevents.schedules import read_schedule
 
 T = TypeVar("T")
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from jexevents.definitions.command import CommandTemplate, ScriptTemplate
+from jexevents.definitions.variables import Variable
 from jexevents.errors import JexError
 from jexevents.faults import fit
 from jexevents.model import Fault
-from jexevents.runner.definitions.command import CommandTemplate, ScriptTemplate
-from jexevents.runner.definitions.variables import Variable
 
 CONCURRENCIES = ("allow", "forbid", "queue", "replace")
 

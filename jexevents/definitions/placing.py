@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from jinja2 import nodes
 
-from jexevents.runner.definitions.grammar import TemplateFault
-from jexevents.runner.definitions.sandbox import Template
-from jexevents.runner.definitions.shell import Shell
+from jexevents.definitions.grammar import TemplateFault
+from jexevents.definitions.sandbox import Template
+from jexevents.definitions.shell import Shell
 
 NUMBERS = ("int", "float", "bool")
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from jexevents.definitions import kinds
+from jexevents.definitions.kinds import Misfit
+from jexevents.definitions.words import Unwritable, words_of
 from jexevents.errors import Invalid
 from jexevents.faults import pointer, shown
 from jexevents.model import Fault
-from jexevents.runner.definitions import kinds
-from jexevents.runner.definitions.kinds import Misfit
-from jexevents.runner.definitions.words import Unwritable, words_of
 
 # As much as the system takes as one word; of all values together, as JSON.
 MAX_VALUES_BYTES = 128 * 1024

@@ -1,0 +1,1 @@
+"""Executions of jobs that we run: asked for, reported, ordered about. Starts nothing itself."""
