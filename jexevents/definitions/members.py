@@ -190,12 +190,13 @@ class Reader:
         def part(name: str, read: Callable[[Any], Any], default: Any) -> Any:
             return self._read(("retries", name), given.get(name), read, default)
 
+        default = Retries()
         return Retries(
             count=part("count", _whole(0, _MOST_RETRIES), 0),
-            backoff_seconds=part("backoff", number(0, _YEAR_SECONDS), Retries.backoff_seconds),
-            factor=part("factor", number(1, 100), Retries.factor),
+            backoff_seconds=part("backoff", number(0, _YEAR_SECONDS), default.backoff_seconds),
+            factor=part("factor", number(1, 100), default.factor),
             max_backoff_seconds=part(
-                "max_backoff", number(0, _YEAR_SECONDS), Retries.max_backoff_seconds
+                "max_backoff", number(0, _YEAR_SECONDS), default.max_backoff_seconds
             ),
             on=part("on", _ends, RETRIED),
         )

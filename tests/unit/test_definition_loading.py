@@ -366,3 +366,8 @@ def test_many_problems_are_not_all_told(tmp_path: Path) -> None:
     for number in range(300):
         (tmp_path / f"job{number}.yml").write_text("nope: 1")
     assert 200 <= len(refused(tmp_path)) <= 203
+
+
+def test_what_retries_leave_out_has_its_default(tmp_path: Path) -> None:
+    (tmp_path / "a.yml").write_text("command: 'true'\nretries: {count: 2}\n")
+    assert load(tmp_path, tmp_path)["a"].retries == Retries(2)
