@@ -125,8 +125,7 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
     if event_files is not None:
         services.append(event_files)
     services.append(http.server)
-    if hooks.names:
-        services.append(hooks)
+    services.append(hooks)
     if running is not None:
         services += running.services
     if not config.queue_exclusive:
