@@ -74,10 +74,6 @@ class RepositoryUnavailable(Unavailable):
         self.reason = reason
 
 
-class UnknownDefinition(JexError):
-    """The repository of job definitions has none of that name."""
-
-
 class ServerAway(Unavailable):
     """The event server does not answer, or not as one."""
 

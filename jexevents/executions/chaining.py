@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from jexevents.errors import Invalid
+from jexevents.executions.requests import BY_HOOK, Asked, Requests
+from jexevents.lifecycle.executionid import shortest
 from jexevents.model import Kind
 
 # How many hooks may lead to an execution, one behind the other. A job whose hook starts it again
@@ -14,20 +16,6 @@ MOST_DEPTH = 10
 
 # What the event says of itself; ``data`` is an object.
 _WORDS = ("event", "source", "kind", "job", "job_id", "state", "phase", "occurred_at", "data")
-
-
-class Start(Protocol):
-    """Asks for an execution."""
-
-    def __call__(
-        self, name: str, values: Mapping[str, Any], *, key: str, by: str, also: Mapping[str, Any]
-    ) -> str:
-        """Ask for an execution of a definition; give its id.
-
-        ``values`` are JSON values, ``key`` is the idempotency key, ``by`` says who asks. ``also``
-        are members for the data of its event ``requested``. Raises UnknownDefinition, Invalid,
-        Conflict, StoreUnavailable.
-        """
 
 
 def values_of(event: Mapping[str, Any], declared: Collection[str]) -> dict[str, Any]:
@@ -46,27 +34,18 @@ def values_of(event: Mapping[str, Any], declared: Collection[str]) -> dict[str, 
 class Chain:
     """Starts jobs for hooks. It is what the webhooks take as ``run_job``.
 
-    ``declared`` gives the names of a definition's variables, and raises UnknownDefinition;
-    ``depth_of`` how many hooks led to an execution, by its job's id.
+    ``depth_of`` gives how many hooks led to an execution, by its job's id.
     """
 
-    def __init__(
-        self,
-        declared: Callable[[str], Collection[str]],
-        depth_of: Callable[[str], int],
-        start: Start,
-    ) -> None:
-        self._declared = declared
+    def __init__(self, requests: Requests, depth_of: Callable[[str], int]) -> None:
+        self._requests = requests
         self._depth_of = depth_of
-        self._start = start
 
     def __call__(self, name: str, event: Mapping[str, Any], *, key: str, by: str) -> str:
         """Start a job with what an event says; give the id of its execution.
 
-        With the same ``key`` it is started once. The event ``requested`` says in its data the
-        ``depth``, which is one more than that of the execution whose event this is.
-        Raises UnknownDefinition; Invalid where the values are not the job's, or the chain is too
-        long; Conflict; StoreUnavailable.
+        With the same ``key`` it is started once. ``by`` says who asks. Raises as
+        ``Requests.request``, and Invalid where the chain is too long.
         """
         depth = 1 + self._depth_before(event)
         if depth > MOST_DEPTH:
@@ -75,8 +54,11 @@ class Chain:
                 "followed.",
                 remedy=f"See whether the hooks of {name} lead back to it.",
             )
-        values = values_of(event, self._declared(name))
-        return self._start(name, values, key=key, by=by, also={"depth": depth})
+        _, definition = self._requests.definition(name)
+        values = values_of(event, [variable.name for variable in definition.variables])
+        asked = Asked(name, values, by=by, key=key, trigger=BY_HOOK, depth=depth)
+        (made,) = self._requests.request([asked])
+        return shortest(made.execution)
 
     def _depth_before(self, event: Mapping[str, Any]) -> int:
         is_execution = event.get("kind") == Kind.COMMAND.value and event.get("job_id")

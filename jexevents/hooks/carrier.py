@@ -10,7 +10,7 @@ from ssl import SSLContext
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from jexevents.errors import Conflict, Invalid, JexError, Unavailable, UnknownDefinition
+from jexevents.errors import Conflict, Invalid, JexError, Unavailable, Unknown
 from jexevents.hooks import bodies, mail, signing
 from jexevents.hooks.hook import STOP, Hook
 from jexevents.hooks.network import Network
@@ -30,8 +30,9 @@ class RunJob(Protocol):
         """Start it with what ``bodies.words`` says of an event; give the id of the execution.
 
         With the same ``key`` it is started once, whenever it is asked for again. ``by`` says who
-        asks. Raises UnknownDefinition, and Invalid where the event has not what the job needs:
-        both are so for good. Raises Conflict, and Unavailable, where it may be otherwise later.
+        asks. Raises Unknown where there is no such job, and Invalid where the event has not what it
+        needs: both are so for good. Raises Conflict and Unavailable where it may be otherwise
+        later.
         """
 
 
@@ -124,7 +125,7 @@ class Carrier:
         try:
             name, key = job_of(self.hook.url), delivery.message_id
             execution = run(name, event, key=key, by=f"hook {self.hook.name}")
-        except UnknownDefinition as error:
+        except Unknown as error:
             raise Refused(str(error), _UNKNOWN) from error
         except Invalid as error:
             raise Refused(str(error), _INVALID) from error
