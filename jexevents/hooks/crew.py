@@ -19,8 +19,8 @@ log = get_logger("hooks")
 THREADS = 8
 IDLE_SECONDS = 10.0
 
-# Serves what has this name; whether it was slow.
-Serve = Callable[[str], bool]
+# Serves what has this name; whether it was slow, None where there was nothing to see that by.
+Serve = Callable[[str], bool | None]
 
 
 class Crew:
@@ -119,7 +119,7 @@ class Crew:
     def _main(self, number: int) -> None:
         try:
             while (name := self._take(number)) is not None:
-                is_slow = True
+                is_slow: bool | None = True
                 try:
                     is_slow = self._serve(name)
                 finally:
@@ -157,13 +157,14 @@ class Crew:
                 return name
         return None
 
-    def _leave(self, name: str, *, is_slow: bool) -> None:
+    def _leave(self, name: str, *, is_slow: bool | None) -> None:
         with self._condition:
             self._idle += 1
             self._busy[name] -= 1
             if not self._busy[name]:
                 del self._busy[name]
-            (self._slow.add if is_slow else self._slow.discard)(name)
+            if is_slow is not None:
+                (self._slow.add if is_slow else self._slow.discard)(name)
             self._condition.notify_all()
 
     def _go(self, number: int) -> None:

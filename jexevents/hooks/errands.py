@@ -87,14 +87,17 @@ class Errands:
         """Wait for the threads; whether there is none any more."""
         return self._crew.join(seconds)
 
-    def _serve(self, name: str) -> bool:
-        """Send for a hook, till there is nothing more or another one waits; whether it was slow."""
+    def _serve(self, name: str) -> bool | None:
+        """Send for a hook, till there is nothing more or another one waits; whether it was slow.
+
+        None where nothing was tried: another thread may have all of it in hand.
+        """
         try:
             return self._send(name)
         except Unavailable as error:
             # What is due is found again by the next look that the database answers.
             log.debug("hook_waits_for_database", hook=name, reason=str(error))
-            return False
+            return None
         except MemoryError:
             # What a new process mends.
             raise
@@ -102,10 +105,10 @@ class Errands:
             log.exception("hook_sender_broken", hook=name)
             return True
 
-    def _send(self, name: str) -> bool:
+    def _send(self, name: str) -> bool | None:
         url = self._known.url(name)
         if url is None:
-            return False
+            return None
         hook = replace(self._pattern, name=name, url=url)
         thread = threading.current_thread().name
         shift = Shift(
@@ -119,4 +122,5 @@ class Errands:
                     break
         finally:
             shift.close()
-        return shift.longest_seconds > SLOW_SECONDS
+        longest = shift.longest_seconds
+        return None if longest is None else longest > SLOW_SECONDS

@@ -62,7 +62,7 @@ class Shift:
         stopping: Event,
         draw: Random = random.random,
     ) -> None:
-        self.longest_seconds = 0.0
+        self.longest_seconds: float | None = None
         self._office = office
         self._hook = hook
         self._by = f"{office.by} {name}"
@@ -105,5 +105,5 @@ class Shift:
 
     def _try(self, delivery: Delivery, held_seconds: float) -> Result:
         result = self._attempt(delivery, held_seconds)
-        self.longest_seconds = max(self.longest_seconds, result.seconds)
+        self.longest_seconds = max(self.longest_seconds or 0.0, result.seconds)
         return result

@@ -19,6 +19,7 @@ class Gates:
 
     def __init__(self, threads: int = 8, idle_seconds: float = SOON) -> None:
         self.slow: set[str] = set()
+        self.idle: set[str] = set()
         self.shut: set[str] = set()
         self.under_way: Counter[str] = Counter()
         self.most: Counter[str] = Counter()
@@ -27,7 +28,7 @@ class Gates:
         self._changed = threading.Condition()
         self.crew = Crew(self.serve, self.died.set, threads=threads, idle_seconds=idle_seconds)
 
-    def serve(self, name: str) -> bool:
+    def serve(self, name: str) -> bool | None:
         if name == "broken":
             raise MemoryError()
         with self._changed:
@@ -37,7 +38,7 @@ class Gates:
             assert self._changed.wait_for(lambda: name not in self.shut, SOON)
             self.under_way[name] -= 1
             self.served.append(name)
-        return name in self.slow
+        return None if name in self.idle else name in self.slow
 
     def call_often(self, *names: str) -> None:
         """Call until no call of them is taken any more."""
@@ -100,6 +101,20 @@ def test_one_that_is_quick_again_is_slow_no_more(gates: Gates) -> None:
     gates.shut = set(slow)
     gates.call_often(*slow)
     assert gates.under_way.total() == 8
+
+
+def test_one_that_there_was_nothing_for_is_as_slow_as_before(gates: Gates) -> None:
+    slow = [f"slow {number}" for number in range(8)]
+    gates.slow = set(slow)
+    gates.crew.call(slow)
+    gates.wait_for(*slow)
+    gates.idle = set(slow)
+    gates.served.clear()
+    gates.crew.call(slow)
+    gates.wait_for(*slow)
+    gates.shut = set(slow)
+    gates.call_often(*slow)
+    assert gates.under_way.total() == 4
 
 
 def test_what_there_is_nothing_for_any_more_is_forgotten(gates: Gates) -> None:
