@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from jexevents.executions.run import Run
 from jexevents.model import Event
@@ -10,6 +10,16 @@ from jexevents.store import definition_hooks
 from jexevents.store.database import Connection
 from jexevents.store.definition_hooks import Wanted
 from jexevents.store.offers import Applied
+
+# Writes deliveries for events that are new, with what is run of their execution; gives the hooks.
+Tell = Callable[[Connection, Sequence[tuple[Event, Applied, Run]]], Collection[str]]
+
+
+def tells_nobody(
+    _connection: Connection, _told: Sequence[tuple[Event, Applied, Run]]
+) -> Collection[str]:
+    """Do nothing."""
+    return ()
 
 
 def tell(connection: Connection, told: Sequence[tuple[Event, Applied, Run]]) -> set[str]:

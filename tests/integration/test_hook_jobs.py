@@ -15,6 +15,7 @@ from jexevents.definitions.repository import Repository, Source
 from jexevents.executions.chaining import MOST_DEPTH, Chain
 from jexevents.executions.events import Named
 from jexevents.executions.requests import Asked, Requests
+from jexevents.executions.telling import tell
 from jexevents.hooks.service import HookSenders
 from jexevents.hookwords import name_of_url
 from jexevents.lifecycle.executionid import microseconds
@@ -35,6 +36,7 @@ vars:
   - {name: exit_code, type: int, option: yes}
 """
 NUMBER = "command: count {{ exit_code }}\nvars: [{name: exit_code, type: int, required: yes}]\n"
+NOTHING = "hooks: {complete: 'job:report'}\n"
 LOOP = "command: again\nhooks: {complete: 'job:loop'}\n"
 
 
@@ -45,6 +47,7 @@ class Runner:
     place: Place
     requests: Requests
     executions: Executions
+    woken: list[str]
 
     def start(self) -> HookSenders:
         """Start the senders of a daemon that starts jobs."""
@@ -73,14 +76,17 @@ class Runner:
 @pytest.fixture
 def runner(database: str, tmp_path: Path) -> Iterator[Runner]:
     origin = Origin(tmp_path / "origin")
-    origin.commit(report__yml=REPORT, number__yml=NUMBER, loop__yml=LOOP)
+    origin.commit(report__yml=REPORT, number__yml=NUMBER, loop__yml=LOOP, nothing__yml=NOTHING)
     repository = Repository(Source(origin.url), tmp_path / "place", "node", fetch_seconds=30.0)
     repository.open()
     assert repository.refresh().fault is None
     place = Place(database, [])
     executions = Executions.of(place)
-    requests = Requests(executions.ledger, place.database(), repository, "n1")
-    yield Runner(place, requests, executions)
+    woken: list[str] = []
+    requests = Requests(
+        executions.ledger, place.database(), repository, "n1", tell=tell, wake=woken.extend
+    )
+    yield Runner(place, requests, executions, woken)
     place.end()
     repository.close()
 
@@ -194,3 +200,13 @@ def test_a_job_that_starts_itself_comes_to_an_end(runner: Runner) -> None:
     (row,) = runner.place.outbox.find(hook, limit=1, state=DEAD)
     assert "10 hooks led to this event" in row["error"]
     assert len(runner.requested("loop")) == MOST_DEPTH + 1
+
+
+def test_a_job_that_has_nothing_to_run_has_hooks_too(runner: Runner) -> None:
+    runner.start()
+    runner.requests.request([Asked("nothing", key="once")])
+    runner.requests.request([Asked("nothing", key="once")])
+    assert runner.woken == [name_of_url("job:report")]
+    (told,) = runner.wait_for("report", 1)
+    assert told["values"]["state"] == "COMPLETE"
+    runner.place.wait_for_states([DELIVERED], name_of_url("job:report"))
