@@ -15,18 +15,18 @@ from jexevents.model import Kind
 MOST_DEPTH = 10
 
 # What the event says of itself; ``data`` is an object.
-_WORDS = ("event", "source", "kind", "job", "job_id", "state", "phase", "occurred_at", "data")
+WORDS = ("event", "source", "kind", "job", "job_id", "state", "phase", "occurred_at", "data")
 
 
 def values_of(event: Mapping[str, Any], declared: Collection[str]) -> dict[str, Any]:
     """Give the values that an event has for variables of these names, as JSON values.
 
     A variable has the member of the event's data that is called so, else the event's own word (see
-    ``_WORDS``). What is null, or not there, is not given.
+    ``WORDS``). What is null, or not there, is not given.
     """
     data = event.get("data")
     data = data if isinstance(data, Mapping) else {}
-    own = {name: event[name] for name in _WORDS if name in event}
+    own = {name: event[name] for name in WORDS if name in event}
     found = {name: data.get(name, own.get(name)) for name in declared}
     return {name: value for name, value in found.items() if value is not None}
 
