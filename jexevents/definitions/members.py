@@ -18,13 +18,12 @@ from jexevents.definitions.kinds import Misfit
 from jexevents.definitions.variables import Variable
 from jexevents.errors import Invalid
 from jexevents.faults import pointer, shown
+from jexevents.hookwords import JOB, MAILTO, are_addresses
 from jexevents.lifecycle.command import REFUSED_NAMES
 from jexevents.model import Fault
 from jexevents.schedules import read_schedule
 
 T = TypeVar("T")
-
-JOB = "job:"
 
 _YEAR_SECONDS = 31_557_600
 _LARGEST_PRIORITY = 10**9
@@ -296,13 +295,14 @@ def _url(value: str) -> str:
     expected = "a URL: http, https, mailto, or job: and the name of a job"
     if any(char.isspace() or not char.isprintable() for char in value):
         raise Misfit(expected)
-    scheme, colon, rest = value.partition(":")
+    scheme, _, rest = value.partition(":")
     try:
         host = urlsplit(value).hostname if scheme in ("http", "https") else None
         if host:
             urlsplit(value).port  # noqa: B018 - raises for one that is none
     except ValueError as exc:
         raise Misfit(expected) from exc
-    if host or (scheme == "mailto" and "@" in rest) or (scheme == "job" and colon and rest):
+    is_mail = value.startswith(MAILTO) and are_addresses(rest)
+    if host or is_mail or (value.startswith(JOB) and rest):
         return value
     raise Misfit(expected)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from jexevents.config import Config
 from jexevents.definitions.repository import Commit, Repository, Source, Standing
 from jexevents.errors import ConfigError, RepositoryUnavailable
 from jexevents.executions.bell import Bell
+from jexevents.executions.chaining import Chain
 from jexevents.executions.control import Control
 from jexevents.executions.orders import Orders
 from jexevents.executions.queue import Queue
 from jexevents.executions.requests import Requests
 from jexevents.executions.retention import Retention
+from jexevents.executions.telling import tell
 from jexevents.runner.keeping import Keeper
 from jexevents.runner.refreshing import Refresher
 from jexevents.runner.secrets import Secrets
@@ -22,6 +25,7 @@ from jexevents.runner.starting import Settings, Starter
 from jexevents.runner.worker import Worker
 from jexevents.service import Service
 from jexevents.store.database import Database
+from jexevents.store.definition_hooks import depth
 from jexevents.store.executions import Executions
 from jexevents.store.ledger import Wake, nobody_waits
 from jexevents.wiring.writing import ledger
@@ -103,6 +107,8 @@ class JobParts:
             self.links.repository,
             self.config.node_name,
             self._rung,
+            tell=tell,
+            wake=self.wake,
         )
 
     def queue(self) -> Queue:
@@ -111,6 +117,7 @@ class JobParts:
             ledger(self.config, self.database, self.wake),
             self.database,
             self.config.node_name,
+            tell=tell,
             wake=self.wake,
             ring=self._rung,
         )
@@ -139,6 +146,14 @@ class JobParts:
         # Looked up when it rings: the worker that hears it is made of this.
         self.links.ring()
         self.links.bell.ring()
+
+
+def run_job(config: Config, database: Database, links: Links, wake: Wake) -> Chain | None:
+    """Give what starts jobs for hooks, None where no repository is configured."""
+    if not isinstance(links.repository, Repository):
+        return None
+    requests = JobParts(config, database, links, wake).requests()
+    return Chain(requests, partial(depth, database))
 
 
 @dataclass(slots=True)

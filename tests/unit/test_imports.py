@@ -19,7 +19,7 @@ ALLOWED = {
     "model": set(),
     "errors": {"model", "config"},
     "exits": set(),
-    "hookwords": set(),
+    "hookwords": {"redaction"},
     "observers": {"model"},
     "metrics": {"model", "observers", "__init__"},
     "redaction": set(),
