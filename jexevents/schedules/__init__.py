@@ -11,8 +11,9 @@ from jexevents.schedules.deciding import (
     Settlement,
     decide,
     settle,
+    settle_found,
 )
-from jexevents.schedules.reading import MEMBERS, read_schedule
+from jexevents.schedules.reading import MEMBERS, read_in_force, read_schedule
 from jexevents.schedules.times import (
     Backlog,
     Span,
@@ -43,8 +44,10 @@ __all__ = [
     "first_look",
     "next_after",
     "next_look",
+    "read_in_force",
     "read_schedule",
     "settle",
+    "settle_found",
     "turn",
     "upcoming",
 ]
