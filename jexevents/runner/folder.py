@@ -20,6 +20,8 @@ from jexevents.runner.spec import Spec
 from jexevents.runner.supervisor.layout import EVENTS, LOCK, LOG, SPEC, STATE
 
 REQUEST_SECONDS = 10.0
+# The working folder of a job that has no other.
+WORK = "work"
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -154,6 +156,10 @@ class RunFolder:
         with suppress(FileNotFoundError):
             return (self.path / LOG).read_text("utf-8", "replace").strip()
         return ""
+
+    def remove_work(self) -> None:
+        """Remove what the job left in its working folder."""
+        shutil.rmtree(self.path / WORK, ignore_errors=True)
 
     def remove(self) -> None:
         """Remove the folder and all in it. Not for one that a supervisor holds."""
