@@ -4,7 +4,7 @@ Any number of daemons do it side by side. Each reads, decides, and writes in one
 executions and the rows of the due times, if no other has written meanwhile.
 """
 
-from jexevents.runner.scheduler.look import InForce, Looks, Request, Wanted
+from jexevents.runner.scheduler.look import InForce, Looks, Request
 from jexevents.runner.scheduler.service import Scheduler
 
-__all__ = ["InForce", "Looks", "Request", "Scheduler", "Wanted"]
+__all__ = ["InForce", "Looks", "Request", "Scheduler"]

@@ -10,10 +10,11 @@ from typing import Any, NamedTuple, Protocol
 
 from jexevents.definitions.definition import Definition
 from jexevents.errors import Conflict, JexError, StoreTooSlow, Unavailable
+from jexevents.executions.requests import Asked, Made
 from jexevents.logs import get_logger
 from jexevents.runner.scheduler.commits import changes_of, may_look
 from jexevents.runner.scheduler.plan import Plan
-from jexevents.runner.scheduler.settling import Facts, Found, Settled, Wanted, settled
+from jexevents.runner.scheduler.settling import Facts, Found, Settled, settled
 from jexevents.schedules import Outcome, backlog, first_look, next_after, read_in_force
 from jexevents.store import schedules as store
 from jexevents.store.database import Connection, Database
@@ -41,26 +42,10 @@ class InForce(Protocol):
         """Its definitions, by name."""
 
 
-class Made(Protocol):
-    """An execution that was made."""
-
-    @property
-    def execution(self) -> int:
-        """Its id in microseconds."""
-
-
 Also = Callable[[Connection, Sequence[Made]], None]
-
-
-class Request(Protocol):
-    """Makes executions, all or none, and does ``also`` in the transaction, behind them.
-
-    Raises what ``also`` raises, StoreUnavailable, Conflict where a job may not run now, and other
-    JexError where it cannot.
-    """
-
-    def __call__(self, wanted: Sequence[Wanted], also: Also) -> Any:
-        """Make them."""
+# Makes executions, all or none, and does ``also`` in the transaction, behind them: it is
+# jexevents.executions.requests.Requests.request.
+Request = Callable[[Sequence[Asked], Also], Any]
 
 
 class _Batch(NamedTuple):
@@ -253,7 +238,7 @@ class Looks:
     def _write(self, batch: _Batch) -> None:
         """Make the executions and write the rows, if nobody was faster."""
         items = sorted((item for one in batch.settled for item in one.items), key=lambda i: i.turn)
-        wanted = [item.wanted for item in items if item.wanted is not None]
+        asked = [item.asked for item in items if item.asked is not None]
         ids = [one.row.id for one in batch.settled]
 
         def also(connection: Connection, made: Sequence[Made]) -> None:
@@ -261,14 +246,14 @@ class Looks:
             made_in_turn = iter(made)
             told = [
                 item.told
-                if item.wanted is None
+                if item.asked is None
                 else item.told._replace(execution=next(made_in_turn).execution)
                 for item in items
             ]
             store.write(connection, batch.now, told, ids)
 
-        if wanted:
-            self._request(wanted, also)
+        if asked:
+            self._request(asked, also)
         else:
             self._database.run(lambda connection: also(connection, ()))
         for one in batch.settled:

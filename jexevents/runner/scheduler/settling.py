@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, MutableMapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from jexevents import rfc3339
 from jexevents.definitions.definition import Definition
+from jexevents.executions.requests import BY_SCHEDULE, Asked
 from jexevents.faults import fit
 from jexevents.schedules import (
     Backlog,
@@ -27,19 +28,12 @@ _REASON_CHARACTERS = 2000
 _UNDEFINED = "No job of this name is defined any more."
 
 
-class Wanted(NamedTuple):
-    """An execution that is due: of which job, and what is told of the due time (JSON values)."""
-
-    name: str
-    schedule: Mapping[str, Any]
-
-
 class Item(NamedTuple):
     """A due time with what is written of it, its turn, and the execution that is asked for."""
 
     told: Told
     turn: tuple[datetime, int]
-    wanted: Wanted | None
+    asked: Asked | None
 
 
 class Facts(NamedTuple):
@@ -77,8 +71,8 @@ class Settled:
         return replace(
             self,
             items=tuple(
-                item._replace(told=_refused(item.told, outcome, reason), wanted=None)
-                if item.wanted is not None
+                item._replace(told=_refused(item.told, outcome, reason), asked=None)
+                if item.asked is not None
                 else item
                 for item in self.items
             ),
@@ -106,7 +100,7 @@ def settled(
     if definition is None:
         return whole.refused(Outcome.MISSED, _UNDEFINED)
     for item in whole.items:
-        if item.wanted is not None:
+        if item.asked is not None:
             facts.busy.setdefault(
                 row.definition, f"The run that was due at {rfc3339.format_utc(item.told.due_at)}"
             )
@@ -139,19 +133,19 @@ def _items(row: ScheduleRow, schedule: Schedule, decided: Settlement) -> list[It
         items.append(Item(told, (span.until, 0), None))
     for due, decision in decided.decisions:
         told = Told(row.id, due.identity, due.at, None, *_said(decision))
-        wanted = _wanted(row, due, decision) if decision.runs else None
-        items.append(Item(told, turn(schedule, due), wanted))
+        asked = _asked(row, due, decision) if decision.runs else None
+        items.append(Item(told, turn(schedule, due), asked))
     return items
 
 
-def _wanted(row: ScheduleRow, due: Due, decision: Decision) -> Wanted:
+def _asked(row: ScheduleRow, due: Due, decision: Decision) -> Asked:
     told = {
         "due_at": rfc3339.format_utc(due.at),
         "due": due.identity,
         "place": row.place,
         "outcome": decision.outcome.value,
     }
-    return Wanted(row.definition, told)
+    return Asked(row.definition, by=BY_SCHEDULE, trigger=BY_SCHEDULE, schedule=told)
 
 
 def _said(decision: Decision) -> tuple[str, str]:

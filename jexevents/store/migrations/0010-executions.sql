@@ -80,7 +80,7 @@ comment on table definition_states is 'Which jobs were taken off the active list
 
 -- What all daemons agree on.
 create table runner_state (
-    only         boolean primary key default true check (only),
+    "only"       boolean primary key default true check ("only"),
     looked_at    timestamptz,                -- when any daemon last looked at what is due
     judged_at    timestamptz,                -- when any daemon last looked at leases and nodes
     judged_from  timestamptz not null default now(), -- before that none of these is judged
