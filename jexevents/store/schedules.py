@@ -233,7 +233,8 @@ def with_last(connection: Connection) -> list[Last]:
 
 def drop_old(connection: Connection, before: datetime, limit: int) -> int:
     """Remove what was decided earlier, at most so many; give how many that were."""
-    return len(QUERIES.schedules.drop_old_due_times(connection, before=before, limit=limit))
+    rows = QUERIES.schedules.drop_old_due_times(connection, before=before, limit=limit)
+    return sum(1 for _ in rows)
 
 
 def _rows(rows: Iterable[Sequence[Any]]) -> list[ScheduleRow]:
