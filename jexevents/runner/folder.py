@@ -18,6 +18,7 @@ from jexevents.processes import ProcessId, alive
 from jexevents.runner import control, launching, remains
 from jexevents.runner.spec import Spec
 from jexevents.runner.supervisor.layout import EVENTS, LOCK, LOG, SPEC, STATE
+from jexevents.runner.watch import Watch
 
 REQUEST_SECONDS = 10.0
 # The working folder of a job that has no other.
@@ -130,6 +131,11 @@ class RunFolder:
             found += [event for event in unwritten if event["seq"] not in have]
             return [event for event in found if event["seq"] > after]
         return []
+
+    def watch(self, after: int = 0) -> Watch:
+        """Hear of each event with a higher number than ``after`` as soon as it is on the disk, of
+        those that are there at once; raises SupervisorAway."""
+        return Watch(control.connect(self.path, {"watch": after}, REQUEST_SECONDS), after)
 
     def give_up(self, reason: str) -> bool:
         """See to it that no supervisor begins any more; False if one has.

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from jexevents.runner.segments import Piece, Place, Segments, opened
@@ -42,47 +44,99 @@ class Chunk:
         return self.missing or len(self.data)
 
 
+class Snapshot:
+    """What had come of ``which`` (stdout, stderr, or output for both) at one moment. What is
+    dropped meanwhile can still be read."""
+
+    def __init__(self, segments: Segments, which: str) -> None:
+        self._segments, self._which = segments, which
+
+    @cached_property
+    def _extent(self) -> tuple[int, list[Chunk]]:
+        size, gaps = 0, []
+        for piece, at in _placed(self._segments, self._which):
+            size = at + piece.length
+            if piece.why:
+                gaps.append(_gap(piece, at))
+        return size, gaps
+
+    @property
+    def size(self) -> int:
+        """How many bytes the job had written."""
+        return self._extent[0]
+
+    @property
+    def gaps(self) -> list[Chunk]:
+        """What is missing, in its order."""
+        return self._extent[1]
+
+    def read(self, start: int = 0, stop: int | None = None) -> Iterator[Chunk]:
+        """Give the bytes from ``start`` up to ``stop``."""
+        return _between(self._segments, _placed(self._segments, self._which), start, stop)
+
+    def read_fast(self, start: int, stop: int) -> Iterator[Chunk]:
+        """Give the same bytes in larger chunks, whose times are those of their first bytes."""
+        pieces = _placed(self._segments, self._which)
+        return _between(self._segments, _merged(pieces), start, stop)
+
+    def last_lines(self, count: int, most_bytes: int | None = None) -> int:
+        """Give the offset at which the last ``count`` lines begin; where they are longer than
+        ``most_bytes``, that of the last so many bytes.
+
+        A line that has no end yet is one; the lines of both streams are cut where the other comes
+        between.
+        """
+        end = self.size
+        least = 0 if most_bytes is None else max(0, end - most_bytes)
+        # Windows from the end, each twice as long, until enough lines are in one.
+        window = READ_BYTES
+        while True:
+            start = max(least, end - window)
+            found = _line_start(self.read_fast(start, end), end, count)
+            if found is not None or start == least:
+                return least if found is None else found
+            window *= 2
+
+
 class RunOutput:
     """The output of the execution in ``folder``. ``which`` is stdout, stderr or output (both)."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
+    @contextmanager
+    def snapshot(self, which: str = BOTH) -> Iterator[Snapshot]:
+        """Give what has come by now; the files are open as long as the context lasts."""
+        with opened(self._folder) as segments:
+            yield Snapshot(segments, which)
+
     def size(self, which: str = BOTH) -> int:
         """Give how many bytes the job has written."""
-        with opened(self._folder) as segments:
-            return _size(segments, which)
+        with self.snapshot(which) as now:
+            return now.size
 
     def gaps(self, which: str = BOTH) -> list[Chunk]:
         """List what is missing, in its order."""
-        with opened(self._folder) as segments:
-            return [_gap(piece, at) for piece, at in _placed(segments, which) if piece.why]
+        with self.snapshot(which) as now:
+            return now.gaps
 
     def read(self, which: str = BOTH, start: int = 0, stop: int | None = None) -> Iterator[Chunk]:
         """Give the bytes from ``start`` up to ``stop``, as far as they had come when this began."""
-        with opened(self._folder) as segments:
-            yield from _between(segments, which, start, stop)
+        with self.snapshot(which) as now:
+            yield from now.read(start, stop)
 
     def last_lines(self, count: int, which: str = BOTH) -> int:
-        """Give the offset at which the last ``count`` lines begin. A line that has no end yet is
-        one; the lines of both streams are cut where the other comes between."""
-        with opened(self._folder) as segments:
-            end = _size(segments, which)
-            # Windows from the end, each twice as long, until enough lines are in one.
-            window = READ_BYTES
-            while True:
-                start = max(0, end - window)
-                found = _line_start(segments, which, start, end, count)
-                if found is not None or start == 0:
-                    return found or 0
-                window *= 2
+        """Give the offset at which the last ``count`` lines begin, see ``Snapshot``."""
+        with self.snapshot(which) as now:
+            return now.last_lines(count)
 
 
 class Follower:
-    """Gives what came since the last time. It keeps its place, so that no call reads all again."""
+    """Gives what came since the last time, from the offset ``start`` on. It keeps its place, so
+    that no call reads all again."""
 
-    def __init__(self, folder: Path, which: str = BOTH) -> None:
-        self._folder, self._which = folder, which
+    def __init__(self, folder: Path, which: str = BOTH, start: int = 0) -> None:
+        self._folder, self._which, self._start = folder, which, start
         self._place = Place()
 
     def read(self, most_bytes: int = READ_BYTES) -> list[Chunk]:
@@ -92,8 +146,10 @@ class Follower:
             for piece, place in segments.pieces(self._place):
                 if piece.stream in _NAMED[self._which]:
                     at = self._offset(place) - piece.length
-                    found += _chunks(segments, piece, at, at, at + piece.length)
-                    taken += 0 if piece.why else piece.length
+                    first, last = max(at, self._start), at + piece.length
+                    if first < last:
+                        found += _chunks(segments, piece, at, first, last)
+                        taken += 0 if piece.why else last - first
                 self._place = place
                 if taken >= most_bytes:
                     break
@@ -111,8 +167,24 @@ def _placed(segments: Segments, which: str) -> Iterator[tuple[Piece, int]]:
             at += piece.length
 
 
-def _size(segments: Segments, which: str) -> int:
-    return sum(piece.length for piece, _ in _placed(segments, which))
+def _merged(placed: Iterator[tuple[Piece, int]]) -> Iterator[tuple[Piece, int]]:
+    """Make one piece of those that follow each other in one file."""
+    last: tuple[Piece, int] | None = None
+    for piece, at in placed:
+        if last is not None and _goes_on(last[0], piece):
+            last = replace(last[0], length=last[0].length + piece.length), last[1]
+            continue
+        if last is not None:
+            yield last
+        last = piece, at
+    if last is not None:
+        yield last
+
+
+def _goes_on(last: Piece, piece: Piece) -> bool:
+    is_kept = not last.why and not piece.why
+    same = (last.stream, last.segment) == (piece.stream, piece.segment)
+    return is_kept and same and last.at + last.length == piece.at
 
 
 def _gap(piece: Piece, at: int) -> Chunk:
@@ -135,12 +207,12 @@ def _chunks(segments: Segments, piece: Piece, at: int, first: int, last: int) ->
         first += len(data)
 
 
-def _line_start(segments: Segments, which: str, start: int, end: int, count: int) -> int | None:
-    """Give where the last ``count`` lines before ``end`` begin, if ``start`` is not behind that."""
+def _line_start(chunks: Iterator[Chunk], end: int, count: int) -> int | None:
+    """Give where the last ``count`` lines before ``end`` begin, if the chunks have that."""
     if count <= 0:
         return end
     ends: list[int] = []
-    for chunk in _between(segments, which, start, end):
+    for chunk in chunks:
         ends += [chunk.offset + found.end() for found in _LINE_END.finditer(chunk.data)]
         # The end of the line that the last of them follows has to be known too.
         ends = ends[-count - 1 :]
@@ -149,8 +221,10 @@ def _line_start(segments: Segments, which: str, start: int, end: int, count: int
     return ends[-count] if len(ends) >= count else None
 
 
-def _between(segments: Segments, which: str, start: int, stop: int | None) -> Iterator[Chunk]:
-    for piece, at in _placed(segments, which):
+def _between(
+    segments: Segments, placed: Iterator[tuple[Piece, int]], start: int, stop: int | None
+) -> Iterator[Chunk]:
+    for piece, at in placed:
         if stop is not None and at >= stop:
             return
         first, last = max(start, at), at + piece.length

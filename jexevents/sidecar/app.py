@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Container, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from threading import BoundedSemaphore
@@ -35,8 +36,8 @@ from jexevents.sidecar.requests import (
 )
 from jexevents.sidecar.responses import Response, encode, payload, response_of
 from jexevents.sidecar.routes import METHODS, ErrorMembers, Route, check_table, secret_spans
-from jexevents.sidecar.slots import Slots
-from jexevents.sidecar.streams import Lease, Limited
+from jexevents.sidecar.slots import Aside, Slots
+from jexevents.sidecar.streams import UNWANTED, Limited, Place
 from jexevents.validation import SCHEMAS, Schemas
 
 MAX_BODY_BYTES = 1 << 20
@@ -142,9 +143,9 @@ class App:
             exchange.route = route.path
             try:
                 if route.role is None or not route.asks_database:
-                    return self._answer(route, environ, parameters)
-                with self._slots.taken():
-                    return self._answer(route, environ, parameters)
+                    return self._answer(route, environ, parameters, nullcontext)
+                with self._slots.taken() as aside:
+                    return self._answer(route, environ, parameters, aside)
             except JexError as exc:
                 problem = problems.problem_of(exc) or _failed(exchange)
             except Exception:
@@ -155,23 +156,20 @@ class App:
         return endpoint
 
     def _answer(
-        self, route: Route, environ: dict[str, Any], parameters: Mapping[str, str]
+        self, route: Route, environ: dict[str, Any], parameters: Mapping[str, str], aside: Aside
     ) -> bottle.HTTPResponse:
-        request = self._admitted(route, environ, parameters)
-        if not route.streams:
-            return self._finished(route, response_of(route.handler(request)))
-        if not self._streams.acquire(blocking=False):
-            raise problems.unavailable("Too many long answers are under way.")
-        lease = Lease(self._streams.release)
+        request = self._admitted(route, environ, parameters, aside)
         try:
+            if route.is_long(request):
+                request.place.take()
             response = response_of(route.handler(request))
-            return self._finished(route, lease.held_by(response))
+            return self._finished(route, request.place.held_by(response))
         except BaseException:
-            lease.close()
+            request.place.close()
             raise
 
     def _admitted(
-        self, route: Route, environ: dict[str, Any], parameters: Mapping[str, str]
+        self, route: Route, environ: dict[str, Any], parameters: Mapping[str, str], aside: Aside
     ) -> Request:
         exchange: Exchange = environ[_EXCHANGE]
         headers = Headers(environ)
@@ -210,6 +208,9 @@ class App:
             stream=_body_stream(environ),
             max_body_bytes=limit,
             schemas=self._schemas,
+            place=Place(self._streams),
+            unwanted=environ.get(UNWANTED, bool),
+            aside=aside,
         )
 
     def _finished(self, route: Route, response: Response) -> bottle.HTTPResponse:

@@ -26,6 +26,7 @@ from jexevents.sidecar.problems import Problem
 from jexevents.sidecar.responses import encode
 from jexevents.sidecar.routes import ErrorMembers
 from jexevents.sidecar.spool import Body, NoRoom
+from jexevents.sidecar.streams import UNWANTED, Head
 from jexevents.uploads.folder import is_full
 
 LINGER_SECONDS = 2.0
@@ -67,8 +68,16 @@ class Parser(HTTPRequestParser):
 class AnswerTask(WSGITask):
     """One answer of the app; its head is sent along with the beginning of its body."""
 
+    def get_environment(self) -> dict[str, Any]:
+        """Give the environ of WSGI, and what says whether the answer is wanted still."""
+        environ = super().get_environment()
+        environ[UNWANTED] = self.channel.is_unwanted
+        return environ
+
     def write(self, data: bytes) -> None:
         """Send a piece of the body, after the head if that was not sent yet."""
+        if isinstance(data, Head):
+            data = b""
         self.channel.holds_back = bool(data) and not self.wrote_header
         super().write(data)
         self.channel.send_held()
@@ -131,6 +140,21 @@ class Channel(HTTPChannel):
     def working(self) -> bool:
         """Whether a request is being answered, or an answer waits to be sent."""
         return bool(self.is_kept or self.requests or self.total_outbufs_len)
+
+    def is_unwanted(self) -> bool:
+        """Whether nobody waits for the answer any more, or the server is about to end.
+
+        Who has sent his last byte is taken for gone: clients of HTTP keep their side open.
+        """
+        connection = self.socket
+        if not (self.connected and self.server.accepting) or connection is None:
+            return True
+        looks = select.poll()
+        try:
+            looks.register(connection, select.POLLRDHUP)
+            return bool(looks.poll(0))
+        except (OSError, ValueError):
+            return True
 
     def service(self) -> None:
         """Answer the request that waits, and those that come at once behind it."""

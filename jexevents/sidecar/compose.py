@@ -84,7 +84,8 @@ def sidecar(
         slots=access.threads,
         observer=observer,
     )
-    threads = access.threads + SPARE_THREADS
+    # A long answer gives its slot to others and keeps its thread.
+    threads = access.threads + access.stream_limit + SPARE_THREADS
     server = Server(
         app, binding, threads=threads, max_body_bytes=app.max_body_bytes, spool=access.spool
     )

@@ -32,29 +32,53 @@ class Part:
         return f"bytes {self.first}-{self.first + self.length - 1}/{self.size}"
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A Range as it was sent: from ``first`` to ``last``, which may be missing (to the end); or,
+    without ``first``, the ``last`` so many bytes."""
+
+    first: int | None
+    last: int | None
+    text: str
+
+    def unsatisfiable(self, size: int, detail: str = "The file has no such range.") -> Problem:
+        """Give the 416 for something of ``size`` bytes."""
+        fault = Fault("Range", f"a range within {size} bytes", self.text[:80])
+        return Problem(416, detail, [fault], headers={"Content-Range": f"bytes */{size}"})
+
+
+def asked_range(headers: Mapping[str, str], etag: str) -> Asked | None:
+    """Give the Range of a request; None where all is asked for.
+
+    That is so too where the Range cannot be read or names several, and where If-Range names
+    another state than ``etag`` does; without an ``etag`` no If-Range names this one.
+    """
+    text = headers.get("Range", "")
+    match = _RANGE.fullmatch(text)
+    if match is None or match[1] == match[2] == "":
+        return None
+    if headers.get("If-Range", etag) != etag:
+        return None
+    first, last = (int(digits) if digits else None for digits in match.groups())
+    if first is not None and last is not None and last < first:
+        return None
+    return Asked(first, last, text)
+
+
 def asked_part(headers: Mapping[str, str], size: int, etag: str) -> tuple[Part, int]:
     """Give the part that is asked for, and the status: 200 for all of it, 206 for a range.
 
-    All of it is given where the Range cannot be read or names several, and where If-Range names
-    another state of the file. Raises Problem (416) for a range behind the end.
+    Raises Problem (416) for a range behind the end.
     """
-    match = _RANGE.fullmatch(headers.get("Range", ""))
-    whole = Part(0, size, size)
-    if match is None or match[1] == match[2] == "":
-        return whole, 200
-    if headers.get("If-Range", etag) != etag:
-        return whole, 200
-    if match[1] == "":
-        length = min(int(match[2]), size)
+    asked = asked_range(headers, etag)
+    if asked is None:
+        return Part(0, size, size), 200
+    if asked.first is None:
+        length = min(asked.last, size)
         part = Part(size - length, length, size)
     else:
-        first = int(match[1])
-        last = min(int(match[2]) if match[2] else size - 1, size - 1)
-        if match[2] and int(match[2]) < first:
-            return whole, 200
-        part = Part(first, last - first + 1, size)
+        last = size - 1 if asked.last is None else min(asked.last, size - 1)
+        part = Part(asked.first, last - asked.first + 1, size)
     if part.length <= 0:
-        fault = Fault("Range", f"a range within {size} bytes", headers["Range"][:80])
-        headers = {"Content-Range": f"bytes */{size}"}
-        raise Problem(416, "The file has no such range.", [fault], headers=headers)
+        raise asked.unsatisfiable(size)
     return part, 206

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 from urllib.parse import unquote_to_bytes
@@ -16,6 +16,8 @@ from jexevents.redaction import MASK
 from jexevents.sidecar.auth import Caller
 from jexevents.sidecar.problems import Problem, malformed, too_large
 from jexevents.sidecar.routes import Route
+from jexevents.sidecar.slots import Aside
+from jexevents.sidecar.streams import Place
 from jexevents.validation import Schemas
 
 MAX_QUERY_PARAMETERS = 100
@@ -66,7 +68,10 @@ class Request:
     """One request, admitted: the caller has the role that the route asks for.
 
     ``parameters`` are the path's, ``query`` the query's; both decoded. ``stream`` is the body
-    for handlers that read it in pieces; they keep to ``max_body_bytes`` themselves.
+    for handlers that read it in pieces; they keep to ``max_body_bytes`` themselves. Long answers
+    ask now and then whether they are ``unwanted``: nobody waits any more, or the sidecar stops.
+    ``place`` is theirs among the long ones. A handler that waits does so ``aside``, or it would
+    keep others from the database: ``with request.aside():``.
     """
 
     id: str
@@ -80,6 +85,9 @@ class Request:
     stream: BinaryIO
     max_body_bytes: int
     schemas: Schemas
+    place: Place
+    unwanted: Callable[[], bool]
+    aside: Aside
 
     def body(self) -> bytes:
         """Read the body. Raises Problem (413 over the bound, 415 where it is encoded)."""

@@ -37,7 +37,8 @@ class Route:
     app's bound. ``nonces`` lets a nonce in the query (``x-nonce``) stand for a token with the
     role, and asks everybody for the one or the other, on this machine too. ``systems`` lets in who
     signs as SMRT Link's clients do, and credentials that are good for one system. ``streams`` marks
-    long answers, which are limited in number. ``any_host`` takes requests without credentials
+    long answers, which are limited in number: all of them, or those to requests of which it says
+    so. ``any_host`` takes requests without credentials
     under unknown host names too. ``asks_database`` is false where the handler does not: such a
     request is served while all slots are held by others that do. ``webhooks`` has OPTIONS say that
     events may be sent there, to senders that ask first (HTTP 1.1 Web Hooks for Event Delivery).
@@ -59,7 +60,7 @@ class Route:
     too_large: Callable[[], Problem] | None = None
     nonces: bool = False
     systems: bool = False
-    streams: bool = False
+    streams: bool | Callable[[Request], bool] = False
     asks_database: bool = True
     any_host: bool = False
     webhooks: bool = False
@@ -75,6 +76,10 @@ class Route:
     def parameters(self) -> tuple[str, ...]:
         """The names of the path's parameters, from left to right."""
         return tuple(_PARAMETER.findall(self.path))
+
+    def is_long(self, request: Request) -> bool:
+        """Whether the answer to a request is long, as far as that is known before."""
+        return self.streams if isinstance(self.streams, bool) else self.streams(request)
 
     @property
     def safe(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -23,6 +24,13 @@ IDLE_SECONDS = 60
 MAX_HEADER_BYTES = 65536
 MAX_CONNECTIONS = 1000
 _LOOP_SECONDS = 5.0
+# A peer that went without a word is found out in a minute, though nothing is sent to it.
+_KEEP_ALIVE = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+)
 
 # It warns at each request that has to wait for a thread.
 logging.getLogger("waitress.queue").setLevel(logging.ERROR)
@@ -136,7 +144,7 @@ class Server(Service):
 
 
 def _adjustments(threads: int, max_body_bytes: int, idle_seconds: int) -> Adjustments:
-    return Adjustments(
+    adjustments = Adjustments(
         threads=threads,
         ident="jexevents",
         # The app judges proxies itself: by default waitress hides their headers from it, and a
@@ -150,3 +158,5 @@ def _adjustments(threads: int, max_body_bytes: int, idle_seconds: int) -> Adjust
         cleanup_interval=max(1, min(5, idle_seconds // 2)),
         asyncore_use_poll=True,  # select() ends at descriptor 1023
     )
+    adjustments.socket_options = [*adjustments.socket_options, *_KEEP_ALIVE]
+    return adjustments

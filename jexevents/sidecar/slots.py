@@ -10,13 +10,17 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from jexevents.sidecar import problems
 
 # Threads beside the slots, which only wait for a slot or answer without the database.
 SPARE_THREADS = 2
 PATIENCE_SECONDS = 1.0
+
+
+# Lends the slot of a request to others while it waits for something.
+Aside = Callable[[], AbstractContextManager[None]]
 
 
 class Slots:
@@ -39,19 +43,42 @@ class Slots:
         self._moved_at = clock()
 
     @contextmanager
-    def taken(self) -> Iterator[None]:
-        """Hold a slot. Raises Problem (503) where none becomes free and nothing moves."""
+    def taken(self) -> Iterator[Aside]:
+        """Hold a slot. Raises Problem (503) where none becomes free and nothing moves.
+
+        Gives what makes a context in which the slot is not held: for one who waits for something
+        else than the database. The end of that context takes a slot again, or raises Problem.
+        """
+        held = self._take()
+
+        @contextmanager
+        def aside() -> Iterator[None]:
+            nonlocal held
+            held = self._give()
+            try:
+                yield
+            finally:
+                held = self._take()
+
+        try:
+            yield aside
+        finally:
+            if held:
+                self._give()
+
+    def _take(self) -> bool:
         with self._changed:
             self._wait()
             self._free -= 1
             self._moved_at = self._clock()
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._free += 1
-                self._moved_at = self._clock()
-                self._changed.notify()
+        return True
+
+    def _give(self) -> bool:
+        with self._changed:
+            self._free += 1
+            self._moved_at = self._clock()
+            self._changed.notify()
+        return False
 
     def _wait(self) -> None:
         while not self._free:

@@ -3,9 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from threading import BoundedSemaphore
 from typing import BinaryIO
 
+from waitress.channel import ClientDisconnected
+
+from jexevents.sidecar import problems
 from jexevents.sidecar.responses import Response
+
+# Where the server puts into the environ what says whether an answer is wanted still.
+UNWANTED = "jexevents.unwanted"
+
+
+class Head(bytes):
+    """No bytes, which a body gives first to have the head of its answer sent at once."""
+
+    def __bool__(self) -> bool:
+        """Be taken for a piece: WSGI sends the head with the first one that is not empty."""
+        return True
+
+
+HEAD = Head()
+
+
+class Cut(ClientDisconnected):
+    """An answer ends before its end, and its reader must see that: nobody wants it any more, or
+    it cannot be gone on with. The connection is closed, without a word in the log."""
 
 
 class Limited:
@@ -23,20 +46,32 @@ class Limited:
         return piece
 
 
-class Lease:
-    """A place among the long answers, given back once: when the answer ends, however it ends."""
+class Place:
+    """A request's place among the long answers: taken before the answer, or by the handler when it
+    sees that the answer is long; given back once, when that ends, however it ends."""
 
-    def __init__(self, release: Callable[[], None]) -> None:
-        self._release: Callable[[], None] | None = release
+    def __init__(self, places: BoundedSemaphore) -> None:
+        self._places = places
+        self._is_taken = False
+
+    def take(self) -> None:
+        """Take the place, if that was not done; raises Problem (503) where none is free."""
+        if self._is_taken:
+            return
+        if not self._places.acquire(blocking=False):
+            raise problems.unavailable("Too many long answers are under way.")
+        self._is_taken = True
 
     def close(self) -> None:
         """Give the place back; a second time does nothing."""
-        release, self._release = self._release, None
-        if release is not None:
-            release()
+        was_taken, self._is_taken = self._is_taken, False
+        if was_taken:
+            self._places.release()
 
     def held_by(self, response: Response) -> Response:
         """Give the response so that its end gives the place back."""
+        if not self._is_taken:
+            return response
         if response.body is None or isinstance(response.body, (dict, list, str, bytes)):
             self.close()
             return response
