@@ -25,7 +25,7 @@ from jexevents.schedules.times import (
     turn,
     upcoming,
 )
-from jexevents.schedules.values import Due, Hour, Misfire, Schedule
+from jexevents.schedules.values import Due, Hour, Misfire, Schedule, by_clock
 
 __all__ = [
     "MEMBERS",
@@ -39,6 +39,7 @@ __all__ = [
     "Settlement",
     "Span",
     "backlog",
+    "by_clock",
     "decide",
     "due_between",
     "first_look",

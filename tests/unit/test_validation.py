@@ -18,6 +18,7 @@ from tests.unit.schema_examples import (
     DEFINITION_EXAMPLES,
     HOOK_EXAMPLES,
     PIPELINE_EXAMPLES,
+    SCHEDULE_EXAMPLES,
     SMRTLINK_EXAMPLES,
 )
 
@@ -99,6 +100,7 @@ GOOD = {
     **DEFINITION_EXAMPLES,
     **HOOK_EXAMPLES,
     **PIPELINE_EXAMPLES,
+    **SCHEDULE_EXAMPLES,
     **SMRTLINK_EXAMPLES,
 }  # fmt: skip
 
