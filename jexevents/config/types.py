@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import tzlocal
 
-from jexevents.config import clients, hooks, uris
+from jexevents.config import clients, hooks, jobsecrets, uris
 from jexevents.config.misfit import Misfit
 from jexevents.model import Role
 from jexevents.redaction import redact, redact_uri, shown_url
@@ -305,6 +305,15 @@ NETWORKS = list_of(
 CLIENTS = OptionType(
     "object", clients.EXPECTED, clients.read_clients, _text_to_json, clients.show_clients
 )
+JOB_SECRETS = OptionType(
+    "object",
+    jobsecrets.EXPECTED,
+    jobsecrets.read_job_secrets,
+    _text_to_json,
+    jobsecrets.show_job_secrets,
+    jobsecrets.resolve_job_secrets,
+)
+REPOSITORY_URL = replace(text(max_bytes=4096), name="URL", show=redact_uri)
 ANONYMOUS_ROLES = list_of(
     "list of roles", "a list out of read and write", _read_anonymous_role, frozenset
 )

@@ -47,12 +47,6 @@ class Repository(Protocol):
     def at(self, commit: str) -> Commit:
         """Load an earlier commit."""
 
-    def take(self, commit: str, holder: str) -> Any:
-        """Hold the checkout of a commit."""
-
-    def release(self, commit: str, holder: str) -> None:
-        """End what ``take`` began."""
-
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -128,7 +122,7 @@ class Requests:
         self._lock = threading.Lock()
 
     def definition(self, name: str, commit: str | None = None) -> tuple[Commit, Definition]:
-        """Give a definition in force, or of an earlier commit, which must be held.
+        """Give a definition in force, or of an earlier commit.
 
         Raises Unknown, and RepositoryUnavailable where no definitions are in force.
         """
@@ -159,12 +153,7 @@ class Requests:
         or forbids a second run and one goes on, and where an Idempotency-Key was used for something
         else; RepositoryUnavailable, StoreUnavailable.
         """
-        held: list[tuple[str, str]] = []
-        try:
-            ready = [self._ready(one, held) for one in asked]
-        finally:
-            for commit, holder in held:
-                self._repository.release(commit, holder)
+        ready = [self._ready(one) for one in asked]
         for _ in range(_TRIES):
             try:
                 made = self._store(ready, also)
@@ -177,11 +166,7 @@ class Requests:
             return made
         raise Conflict("No free id was found for the execution.", remedy="Try again.")
 
-    def _ready(self, asked: Asked, held: list[tuple[str, str]]) -> _Ready:
-        if asked.commit is not None:
-            holder = f"repeat.{shortest(self._new_id())}"
-            self._repository.take(asked.commit, holder)
-            held.append((asked.commit, holder))
+    def _ready(self, asked: Asked) -> _Ready:
         commit, definition = self.definition(asked.name, asked.commit)
         variables = definition.variables
         if asked.texts is None:

@@ -78,6 +78,7 @@ class Worker(Service):
         self._ordered: set[str] = set()
         self._left: dict[str, float] = {}
         self._come: queue.SimpleQueue[tuple[Claimed, Attempt | None]] = queue.SimpleQueue()
+        self._unsaid: list[tuple[Order, dict]] = []
         self._answers: queue.SimpleQueue[tuple[Order, dict]] = queue.SimpleQueue()
         self._selector = selectors.DefaultSelector()
         self._bell, self._rope = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -117,7 +118,8 @@ class Worker(Service):
 
     def in_hand(self) -> set[str]:
         """Give the ids of the attempts that are not settled, which name folders and holds."""
-        known = [*self._attempts, *self._starting]
+        # Copied by one step of the interpreter each, while the other thread works.
+        known = [*list(self._attempts), *list(self._starting)]
         return {str(attempt_id(*place)) for place in known}
 
     def wait_recovered(self, seconds: float) -> bool:
@@ -369,21 +371,23 @@ class Worker(Service):
         self._pull()
 
     def _note_answers(self) -> None:
-        done = []
         with suppress(queue.Empty):
             while True:
-                done.append(self._answers.get_nowait())
+                self._unsaid.append(self._answers.get_nowait())
+        # Who has ordered something finds its event in the ledger when he hears of it.
+        done = [one for one in self._unsaid if self._is_reported(*one)]
         # One that found no supervisor, which may be about to begin or to end, is tried again.
         final = [(order, answer) for order, answer in done if answer]
-        try:
-            self._orders.done(final)
-        except Unavailable:
-            for one in done:
-                self._answers.put(one)
-            raise
+        self._orders.done(final)
+        self._unsaid = [one for one in self._unsaid if one not in done]
         self._ordered -= {order.id for order, _ in done}
         if final:
             self._told()
+
+    def _is_reported(self, order: Order, answer: dict) -> bool:
+        attempt = self._attempts.get((order.job_id, order.attempt))
+        sequence = (answer.get("event") or {}).get("seq", 0)
+        return attempt is None or attempt.sequence >= sequence
 
     # --- the end
 

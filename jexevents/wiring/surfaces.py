@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
 from jexevents.archives.listing import Limits
@@ -16,6 +16,7 @@ from jexevents.pipelines import Pipelines
 from jexevents.sidecar.cloudevents import CloudEventSurface
 from jexevents.sidecar.hooks import HookSurface
 from jexevents.sidecar.jex import Jex
+from jexevents.sidecar.jobs import JobSurface
 from jexevents.sidecar.ledger import LedgerSurface
 from jexevents.sidecar.nonces import NonceSurface
 from jexevents.sidecar.pipelinejobs import PipelineSurface
@@ -34,6 +35,7 @@ from jexevents.store.smrtlink_events import SmrtLinkEvents
 from jexevents.store.uploads import UploadStore
 from jexevents.uploads.bundles import Uploads
 from jexevents.uploads.folder import UploadFolder
+from jexevents.wiring.jobs import JobParts, Links
 from jexevents.wiring.reading import event_types
 from jexevents.wiring.webhooks import hooks, shown_hooks
 from jexevents.wiring.writing import ingest, ledger, upload_folder
@@ -47,7 +49,8 @@ def _now() -> datetime:
 class Surfaces:
     """Makes each surface over one pool.
 
-    ``observer`` hears of what they store, ``wake`` is called when something is to be sent to hooks.
+    ``observer`` hears of what they store, ``wake`` is called when something is to be sent to hooks,
+    ``links`` are those with what runs jobs here.
     """
 
     config: Config
@@ -55,11 +58,13 @@ class Surfaces:
     observer: IngestObserver = NOBODY
     wake: Wake = nobody_waits
     now: Callable[[], datetime] = _now
+    links: Links = field(default_factory=Links)
 
     def routes(self, throttle: Throttle, folder: UploadFolder) -> list[Route]:
         """Give the tables of all of them."""
         return [
             *self.jex().routes(),
+            *self.jobs().routes(),
             *LedgerSurface(Reading(self.database)).routes(),
             *self.pipelines(throttle).routes(),
             *self.smrtlink().routes(),
@@ -73,6 +78,20 @@ class Surfaces:
         """Give the JEX interface."""
         reading, source = Reading(self.database), self.config.source_name
         return Jex(self._ingest(), reading, source, self.now)
+
+    def jobs(self) -> JobSurface:
+        """Give the surface of jobs that are run from here."""
+        parts, links = JobParts(self.config, self.database, self.links, self.wake), self.links
+        return JobSurface(
+            self.jex(),
+            parts.requests(),
+            parts.control(),
+            parts.executions(),
+            links.fetching,
+            links.bell,
+            self.config.public_url or "",
+            lambda: links.stopping(),
+        )
 
     def pipelines(self, throttle: Throttle) -> PipelineSurface:
         """Give the surface of PipelineJobs."""

@@ -179,3 +179,47 @@ DEFINITION_EXAMPLES = {
         "retries": {"count": 1, "backoff": 1, "factor": 2.5, "max_backoff": "9", "on": ["fail"]},
     },
 }  # fmt: skip
+
+_EXECUTION = {
+    "id": 1489895624.840211, "job": "example-job", "uuid": UUID, "state": "QUEUED",
+    "phase": "QUEUED", "status": "requested", "commit": "ab", "attempt": 1, "node": None,
+    "by": "ann", "requested_at": NOON, "started_at": None, "finished_at": None, "exit_code": None,
+    "exit_signal": None, "reason": None, "metadata": "/jobs/example-job/1489895624.840211",
+}  # fmt: skip
+_EXECUTION_EVENT = {
+    "seq": 1, "event": "half-way", "at": NOON, "received_at": NOON, "auto": False, "attempt": 1,
+    "sequence": 2, "cause": None, "data": {},
+}  # fmt: skip
+_ATTEMPT = {
+    "attempt": 1, "node": "n", "begun_at": NOON, "settled_at": None, "stdout_bytes": None,
+    "stderr_bytes": None, "missing_bytes": None, "removed_at": None,
+}  # fmt: skip
+_LAST = {
+    "id": 1.5, "state": "COMPLETE", "phase": "COMPLETE", "started_at": NOON, "finished_at": NOON,
+}  # fmt: skip
+_LISTED = {
+    "name": "a", "description": "", "file": "a.yml", "active": True, "schedules": 0, "last": _LAST,
+}  # fmt: skip
+
+EXECUTION_EXAMPLES = {
+    "jobs": [_LISTED, {**_LISTED, "last": None}],
+    "job": {
+        "name": "a", "file": "a.yml", "line": 1, "commit": "ab", "active": True,
+        "active_changed_at": None, "definition": {}, "metadata": "/jobs/a",
+        "executions": [_EXECUTION], "next": None,
+    },
+    "execution": {
+        **_EXECUTION, "trigger": "request", "values": {}, "command": "true", "due_at": None,
+        "attempts": [_ATTEMPT], "events": [_EXECUTION_EVENT],
+    },
+    "execution_event": {
+        **_EXECUTION_EVENT, "count": 1, "job": "a", "execution": 1.5, "metadata": "/jobs/a/1.5/b",
+    },
+    "execution_event_order": {"event": "stop", "cause": "lunch"},
+    "job_repository": {
+        "url": "u", "branch": "", "folder": "", "commit": None, "since": None, "jobs": 0,
+        "fetched": None, "fetched_at": None, "tried_at": NOON, "forced": False, "fault": "f",
+        "problems": [{"file": "a.yml", "line": 1, "pointer": "", "expected": "e", "got": "g"}],
+        "commit_of_all": None, "commit_of_all_since": None,
+    },
+}  # fmt: skip

@@ -16,6 +16,7 @@ from jexevents.sources.smrtlink.types import is_name
 from jexevents.validation import Schemas, UnknownSchema, explain
 from tests.unit.schema_examples import (
     DEFINITION_EXAMPLES,
+    EXECUTION_EXAMPLES,
     HOOK_EXAMPLES,
     PIPELINE_EXAMPLES,
     SCHEDULE_EXAMPLES,
@@ -98,6 +99,7 @@ GOOD = {
         "status": "unready", "checks": {"database": {"ok": False, "detail": "x", "seconds": 1.5}}
     },
     **DEFINITION_EXAMPLES,
+    **EXECUTION_EXAMPLES,
     **HOOK_EXAMPLES,
     **PIPELINE_EXAMPLES,
     **SCHEDULE_EXAMPLES,
