@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,9 @@ from jexevents.runner.scheduler import Looks
 from jexevents.store.database import Connection, Database
 from jexevents.store.ledger import Ledger
 from jexevents.store.schedules import Overtaken
+
+# For tests in which the clock is none of their business.
+START_OF_TESTS = datetime(2026, 3, 2, 12, tzinfo=timezone.utc)
 
 
 def commit(name: str, **texts: str) -> Commit:

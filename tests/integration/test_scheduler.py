@@ -436,7 +436,7 @@ def test_a_daemon_with_another_commit_leaves_it_to_the_others(place: Place) -> N
     place.at(NOON - timedelta(seconds=20))
     new.look()
     place.at(NOON)
-    assert old.look() == 5.0
+    assert old.look() == 1.0
     assert place.told() == []
     new.look()
     assert place.executions() == ["b"]

@@ -27,6 +27,8 @@ MOST_AT_ONCE = 3000
 # How long a schedule is left alone with which something unforeseen went wrong.
 ASIDE = timedelta(seconds=60)
 LONGEST_SECONDS = 5.0
+# While it is for others to look, or what is in force is being told to all.
+_OTHERS_SECONDS = 1.0
 _NONE_LOOKED_AT = 500
 
 
@@ -93,7 +95,7 @@ class Looks:
             read = store.state(connection)
             now = self._clock(connection)
             if not may_look(mine.id, read, now):
-                return LONGEST_SECONDS
+                return _OTHERS_SECONDS
             if read.looked_at is not None and now < read.looked_at:
                 batch = None
             else:
