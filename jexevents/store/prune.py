@@ -42,6 +42,7 @@ _THINGS: Mapping[str, tuple[str, Any]] = {
     "rejects": ("rejects", 0),
     "deliveries": ("deliveries", 0),
     "audit entries": ("audit", 0),
+    "due times": ("due_times", 0),
 }
 _JOBS_AT_ONCE = 200  # some thousand events: a writer that wants one of the jobs waits shortly
 _ROWS_AT_ONCE = 500

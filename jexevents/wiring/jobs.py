@@ -20,6 +20,7 @@ from jexevents.executions.retention import Retention
 from jexevents.executions.telling import tell
 from jexevents.runner.keeping import Keeper
 from jexevents.runner.refreshing import Refresher
+from jexevents.runner.scheduler import Looks, Scheduler
 from jexevents.runner.secrets import Secrets
 from jexevents.runner.starting import Settings, Starter
 from jexevents.runner.worker import Worker
@@ -163,11 +164,12 @@ class Running:
     worker: Worker
     refresher: Refresher
     keeper: Keeper
+    scheduler: Scheduler
 
     @property
     def services(self) -> Collection[Service]:
         """All of them, in the order in which they are started."""
-        return (self.refresher, self.worker, self.keeper)
+        return (self.refresher, self.worker, self.keeper, self.scheduler)
 
 
 def running(
@@ -203,12 +205,17 @@ def running(
         require_store=require_store,
         told=links.bell.ring,
     )
+    scheduler = Scheduler(
+        Looks(database, lambda: found.standing.in_force, parts.requests().request),
+        require_store=require_store,
+    )
     refresher = Refresher(
         found,
         source(config),
         parts.executions(),
         config.node_name,
         every_seconds=config.jobs_refresh_seconds,
+        changed=scheduler.wake,
     )
     keeper = Keeper(
         Retention(database, config.node_name),
@@ -222,4 +229,4 @@ def running(
     links.ring = worker.ring
     own = config.node_name
     links.ring_node = lambda node: worker.ring_orders() if node == own else None
-    return Running(worker, refresher, keeper)
+    return Running(worker, refresher, keeper, scheduler)

@@ -21,6 +21,7 @@ from jexevents.sidecar.ledger import LedgerSurface
 from jexevents.sidecar.nonces import NonceSurface
 from jexevents.sidecar.pipelinejobs import PipelineSurface
 from jexevents.sidecar.routes import Route
+from jexevents.sidecar.schedules import ScheduleSurface
 from jexevents.sidecar.smrtlink import SmrtLinkSurface
 from jexevents.sidecar.throttle import Throttle
 from jexevents.sidecar.uploads import UploadSurface
@@ -64,6 +65,8 @@ class Surfaces:
         """Give the tables of all of them."""
         return [
             *self.jex().routes(),
+            # Before those of executions, whose ids stand at the same place of a path.
+            *self.schedules().routes(),
             *self.jobs().routes(),
             *LedgerSurface(Reading(self.database)).routes(),
             *self.pipelines(throttle).routes(),
@@ -91,6 +94,13 @@ class Surfaces:
             links.bell,
             self.config.public_url or "",
             lambda: links.stopping(),
+        )
+
+    def schedules(self) -> ScheduleSurface:
+        """Give the surface of the times at which jobs are due."""
+        parts = JobParts(self.config, self.database, self.links, self.wake)
+        return ScheduleSurface(
+            self.database, parts.requests().definition, self.config.public_url or ""
         )
 
     def pipelines(self, throttle: Throttle) -> PipelineSurface:

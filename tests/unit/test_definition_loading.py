@@ -136,6 +136,7 @@ def test_a_job_may_do_nothing() -> None:
         ("vars: [{name: a, type: enum, values: []}]", [(1, "/vars/0/values")]),
         ("vars: [{name: a, default: 5}]", [(1, "/vars/0/default")]),
         ("vars: [{name: a, type: enum, values: [x], default: y}]", [(1, "/vars/0/default")]),
+        ("vars: [{name: a, required: true}]\nschedule: {frequency: 60}", [(2, "/schedule")]),
         ("vars: [{name: a, required: true, default: x}]", [(1, "/vars/0/default")]),
         ("vars: [{name: a, option: maybe}]", [(1, "/vars/0/option")]),
         ("vars: [{name: a, optoin: yes}]", [(1, "/vars/0/optoin")]),

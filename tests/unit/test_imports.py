@@ -60,6 +60,7 @@ ALLOWED = {
         "lifecycle",
         "pipelines",
         "peers",
+        "schedules",
         "smrthmac",
         "smrtlink",
         "store",
