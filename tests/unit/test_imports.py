@@ -53,6 +53,7 @@ ALLOWED = {
     | {
         "__init__",
         "cloudevents",
+        "definitions",
         "documents",
         "executions",
         "hookwords",
@@ -70,7 +71,7 @@ ALLOWED = {
     "definitions": TOOLS | {"lifecycle", "schedules"},
     "schedules": TOOLS,
     "executions": TOOLS | {"definitions", "ingest", "lifecycle", "store"},
-    "runner": TOOLS | {"definitions", "executions", "library", "schedules", "store"},
+    "runner": TOOLS | {"definitions", "lifecycle", "executions", "library", "schedules", "store"},
     "embedded": TOOLS,
     "ending": {"exits", "logs", "service"},
     "library": set(),
