@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from jexevents.broker.wake import Wake, exchange_of
+from jexevents.broker import wake as broker_wake
 from jexevents.config import Config
 from jexevents.definitions.repository import Commit, Repository, Source, Standing
 from jexevents.errors import ConfigError, RepositoryUnavailable
@@ -174,7 +174,7 @@ class Running:
     refresher: Refresher
     keeper: Keeper
     scheduler: Scheduler
-    others: Wake
+    others: broker_wake.Wake
 
     @property
     def services(self) -> Collection[Service]:
@@ -237,9 +237,9 @@ def running(
         ready=worker.wait_recovered,
     )
     links.fetching = refresher
-    others = Wake(
+    others = broker_wake.Wake(
         config.amqp_uri,
-        exchange_of(config.queue_name),
+        broker_wake.exchange_of(config.queue_name),
         lambda topic: _woken(topic, own, links, worker),
         name=f"jexevents {own}",
         reconnect_max_seconds=config.reconnect_max_seconds,
@@ -248,7 +248,7 @@ def running(
     return Running(worker, refresher, keeper, scheduler, others)
 
 
-def _tie(links: Links, own: str, worker: Worker, others: Wake) -> None:
+def _tie(links: Links, own: str, worker: Worker, others: broker_wake.Wake) -> None:
     """Have those who ask for something ring for this worker, and for those of other nodes."""
 
     def ring() -> None:
