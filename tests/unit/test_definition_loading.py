@@ -124,6 +124,8 @@ def test_a_job_may_do_nothing() -> None:
         ("hooks: {x: 'http://'}", [(1, "/hooks/x")]), ("hooks: {x: 'http://h:port/'}", [(1,
         "/hooks/x")]),
         ("hooks: {x: 'http://h/ x'}", [(1, "/hooks/x")]), ("hooks: {x: 'job:'}", [(1, "/hooks/x")]),
+        ("hooks: {x: 'mailto:a@b?bcc=c@d'}", [(1, "/hooks/x")]),
+        ("hooks: {x: 'mailto:<a@b>'}", [(1, "/hooks/x")]),
         ("hooks: {x: 'http://[::1/'}", [(1, "/hooks/x")]), ("hooks: {x: 5}", [(1, "/hooks/x")]),
         ("vars: [{name: a, type: number}]", [(1, "/vars/0/type")]), ("vars: [{type: str}]", [(1,
         "/vars/0/name")]),
