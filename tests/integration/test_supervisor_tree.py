@@ -18,7 +18,6 @@ from tests.support import wait_until
 
 # With a control group, and without one, as on a machine that does not allow them.
 WAYS = ["group", "walk"]
-FULL = os.environ.get("JEXEVENTS_FAULTS") == "full"
 
 
 @pytest.fixture(params=WAYS)
@@ -172,7 +171,7 @@ for number in range(int(sys.argv[1])):
             if os.fork():
                 os._exit(0)
             os.setsid()
-            time.sleep(float(sys.argv[2]) * (1 + number % 10 / 10))
+            time.sleep(0.02 * (1 + number % 10 / 10))
         os._exit(0)
 print("storm", flush=True)
 os.close(writing)
@@ -181,18 +180,8 @@ while True:
 """
 
 
-def test_a_storm_of_short_lived_children_is_gone_within_the_grace(runs) -> None:
-    run = runs.python(STORM, "500" if FULL else "100", "0.15", grace_seconds=10)
-    heard(run, b"storm")
-    run.signal("kill")
-    # Seconds where the machine has nothing else to do.
-    state = ended(run, 30)
-    assert state["reason"] == "killed"
-    assert not marked(run)
-
-
 def test_a_storm_can_be_stopped(runs) -> None:
-    run = runs.python(STORM, "50", "0.02")
+    run = runs.python(STORM, "50")
     heard(run, b"storm")
     run.signal("stop")
     wait_until(lambda: states(run) == {"T"}, 10, "all to be stopped")

@@ -79,7 +79,7 @@ def _start(spec: dict, folder: str, execution: Execution, streams: Streams, tree
     made = cgroups.make(f"jexevents-{spec['id']}") if spec["cgroup"] else None
     tree.group, procs = made if made else (None, None)
     try:
-        first = start(spec, folder, procs)
+        first = start(spec, folder, tree.group, procs)
     except OSError as error:
         execution.cannot_start(f"no process can be made: {error.strerror}")
         return
