@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from jexevents.runner.scheduler import look
 from jexevents.store import schedules as store
 from tests.scheduling import Place, commit
 
@@ -272,6 +273,22 @@ def test_the_larger_priority_runs_first(place: Place) -> None:
     place.at(NOON)
     daemon.look()
     assert place.executions() == ["b", "c", "a"]
+
+
+def test_the_larger_priority_runs_first_among_more_than_one_transaction_takes(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(look, "SCHEDULES_AT_ONCE", 1)
+    jobs = {name: hourly(priority=n) for name, n in (("a", "1"), ("b", "3"), ("c", "2"))}
+    daemon = place.daemon(commit("c1", **jobs))
+    daemon.look()
+    # An edit of the priority alone has effect, too.
+    jobs["c"] = hourly(priority="4")
+    daemon.repository.put(commit("c2", **jobs))
+    daemon.look()
+    place.at(NOON)
+    daemon.look()
+    assert place.executions() == ["c", "b", "a"]
 
 
 def test_a_job_that_lacks_values_is_told_and_others_run(place: Place) -> None:
