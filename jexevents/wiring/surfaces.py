@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from pathlib import Path
 
 from jexevents.archives.listing import Limits
 from jexevents.cloudevents import CloudEvents
@@ -13,11 +14,13 @@ from jexevents.ingest import Ingest
 from jexevents.observers import NOBODY, IngestObserver
 from jexevents.peers import Peers
 from jexevents.pipelines import Pipelines
+from jexevents.runner.outputs import RunOutputs
 from jexevents.sidecar.cloudevents import CloudEventSurface
 from jexevents.sidecar.hooks import HookSurface
 from jexevents.sidecar.jex import Jex
 from jexevents.sidecar.ledger import LedgerSurface
 from jexevents.sidecar.nonces import NonceSurface
+from jexevents.sidecar.outputs import OutputSurface
 from jexevents.sidecar.pipelinejobs import PipelineSurface
 from jexevents.sidecar.routes import Route
 from jexevents.sidecar.smrtlink import SmrtLinkSurface
@@ -25,6 +28,7 @@ from jexevents.sidecar.throttle import Throttle
 from jexevents.sidecar.uploads import UploadSurface
 from jexevents.smrtlink import SmrtLink
 from jexevents.store.database import Database
+from jexevents.store.execution_outputs import ExecutionOutputs
 from jexevents.store.ledger import Wake, nobody_waits
 from jexevents.store.nonces import Nonces
 from jexevents.store.outbox import Outbox
@@ -104,6 +108,15 @@ class Surfaces:
             observer=self.observer,
         )
         return UploadSurface(uploads, Peers(config.node_secret), config.upload_max_bytes, self.now)
+
+    def outputs(self, runs: Path) -> OutputSurface:
+        """Give the surface of what executions wrote; those of this node are in ``runs``."""
+        return OutputSurface(
+            ExecutionOutputs(self.database),
+            RunOutputs(runs),
+            Peers(self.config.node_secret),
+            self.config.node_name,
+        )
 
     def cloud_events(self) -> CloudEventSurface:
         """Give the surface that takes CloudEvents."""

@@ -18,19 +18,18 @@ from uuid import UUID, uuid4
 import pytest
 import requests
 
+from jexevents import wiring
+from jexevents.config import from_mapping
 from jexevents.lifecycle.executionid import attempt_id
 from jexevents.model import Role
 from jexevents.peers import FRAMES, HEADER, Peers
 from jexevents.runner.folder import RunFolder
-from jexevents.runner.outputs import RunOutputs
 from jexevents.sidecar.app import build_app
 from jexevents.sidecar.auth import Gate
 from jexevents.sidecar.bind import Binding
-from jexevents.sidecar.outputs import OutputSurface
 from jexevents.sidecar.server import Server
 from jexevents.sidecar.tokens import Tokens
 from jexevents.store.database import Database
-from jexevents.store.execution_outputs import ExecutionOutputs
 from jexevents.store.nodes import NodeName
 from tests.integration.web import credential
 from tests.runs import Runs, ended, heard, holder
@@ -136,13 +135,14 @@ def nodes(database: str, tmp_path: Path) -> Iterator[Any]:
     with ExitStack() as stack:
 
         def start(name: str = "here", secret: str = SECRET, credentials: Any = (),
-                  stream_limit: int = 8, url: bool = True) -> Node:  # fmt: skip
+                  stream_limit: int = 8, url: bool = True,
+                  sleep: Any = time.sleep) -> Node:  # fmt: skip
             pool = Database(database)
             stack.callback(pool.close)
             runs = Runs(tmp_path / name)
             stack.callback(runs.close)
-            outputs = RunOutputs(runs.folder)
-            surface = OutputSurface(ExecutionOutputs(pool), outputs, Peers(secret), name)
+            config = from_mapping({"NodeName": name, "NodeSecret": secret}, tmp_path)
+            surface = replace(wiring.Surfaces(config, pool).outputs(runs.folder), sleep=sleep)
             gate = Gate(Tokens(lambda: credentials))
             app = build_app(surface.routes(), gate, check_answers=True, stream_limit=stream_limit)
             server = Server(app, LOCAL, threads=16)
@@ -567,9 +567,26 @@ def test_follow_ends_with_a_supervisor_that_was_killed(node: Node, gate_file: Pa
     assert (following.rest(), following.is_whole) == (b"a\n", True)
 
 
-def test_follow_at_a_gap_is_cut_unless_it_was_told(node: Node, tmp_path: Path) -> None:
+class Hold:
+    """Sleeps as asked, or till the test lets go."""
+
+    def __init__(self) -> None:
+        self.holds, self.released = threading.Event(), threading.Event()
+        self.sleeping = threading.Semaphore(0)
+
+    def __call__(self, seconds: float) -> None:
+        if self.holds.is_set():
+            self.sleeping.release()
+            assert self.released.wait(SECONDS)
+        else:
+            time.sleep(seconds)
+
+
+def test_follow_at_a_gap_is_cut_unless_it_was_told(nodes: Any, tmp_path: Path) -> None:
     """A late follower is told of it in the head; of one that comes up later, by being cut off, as
     is one who counts bytes at any."""
+    hold = Hold()
+    node = nodes(sleep=hold)
     gates = [tmp_path / name for name in ("first", "second")]
     for gate in gates:
         os.mkfifo(gate)
@@ -593,13 +610,18 @@ def test_follow_at_a_gap_is_cut_unless_it_was_told(node: Node, tmp_path: Path) -
     assert behind > first
     again.close()
     open_gate(gates[0])
-    late.until(b"small")
+    for one in (late, told):
+        one.until(b"small")
+    hold.holds.set()
+    for _ in (late, told):
+        assert hold.sleeping.acquire(timeout=SECONDS)
     open_gate(gates[1])
-    assert not late.rest().endswith(b"end")
-    assert told.rest().endswith(b"end")
-    assert told.body.count(b"bytes of stdout are missing: dropped]\n") > 1
-    assert (late.is_whole, told.is_whole) == (False, True)
     ended(run)
+    hold.released.set()
+    assert late.rest().endswith(b"small")
+    assert told.rest().endswith(b"bbbend")
+    assert told.body.count(b"bytes of stdout are missing: dropped]\n") == 2
+    assert (late.is_whole, told.is_whole) == (False, True)
 
 
 def test_events(node: Node, gate_file: Path) -> None:
@@ -786,12 +808,12 @@ def test_another_nodes_output_as_it_comes(nodes: Any, gate_file: Path) -> None:
 
 
 def test_another_node_is_quiet_for_long(nodes: Any, gate_file: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr("jexevents.peers._PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr("jexevents.peers._PATIENCE_SECONDS", 2.0)
     monkeypatch.setattr("jexevents.peers.FRAME_SECONDS", 0.2)
     here, there = nodes("here"), nodes("there")
     execution, run = there.begin(f"cat {gate_file}; cat {gate_file}")
     following = Followed(here, f"{execution.path}/stdout?follow=1")
-    quiet_until = time.monotonic() + 2.5
+    quiet_until = time.monotonic() + 4
     wait_until(lambda: time.monotonic() > quiet_until, SECONDS, "longer than its patience")
     open_gate(gate_file)
     following.until(b"go\n")
