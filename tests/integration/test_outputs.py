@@ -23,7 +23,8 @@ from jexevents.config import from_mapping
 from jexevents.lifecycle.executionid import attempt_id
 from jexevents.model import Role
 from jexevents.peers import FRAMES, HEADER, Peers
-from jexevents.runner.folder import RunFolder
+from jexevents.runner.folder import Held, RunFolder
+from jexevents.runner.outputs import AttemptOutput, RunOutputs
 from jexevents.sidecar.app import build_app
 from jexevents.sidecar.auth import Gate
 from jexevents.sidecar.bind import Binding
@@ -136,13 +137,14 @@ def nodes(database: str, tmp_path: Path) -> Iterator[Any]:
 
         def start(name: str = "here", secret: str = SECRET, credentials: Any = (),
                   stream_limit: int = 8, url: bool = True,
-                  sleep: Any = time.sleep) -> Node:  # fmt: skip
+                  sleep: Any = time.sleep, outputs: Any = RunOutputs) -> Node:  # fmt: skip
             pool = Database(database)
             stack.callback(pool.close)
             runs = Runs(tmp_path / name)
             stack.callback(runs.close)
             config = from_mapping({"NodeName": name, "NodeSecret": secret}, tmp_path)
             surface = replace(wiring.Surfaces(config, pool).outputs(runs.folder), sleep=sleep)
+            surface = replace(surface, outputs=outputs(runs.folder))
             gate = Gate(Tokens(lambda: credentials))
             app = build_app(surface.routes(), gate, check_answers=True, stream_limit=stream_limit)
             server = Server(app, LOCAL, threads=16)
@@ -220,8 +222,9 @@ def test_of_unknown_things(node: Node) -> None:
                   "attempt=0", "other=1"):  # fmt: skip
         answer = node.get(f"{execution.path}/stdout?{query}")
         assert (answer.status_code, query.partition("=")[0] in answer.text) == (400, True), query
-    bad = node.get(f"{execution.path}/stdout", headers={**EVENTS, "Last-Event-ID": "17"})
-    assert (bad.status_code, "Last-Event-ID" in bad.text) == (400, True)
+    for query, last in (("", "17"), ("", "1:x"), ("?attempt=1", "2:17")):
+        bad = node.get(f"{execution.path}/stdout{query}", headers={**EVENTS, "Last-Event-ID": last})
+        assert (bad.status_code, "Last-Event-ID" in bad.text) == (400, True)
 
 
 def test_longer_forms_of_the_id_are_the_same_execution(node: Node) -> None:
@@ -546,6 +549,44 @@ def test_follow_waits_for_the_beginning(node: Node, gate_file: Path) -> None:
     assert ranged.is_whole
 
 
+def test_follow_of_what_was_given_up_before_its_folder_was_there(node: Node) -> None:
+    execution = node.execution()
+    execution.begun()
+    following = Followed(node, f"{execution.path}/stdout?follow=1")
+    execution.set(1, settled_at="now()")
+    assert (following.rest(), following.is_whole) == (b"", True)
+
+
+class EndsAtALook(RunOutputs):
+    """Lets the job end just when somebody asks whether it has ended."""
+
+    def __init__(self, runs: Path, gate: Path) -> None:
+        super().__init__(runs)
+        self._gate = gate
+
+    def of(self, attempt: UUID) -> AttemptOutput:
+        output = super().of(attempt)
+        standing, run = output.standing, RunFolder(output._folder)
+
+        def ending() -> Any:
+            if run.standing().held is Held.ALIVE:
+                open_gate(self._gate)
+                ended(run)
+            return standing()
+
+        output.standing = ending
+        return output
+
+
+@pytest.mark.parametrize("query", ["", "?follow=1", "?follow=1&times=1"])
+def test_an_end_between_two_looks_loses_nothing(nodes: Any, gate_file: Path, query: str) -> None:
+    node = nodes(outputs=lambda runs: EndsAtALook(runs, gate_file))
+    execution, run = node.begin(f"echo a; cat {gate_file}; echo end")
+    heard(run, b"a\n")
+    answer = node.get(f"{execution.path}/stdout{query}")
+    assert ("go" in answer.text, "end" in answer.text) == (True, True)
+
+
 def test_follow_of_what_never_begins_ends_with_it(node: Node) -> None:
     execution = node.execution()
     following = Followed(node, f"{execution.path}/stdout?follow=1")
@@ -789,8 +830,10 @@ def test_another_nodes_large_output(nodes: Any) -> None:
     assert answer.headers["Content-Length"] == str(3 * MB)
 
 
-def test_another_nodes_output_as_it_comes(nodes: Any, gate_file: Path) -> None:
-    """Also where nothing comes for longer than nodes wait for each other, and before it begins."""
+def test_another_nodes_output_as_it_comes(nodes: Any, gate_file: Path, monkeypatch: Any) -> None:
+    """Also before it begins; the head at once, though nothing comes."""
+    monkeypatch.setattr("jexevents.peers.FRAME_SECONDS", 1000)
+    monkeypatch.setattr("jexevents.peers._PATIENCE_SECONDS", SECONDS)
     here, there = nodes("here"), nodes("there")
     spec = there.runs.spec(f"echo a; cat {gate_file}")
     execution = there.execution(spec.id)
@@ -800,9 +843,12 @@ def test_another_nodes_output_as_it_comes(nodes: Any, gate_file: Path) -> None:
     assert run.start(spec, SECONDS)
     following = Followed(here, f"{execution.path}/stdout?follow=1", "Range: bytes=1-")
     assert following.headers["content-range"] == f"bytes 1-{2**53 - 1}/*"
+    quiet = Followed(here, f"{execution.path}/stdout?follow=1", "Range: bytes=2-")
+    assert quiet.status == 206
     following.until(b"\n")
     early.until(b"a\n")
     open_gate(gate_file)
+    assert (quiet.rest(), quiet.is_whole) == (b"go\n", True)
     assert (following.rest(), following.is_whole) == (b"\ngo\n", True)
     assert (early.rest(), early.is_whole) == (b"a\ngo\n", True)
 
