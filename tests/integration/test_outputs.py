@@ -22,7 +22,7 @@ from jexevents import wiring
 from jexevents.config import from_mapping
 from jexevents.lifecycle.executionid import attempt_id
 from jexevents.model import Role
-from jexevents.peers import FRAMES, HEADER, Peers
+from jexevents.peers import FRAMES, HEADER, Peers, PeerUnavailable
 from jexevents.runner.folder import Held, RunFolder
 from jexevents.runner.outputs import AttemptOutput, RunOutputs
 from jexevents.sidecar.app import build_app
@@ -933,3 +933,32 @@ def test_base64_is_what_it_says(node: Node) -> None:
     )
     told = events(node.get(f"{execution.path}/stdout", headers=EVENTS))
     assert b"".join(base64.b64decode(one.data.get("base64", "")) for one in told) == data
+
+
+BROKEN = {
+    "its length": b"Content-Length: 100\r\n\r\nabc",
+    "a frame": b"X-Jexevents-Frames: 1\r\nContent-Length: 7\r\n\r\n\0\0\0\x09abc",
+    "the length of a frame": b"X-Jexevents-Frames: 1\r\nContent-Length: 2\r\n\r\n\0\0",
+    "a chunk": b"Transfer-Encoding: chunked\r\n\r\n9\r\nabc",
+    "the last chunk": b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+    "sense": b"X-Jexevents-Frames: 1\r\nContent-Length: 9\r\n\r\n\xff\xff\xff\xffabcde",
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_another_node_that_ends_in_the_middle_is_found_out(what: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\n" + BROKEN[what])
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        relayed = Peers(SECRET).relay("there", url, "/x", "", {})
+        with pytest.raises(PeerUnavailable, match="'there'"):
+            list(relayed.pieces())
+        thread.join(10)
