@@ -93,7 +93,9 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
     metrics = Metrics()
     event_files = wiring.event_files(config)
     observer = wiring.observer(config, metrics, event_files)
-    hooks = wiring.hook_senders(config, back, metrics, presence.require)
+    # Of jobs that hooks start, hooks may get something in turn.
+    run_job = wiring.run_job(config, side, links, lambda names: hooks.wake(names))
+    hooks = wiring.hook_senders(config, back, metrics, presence.require, run_job)
     way_in = wiring.ingest(config, database, observer, hooks.wake)
     consumer = _consumer(config, way_in, presence, ending, metrics)
     depth = Depth(config.amqp_uri, config.queue_name, name=f"jexevents {config.node_name} depth")
@@ -125,8 +127,7 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
     if event_files is not None:
         services.append(event_files)
     services.append(http.server)
-    if hooks.names:
-        services.append(hooks)
+    services.append(hooks)
     if running is not None:
         services += running.services
     if not config.queue_exclusive:

@@ -502,6 +502,18 @@ _JOBS = (
     ),
 )
 
+_JOB_HOOKS = (
+    Option(
+        "JobHookSecret",
+        types.HOOK_SECRETS,
+        "",
+        "What the webhooks of job definitions are signed with (Standard Webhooks), as the `Secret` "
+        "of a hook: `whsec_` and the base64 of 24 to 64 bytes, or a list of such while one takes "
+        "the place of the other. Empty: they are not signed.",
+        secret=True,
+    ),
+)
+
 _METADATA = ("100.100.100.200/32", "169.254.0.0/16", "fd00:ec2::254/128", "fe80::/10")
 
 _SENDING = (
@@ -609,7 +621,7 @@ _GROUPS = {
     "SMRT Link's files": _UPLOADS,
     "CloudEvents": _CLOUD_EVENTS,
     "Webhooks": (*_WEBHOOKS, *_SENDING),
-    "Jobs that are run from here": _JOBS,
+    "Jobs that are run from here": (*_JOBS, *_JOB_HOOKS),
     "The process": _PROCESS,
     "Older keys": _OLDER,
 }

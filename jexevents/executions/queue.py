@@ -14,6 +14,7 @@ from typing import Any
 from jexevents.executions import events
 from jexevents.executions.events import Named
 from jexevents.executions.run import Run
+from jexevents.executions.telling import Tell, tells_nobody
 from jexevents.lifecycle import command
 from jexevents.lifecycle.executionid import shortest
 from jexevents.logs import get_logger
@@ -30,16 +31,6 @@ LEASE_SECONDS = 60.0
 # Looks come every few seconds; after a longer gap PostgreSQL was away, or nobody was there.
 _GAP_SECONDS = 20.0
 _REPORTS = ("job_ids", "attempts", "sequences", "stdouts", "stderrs", "missings", "settled")
-
-# Writes deliveries for events that are new, with what is run of their execution; gives the hooks.
-Tell = Callable[[Connection, Sequence[tuple[Event, Applied, Run]]], Collection[str]]
-
-
-def tells_nobody(
-    _connection: Connection, _told: Sequence[tuple[Event, Applied, Run]]
-) -> Collection[str]:
-    """Do nothing."""
-    return ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Protocol
@@ -21,6 +21,7 @@ from jexevents.errors import Conflict, JexError, RepositoryUnavailable, Unknown
 from jexevents.executions import events
 from jexevents.executions.events import Named
 from jexevents.executions.run import FORBID, Run, run_of
+from jexevents.executions.telling import Tell, tells_nobody
 from jexevents.ingest import other_content
 from jexevents.lifecycle.executionid import shortest
 from jexevents.model import Event, Fault, Outcome
@@ -103,7 +104,10 @@ def _no_more(_connection: Connection, _made: Sequence[Made]) -> None:
 
 
 class Requests:
-    """Takes what is asked for. ``ring`` is called when something new waits in the queue."""
+    """Takes what is asked for. ``ring`` is called when something new waits in the queue.
+
+    ``tell`` writes what hooks of the jobs get; ``wake`` is called with their names.
+    """
 
     def __init__(
         self,
@@ -112,12 +116,17 @@ class Requests:
         repository: Repository,
         node: str,
         ring: Callable[[], None] = lambda: None,
+        *,
+        tell: Tell = tells_nobody,
+        wake: Callable[[Collection[str]], None] = lambda _hooks: None,
     ) -> None:
         self._ledger = ledger
         self._database = database
         self._repository = repository
         self._node = node
         self._ring = ring
+        self._tell = tell
+        self._wake = wake
         self._last = 0
         self._lock = threading.Lock()
 
@@ -190,16 +199,20 @@ class Requests:
         at = datetime.now(timezone.utc)
         stories = [self._story(one, at) for one in ready]
         made: list[Made] = []
+        woken: Collection[str] = ()
 
         def work(connection: Connection, applied: Sequence[Applied]) -> None:
-            nonlocal made
+            nonlocal made, woken
             made = self._made(connection, ready, stories, applied)
             fresh = [one for one, what in zip(ready, made, strict=True) if what.is_new]
             self._require_allowed(connection, fresh)
             self._enqueue(connection, ready, made)
+            woken = self._tell(connection, _fresh(ready, stories, applied))
             also(connection, made)
 
         self._ledger.apply([event for story in stories for event in story], also=work)
+        if woken:
+            self._wake(woken)
         return made
 
     def _story(self, one: _Ready, at: datetime) -> list[Event]:
@@ -262,6 +275,18 @@ class Requests:
             if what.is_new and one.asked.trigger in (BY_REQUEST, BY_REPEAT):
                 detail = {"job": one.named.definition, "execution": shortest(what.execution)}
                 audit.note(connection, "execution requested", detail, one.asked.by)
+
+
+def _fresh(
+    ready: Sequence[_Ready], stories: Sequence[Sequence[Event]], applied: Sequence[Applied]
+) -> list[tuple[Event, Applied, Run]]:
+    """Give the events that are new, with what is run of their executions."""
+    told = [(event, one.run) for one, story in zip(ready, stories, strict=True) for event in story]
+    return [
+        (event, what, run)
+        for (event, run), what in zip(told, applied, strict=True)
+        if what.outcome is Outcome.ACCEPTED
+    ]
 
 
 def _told(one: _Ready) -> dict[str, Any]:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from jexevents.runner.segments import Piece, Place, Segments, opened
+from jexevents.runner.segments import Piece, Place, Segments, Skip, opened
 from jexevents.runner.supervisor.layout import STDERR, STDOUT, STREAMS
 
 BOTH = "output"
@@ -54,10 +54,10 @@ class Snapshot:
     @cached_property
     def _extent(self) -> tuple[int, list[Chunk]]:
         size, gaps = 0, []
-        for piece, at in _placed(self._segments, self._which):
-            size = at + piece.length
-            if piece.why:
-                gaps.append(_gap(piece, at))
+        for piece, place in self._segments.pieces(skip=lambda _offsets: True):
+            size = _offset(place, self._which)
+            if piece.why and piece.stream in _NAMED[self._which]:
+                gaps.append(_gap(piece, size - piece.length))
         return size, gaps
 
     @property
@@ -72,12 +72,13 @@ class Snapshot:
 
     def read(self, start: int = 0, stop: int | None = None) -> Iterator[Chunk]:
         """Give the bytes from ``start`` up to ``stop``."""
-        return _between(self._segments, _placed(self._segments, self._which), start, stop)
+        placed = _placed(self._segments, self._which, start)
+        return _between(self._segments, placed, start, stop)
 
     def read_fast(self, start: int, stop: int) -> Iterator[Chunk]:
         """Give the same bytes in larger chunks, whose times are those of their first bytes."""
-        pieces = _placed(self._segments, self._which)
-        return _between(self._segments, _merged(pieces), start, stop)
+        placed = _placed(self._segments, self._which, start)
+        return _between(self._segments, _merged(placed), start, stop)
 
     def last_lines(self, count: int, most_bytes: int | None = None) -> int:
         """Give the offset at which the last ``count`` lines begin; where they are longer than
@@ -143,9 +144,9 @@ class Follower:
         """Give what is new, about ``most_bytes`` at the most; empty for nothing yet."""
         found, taken = [], 0
         with opened(self._folder) as segments:
-            for piece, place in segments.pieces(self._place):
+            for piece, place in segments.pieces(self._place, _before(self._which, self._start)):
                 if piece.stream in _NAMED[self._which]:
-                    at = self._offset(place) - piece.length
+                    at = _offset(place, self._which) - piece.length
                     first, last = max(at, self._start), at + piece.length
                     if first < last:
                         found += _chunks(segments, piece, at, first, last)
@@ -155,16 +156,25 @@ class Follower:
                     break
         return found
 
-    def _offset(self, place: Place) -> int:
-        return sum(place.offsets[stream - 1] for stream in _NAMED[self._which])
+
+def _offset(place: Place, which: str) -> int:
+    stdout, stderr = place.offsets
+    return stdout + stderr if which == BOTH else (stdout if which == "stdout" else stderr)
 
 
-def _placed(segments: Segments, which: str) -> Iterator[tuple[Piece, int]]:
-    at = 0
-    for piece, _ in segments.pieces():
-        if piece.stream in _NAMED[which]:
-            yield piece, at
-            at += piece.length
+def _before(which: str, start: int) -> Skip | None:
+    """Give what skips that which ends before ``start``."""
+    if not start:
+        return None
+    return lambda offsets: _offset(Place(offsets=offsets), which) <= start
+
+
+def _placed(segments: Segments, which: str, start: int) -> Iterator[tuple[Piece, int]]:
+    """Give the pieces with where they begin; of those before ``start`` not all."""
+    streams = _NAMED[which]
+    for piece, place in segments.pieces(skip=_before(which, start)):
+        if piece.stream in streams:
+            yield piece, _offset(place, which) - piece.length
 
 
 def _merged(placed: Iterator[tuple[Piece, int]]) -> Iterator[tuple[Piece, int]]:
@@ -172,7 +182,7 @@ def _merged(placed: Iterator[tuple[Piece, int]]) -> Iterator[tuple[Piece, int]]:
     last: tuple[Piece, int] | None = None
     for piece, at in placed:
         if last is not None and _goes_on(last[0], piece):
-            last = replace(last[0], length=last[0].length + piece.length), last[1]
+            last = last[0]._replace(length=last[0].length + piece.length), last[1]
             continue
         if last is not None:
             yield last

@@ -6,8 +6,16 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from uuid import UUID
 
+from jexevents.executions.outputs import Standing
 from jexevents.runner.folder import Held, RunFolder
 from jexevents.runner.output import Follower, RunOutput, Snapshot
+
+_STANDINGS = {
+    Held.NEW: Standing.NEW,
+    Held.ALIVE: Standing.RUNNING,
+    Held.ENDED: Standing.OVER,
+    Held.LOST: Standing.OVER,
+}
 
 
 class AttemptOutput:
@@ -20,9 +28,10 @@ class AttemptOutput:
         """Whether the folder is there at all."""
         return self._folder.is_dir()
 
-    def is_over(self) -> bool:
-        """Whether nothing more can come. Who asks before he reads has read all then."""
-        return RunFolder(self._folder).standing().held in (Held.ENDED, Held.LOST)
+    def standing(self) -> Standing:
+        """Say whether it has begun, and whether more can come. Who asks first and then reads has
+        read all, where that says that it is over."""
+        return _STANDINGS[RunFolder(self._folder).standing().held]
 
     def snapshot(self, which: str) -> AbstractContextManager[Snapshot]:
         """Give what has come by now of stdout, stderr or output (both)."""

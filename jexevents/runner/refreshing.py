@@ -107,6 +107,8 @@ class Refresher(Service):
                 log.info("definitions_in_force", commit=after.id, jobs=len(after.definitions),
                          forced=standing.forced)  # fmt: skip
                 self._note(after.id, only_first=False)
+                self._tell()
+                # Behind that: who looks now finds what all go by.
                 self._changed()
             self._tell()
         except OSError as error:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
+from struct import Struct
+from typing import NamedTuple
 
 from jexevents.runner.supervisor.layout import (
     HEADER,
@@ -18,18 +19,19 @@ from jexevents.runner.supervisor.layout import (
     MAGIC,
     RECORD,
     STATE,
+    STDOUT,
     STREAMS,
     file_names,
 )
 
 DROPPED, LOST_WORD = "dropped", "lost"
 _TAIL = re.compile(r"tail-(\d+)\.index")
-_BLOCK_BYTES = RECORD.size * 4096
+_BLOCK_RECORDS = 4096
+_LEAST_LOST = LOST << KIND_SHIFT
 _TRIES = 100
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """How far somebody has read: in which segment, up to which record, how many bytes of that
     record (it may still grow); where that is in each stream, and in the segment's file of it."""
 
@@ -40,8 +42,7 @@ class Place:
     positions: tuple[int, int] = (0, 0)
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(NamedTuple):
     """What one record stands for, or a gap (``why`` says of which kind)."""
 
     stream: int
@@ -50,6 +51,10 @@ class Piece:
     why: str = ""
     segment: int = 0
     at: int = 0
+
+
+# Whether what comes before these offsets of both streams need not be given.
+Skip = Callable[[tuple[int, int]], bool]
 
 
 class _Opened:
@@ -71,17 +76,36 @@ class _Opened:
             if self._names[stream - 1].exists():
                 self._files[stream] = _descriptor(stack, self._names[stream - 1])
 
-    def records(self, first: int) -> Iterator[tuple[int, int, int]]:
-        """Give time, kind and length of each record from number ``first`` on."""
-        at = first
-        while at < self._records:
-            count = min(_BLOCK_BYTES // RECORD.size, self._records - at)
-            block = os.pread(self._index, count * RECORD.size, self._position(at))
-            if at + count == self._records:
-                block = block[: -RECORD.size] + self._last
-            for time, word in RECORD.iter_unpack(block):
+    def records(self, first: int, last: int | None = None) -> Iterator[tuple[int, int, int]]:
+        """Give time, kind and length of each record from number ``first`` up to ``last``."""
+        at, end = first, self._records if last is None else last
+        while at < end:
+            count = min(_BLOCK_RECORDS, end - at)
+            for time, word in RECORD.iter_unpack(self._block(at, count)):
                 yield time, word >> KIND_SHIFT, word & LENGTH_MASK
             at += count
+
+    def blocks(self, first: int) -> Iterator[tuple[int, tuple[int, int] | None]]:
+        """Give, block by block, the number of the record behind it, and how many bytes of each
+        stream it stands for; None where any of them are lost.
+
+        The last record of the segment is in none, for it may grow.
+        """
+        at, end = first, self._records - 1
+        while at < end:
+            count = min(_BLOCK_RECORDS, end - at)
+            words = Struct(f"<{2 * count}Q").unpack(self._block(at, count))[1::2]
+            at += count
+            if max(words) >= _LEAST_LOST:
+                yield at, None
+            else:
+                lengths = [word & LENGTH_MASK for word in words if word >> KIND_SHIFT == STDOUT]
+                stdout, all_kinds = sum(lengths), sum([word & LENGTH_MASK for word in words])
+                yield at, (stdout, all_kinds - stdout)
+
+    def _block(self, at: int, count: int) -> bytes:
+        block = os.pread(self._index, count * RECORD.size, self._position(at))
+        return block[: -RECORD.size] + self._last if at + count == self._records else block
 
     def data(self, stream: int, at: int, count: int) -> bytes:
         return os.pread(self._files[stream], count, at) if stream in self._files else b""
@@ -100,8 +124,14 @@ class Segments:
         self._segments = {each.number: each for each in segments}
         self._ends = ends
 
-    def pieces(self, place: Place | None = None) -> Iterator[tuple[Piece, Place]]:
-        """Give all pieces behind ``place``, each with the place behind it."""
+    def pieces(
+        self, place: Place | None = None, skip: Skip | None = None
+    ) -> Iterator[tuple[Piece, Place]]:
+        """Give the pieces behind ``place``, each with the place behind it.
+
+        Those that ``skip`` does not want are left out block by block, so that many are passed by
+        without a look at each; the last of a segment is never left out, and no gap.
+        """
         place = place or Place()
         for number, segment in sorted(self._segments.items()):
             if number < place.segment or not segment.is_whole:
@@ -111,7 +141,7 @@ class Segments:
                     place = _behind(place, piece)
                     yield piece, place
                 place = Place(number, offsets=place.offsets)
-            for found in _in_segment(segment, place):
+            for found in _in_segment(segment, place, skip):
                 place = found[1]
                 yield found
         for piece in _missing(place.offsets, self._ends, LOST_WORD):
@@ -156,16 +186,35 @@ def _ends(folder: Path) -> tuple[int, int]:
     return output.get("stdout", 0), output.get("stderr", 0)
 
 
-def _in_segment(segment: _Opened, place: Place) -> Iterator[tuple[Piece, Place]]:
-    first, taken = place.record, place.taken
-    for number, (time, kind, length) in enumerate(segment.records(first), first):
+def _in_segment(segment: _Opened, place: Place, skip: Skip | None) -> Iterator[tuple[Piece, Place]]:
+    if skip is not None and not place.taken:
+        for record, lengths in segment.blocks(place.record):
+            after = None if lengths is None else _sum(place.offsets, lengths)
+            if after is not None and skip(after):
+                positions = _sum(place.positions, lengths)
+                place = Place(place.segment, record, 0, after, positions)
+                continue
+            for found in _records(segment, place, record):
+                place = found[1]
+                yield found
+    yield from _records(segment, place, None)
+
+
+def _records(segment: _Opened, place: Place, last: int | None) -> Iterator[tuple[Piece, Place]]:
+    _, first, taken, offsets, positions = place
+    # One by one, and plainly: there may be millions.
+    offset, position = list(offsets), list(positions)
+    for number, (time, kind, length) in enumerate(segment.records(first, last), first):
         if length > taken:
-            stream, is_lost = kind & ~LOST, bool(kind & LOST)
-            at = place.positions[stream - 1]
-            why = LOST_WORD if is_lost else ""
-            piece = Piece(stream, time, length - taken, why, segment.number, at)
-            place = replace(_behind(place, piece), record=number, taken=length)
-            yield piece, place
+            stream, grown = kind & ~LOST, length - taken
+            at = position[stream - 1]
+            offset[stream - 1] += grown
+            why = LOST_WORD
+            if not kind & LOST:
+                position[stream - 1] += grown
+                why = ""
+            piece = Piece(stream, time, grown, why, segment.number, at)
+            yield piece, Place(segment.number, number, length, tuple(offset), tuple(position))
         taken = 0
 
 
@@ -178,10 +227,10 @@ def _behind(place: Place, piece: Piece) -> Place:
     """Give the place behind a piece; what is missing takes no room in the files."""
     moved = [piece.length if stream == piece.stream else 0 for stream in STREAMS]
     kept = [0, 0] if piece.why else moved
-    return replace(place, offsets=_sum(place.offsets, moved), positions=_sum(place.positions, kept))
+    return place._replace(offsets=_sum(place.offsets, moved), positions=_sum(place.positions, kept))
 
 
-def _sum(pair: tuple[int, int], other: list[int]) -> tuple[int, int]:
+def _sum(pair: tuple[int, int], other: Sequence[int]) -> tuple[int, int]:
     return pair[0] + other[0], pair[1] + other[1]
 
 

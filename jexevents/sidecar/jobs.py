@@ -17,7 +17,7 @@ from jexevents.errors import Invalid
 from jexevents.executions.bell import Bell
 from jexevents.executions.control import Control, Told
 from jexevents.executions.requests import BY_REPEAT, Asked, Made, Requests
-from jexevents.lifecycle.command import REFUSED_NAMES, SIGNALS
+from jexevents.lifecycle.command import REFUSED_NAMES
 from jexevents.lifecycle.executionid import microseconds, shortest
 from jexevents.model import Fault, Role
 from jexevents.sidecar import jobrecords
@@ -37,6 +37,7 @@ _POLL_SECONDS = 1.0
 _FORM = "application/x-www-form-urlencoded"
 _MAX_FIELDS = 1000
 _NEWEST = "newest"
+_KILL = "kill"
 
 
 class Fetching(Protocol):
@@ -300,7 +301,7 @@ class JobSurface:
         row = self._row(request)
         cause = order.get("cause") or ""
         if order.get("give_up"):
-            return self._given_up(request, row, cause)
+            return self._given_up(request, row, order["event"], cause)
         name = order["event"]
         if name in REFUSED_NAMES:
             fault = Fault("/event", f"none of {', '.join(REFUSED_NAMES)}", name)
@@ -309,10 +310,12 @@ class JobSurface:
         status = 200 if told is Told.DONE else 202
         return status, self._shown(self._again(row))
 
-    def _given_up(self, request: Request, row: Row, cause: str) -> tuple[int, dict[str, Any]]:
+    def _given_up(
+        self, request: Request, row: Row, name: str, cause: str
+    ) -> tuple[int, dict[str, Any]]:
         if not request.caller.has(Role.ADMIN):
             raise forbidden("Only an administrator gives up an execution.")
-        if request.json()["event"] not in SIGNALS[2:]:
+        if name != _KILL:
             fault = Fault("/event", "kill, with give_up", "another event")
             raise Invalid("What is given up is killed, if it ever turns up.", [fault])
         self.control.give_up(row, cause, request.caller.name)

@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import Any, BinaryIO
 
 from jexevents.model import Role
-from jexevents.peers import HEADER, Peers
+from jexevents.peers import Peers
 from jexevents.rfc3339 import plain
 from jexevents.sidecar.forms import ROOM_BYTES, file_too_large, read_file
+from jexevents.sidecar.nodes import require_node
 from jexevents.sidecar.paging import PAGE, bare_page, filter_of, limit_of, number_or_none
-from jexevents.sidecar.problems import Problem, forbidden, malformed, not_found
+from jexevents.sidecar.problems import forbidden, malformed, not_found
 from jexevents.sidecar.ranges import Part, asked_part
 from jexevents.sidecar.requests import Request
 from jexevents.sidecar.responses import Response
@@ -150,11 +151,7 @@ class UploadSurface:
 
     def for_node(self, request: Request) -> Response:
         """Give an archive of this node's to another node."""
-        signature = request.headers.get(HEADER, "")
-        if not self.peers.admits(signature, "GET", request.path):
-            challenge = {"WWW-Authenticate": 'Node realm="jexevents"'}
-            detail = "This is for nodes that share our NodeSecret, with clocks that agree."
-            raise Problem(401, detail, headers=challenge)
+        require_node(self.peers, request)
         row = self._known(request)
         if row["node"] != self.uploads.node:
             raise not_found(f"This file lies on the node {row['node']!r}.")

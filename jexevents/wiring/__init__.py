@@ -1,6 +1,6 @@
 """Makes of the configuration what the other packages take; they know no configuration."""
 
-from jexevents.wiring.jobs import Links, repository, running
+from jexevents.wiring.jobs import Links, repository, run_job, running
 from jexevents.wiring.outside import access, intake, signers, topology
 from jexevents.wiring.reading import doors, event_types, recognise, schemas
 from jexevents.wiring.storage import back, database, front, ledger_database, side, unmade
@@ -37,6 +37,7 @@ __all__ = [
     "recognise",
     "repository",
     "retry",
+    "run_job",
     "running",
     "schemas",
     "shown_hooks",

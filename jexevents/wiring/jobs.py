@@ -4,29 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+from jexevents.broker import wake as broker_wake
 from jexevents.config import Config
 from jexevents.definitions.repository import Commit, Repository, Source, Standing
 from jexevents.errors import ConfigError, RepositoryUnavailable
 from jexevents.executions.bell import Bell
+from jexevents.executions.chaining import Chain
 from jexevents.executions.control import Control
 from jexevents.executions.orders import Orders
 from jexevents.executions.queue import Queue
 from jexevents.executions.requests import Requests
 from jexevents.executions.retention import Retention
+from jexevents.executions.telling import tell
 from jexevents.runner.keeping import Keeper
 from jexevents.runner.refreshing import Refresher
+from jexevents.runner.scheduler import Looks, Scheduler
 from jexevents.runner.secrets import Secrets
 from jexevents.runner.starting import Settings, Starter
 from jexevents.runner.worker import Worker
 from jexevents.service import Service
 from jexevents.store.database import Database
+from jexevents.store.definition_hooks import depth
 from jexevents.store.executions import Executions
 from jexevents.store.ledger import Wake, nobody_waits
 from jexevents.wiring.writing import ledger
 
 _DAY_SECONDS = 86400.0
+# What daemons ring each other for: something waits, something is ordered, something was told.
+_QUEUE, _ORDERS, _TOLD = "queue", "orders ", "told"
 
 
 class NoRepository:
@@ -48,13 +56,14 @@ class Links:
     """What those who ask for executions and those who run them have in common.
 
     ``ring`` says that something waits in the queue, ``ring_node`` that something is ordered of a
-    node.
+    node, ``ring_told`` that something was told to the ledger.
     """
 
     repository: Repository | NoRepository = field(default_factory=NoRepository)
     bell: Bell = field(default_factory=Bell)
     ring: Callable[[], None] = lambda: None
     ring_node: Callable[[str], None] = lambda _node: None
+    ring_told: Callable[[], None] = lambda: None
     fetching: Refresher | None = None
     stopping: Callable[[], bool] = lambda: False
 
@@ -103,6 +112,8 @@ class JobParts:
             self.links.repository,
             self.config.node_name,
             self._rung,
+            tell=tell,
+            wake=self.wake,
         )
 
     def queue(self) -> Queue:
@@ -111,6 +122,7 @@ class JobParts:
             ledger(self.config, self.database, self.wake),
             self.database,
             self.config.node_name,
+            tell=tell,
             wake=self.wake,
             ring=self._rung,
         )
@@ -141,6 +153,19 @@ class JobParts:
         self.links.bell.ring()
 
 
+def _told(links: Links) -> None:
+    links.bell.ring()
+    links.ring_told()
+
+
+def run_job(config: Config, database: Database, links: Links, wake: Wake) -> Chain | None:
+    """Give what starts jobs for hooks, None where no repository is configured."""
+    if not isinstance(links.repository, Repository):
+        return None
+    requests = JobParts(config, database, links, wake).requests()
+    return Chain(requests, partial(depth, database))
+
+
 @dataclass(slots=True)
 class Running:
     """The services that run jobs on this node."""
@@ -148,11 +173,13 @@ class Running:
     worker: Worker
     refresher: Refresher
     keeper: Keeper
+    scheduler: Scheduler
+    others: broker_wake.Wake
 
     @property
     def services(self) -> Collection[Service]:
         """All of them, in the order in which they are started."""
-        return (self.refresher, self.worker, self.keeper)
+        return (self.others, self.refresher, self.worker, self.keeper, self.scheduler)
 
 
 def running(
@@ -171,6 +198,7 @@ def running(
         return None
     parts = JobParts(config, database, links, wake)
     queue = parts.queue()
+    own = config.node_name
     settings = Settings(
         runs_folder(config),
         Secrets(config.job_secrets),
@@ -186,7 +214,11 @@ def running(
         slots=config.worker_slots,
         lost_after_seconds=config.lost_after,
         require_store=require_store,
-        told=links.bell.ring,
+        told=lambda: _told(links),
+    )
+    scheduler = Scheduler(
+        Looks(database, lambda: found.standing.in_force, parts.requests().request),
+        require_store=require_store,
     )
     refresher = Refresher(
         found,
@@ -194,6 +226,7 @@ def running(
         parts.executions(),
         config.node_name,
         every_seconds=config.jobs_refresh_seconds,
+        changed=scheduler.wake,
     )
     keeper = Keeper(
         Retention(database, config.node_name),
@@ -204,7 +237,38 @@ def running(
         ready=worker.wait_recovered,
     )
     links.fetching = refresher
-    links.ring = worker.ring
-    own = config.node_name
-    links.ring_node = lambda node: worker.ring_orders() if node == own else None
-    return Running(worker, refresher, keeper)
+    others = broker_wake.Wake(
+        config.amqp_uri,
+        broker_wake.exchange_of(config.queue_name),
+        lambda topic: _woken(topic, own, links, worker),
+        name=f"jexevents {own}",
+        reconnect_max_seconds=config.reconnect_max_seconds,
+    )
+    _tie(links, own, worker, others)
+    return Running(worker, refresher, keeper, scheduler, others)
+
+
+def _tie(links: Links, own: str, worker: Worker, others: broker_wake.Wake) -> None:
+    """Have those who ask for something ring for this worker, and for those of other nodes."""
+
+    def ring() -> None:
+        worker.ring()
+        others.ring(_QUEUE)
+
+    def ring_node(node: str) -> None:
+        if node == own:
+            worker.ring_orders()
+        else:
+            others.ring(_ORDERS + node)
+
+    links.ring, links.ring_node = ring, ring_node
+    links.ring_told = lambda: others.ring(_TOLD)
+
+
+def _woken(topic: str, own: str, links: Links, worker: Worker) -> None:
+    """Do what another daemon has rung for."""
+    if topic == _QUEUE:
+        worker.ring()
+    elif topic == _ORDERS + own:
+        worker.ring_orders()
+    links.bell.ring()

@@ -13,19 +13,23 @@ from jexevents.ingest import Ingest
 from jexevents.observers import NOBODY, IngestObserver
 from jexevents.peers import Peers
 from jexevents.pipelines import Pipelines
+from jexevents.runner.outputs import RunOutputs
 from jexevents.sidecar.cloudevents import CloudEventSurface
 from jexevents.sidecar.hooks import HookSurface
 from jexevents.sidecar.jex import Jex
 from jexevents.sidecar.jobs import JobSurface
 from jexevents.sidecar.ledger import LedgerSurface
 from jexevents.sidecar.nonces import NonceSurface
+from jexevents.sidecar.outputs import OutputSurface
 from jexevents.sidecar.pipelinejobs import PipelineSurface
 from jexevents.sidecar.routes import Route
+from jexevents.sidecar.schedules import ScheduleSurface
 from jexevents.sidecar.smrtlink import SmrtLinkSurface
 from jexevents.sidecar.throttle import Throttle
 from jexevents.sidecar.uploads import UploadSurface
 from jexevents.smrtlink import SmrtLink
 from jexevents.store.database import Database
+from jexevents.store.execution_outputs import ExecutionOutputs
 from jexevents.store.ledger import Wake, nobody_waits
 from jexevents.store.nonces import Nonces
 from jexevents.store.outbox import Outbox
@@ -35,7 +39,7 @@ from jexevents.store.smrtlink_events import SmrtLinkEvents
 from jexevents.store.uploads import UploadStore
 from jexevents.uploads.bundles import Uploads
 from jexevents.uploads.folder import UploadFolder
-from jexevents.wiring.jobs import JobParts, Links
+from jexevents.wiring.jobs import JobParts, Links, runs_folder
 from jexevents.wiring.reading import event_types
 from jexevents.wiring.webhooks import hooks, shown_hooks
 from jexevents.wiring.writing import ingest, ledger, upload_folder
@@ -64,6 +68,9 @@ class Surfaces:
         """Give the tables of all of them."""
         return [
             *self.jex().routes(),
+            # Before those of executions, whose ids stand at the same place of a path.
+            *self.schedules().routes(),
+            *self.outputs().routes(),
             *self.jobs().routes(),
             *LedgerSurface(Reading(self.database)).routes(),
             *self.pipelines(throttle).routes(),
@@ -91,6 +98,22 @@ class Surfaces:
             links.bell,
             self.config.public_url or "",
             lambda: links.stopping(),
+        )
+
+    def schedules(self) -> ScheduleSurface:
+        """Give the surface of the times at which jobs are due."""
+        parts = JobParts(self.config, self.database, self.links, self.wake)
+        return ScheduleSurface(
+            self.database, parts.requests().definition, self.config.public_url or ""
+        )
+
+    def outputs(self) -> OutputSurface:
+        """Give the surface of what executions wrote."""
+        return OutputSurface(
+            ExecutionOutputs(self.database),
+            RunOutputs(runs_folder(self.config)),
+            Peers(self.config.node_secret),
+            self.config.node_name,
         )
 
     def pipelines(self, throttle: Throttle) -> PipelineSurface:

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from tests.acceptance.jobs import Jobs
 from tests.acceptance.support import Daemon
+from tests.gitting import Origin
 
 
 @pytest.fixture
@@ -34,3 +36,30 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
 def servers(vhost: str, database: str) -> dict[str, str]:
     """The options that name a virtual host and a database of the test's own."""
     return {"AMQPURI": vhost, "DBURI": database}
+
+
+@pytest.fixture
+def jobs(
+    start: Callable[..., Daemon], servers: dict[str, str], tmp_path: Path
+) -> Iterator[Callable[..., Jobs]]:
+    """Make a place where jobs are run: of a repository with these files, by a daemon with these
+    options; see ``Jobs``."""
+    made: list[Jobs] = []
+
+    def make(files: Mapping[str, str], **options: Any) -> Jobs:
+        folder = tmp_path / f"place{len(made)}"
+        folder.mkdir()
+        origin = Origin(folder / "origin")
+        for name, text in files.items():
+            path = origin.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+            if text.startswith("#!"):
+                path.chmod(0o755)
+        origin.commit("first")
+        made.append(Jobs(origin, start, folder, servers, **options))
+        return made[-1].wait_ready()
+
+    yield make
+    for one in made:
+        one.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+from dataclasses import replace
 
 import pytest
 import structlog
@@ -275,6 +276,50 @@ def test_long_answers_are_limited_and_give_their_place_back():
         assert call(only, "GET", "/follow").body == b"a"
         assert call(only, "HEAD", "/follow").body == b""
     assert len(started) == 6
+
+
+def test_an_answer_is_long_by_what_is_asked_or_by_what_its_handler_says():
+    def handler(request):
+        if "size" in request.query:
+            request.place.take()
+            request.place.take()
+        return Response(200, pieces(request))
+
+    def pieces(request):
+        for query in ("wait=1", "size=1"):
+            asked = call(only, "GET", "/x", query=query)
+            assert asked.status == 503
+        yield b"a"
+
+    def waits(request):
+        return "wait" in request.query
+
+    route = Route(method="GET", path="/x", role=None, handler=handler, summary="s",
+                  query=("wait", "size"), streams=waits)  # fmt: skip
+    only = build_app([route], gate(), stream_limit=1)
+    assert 503 in all_statuses(route)
+    for query in ("wait=1", "size=1", "wait=1&size=1") * 2:
+        assert call(only, "GET", "/x", query=query).body == b"a"
+    short = build_app([replace(route, handler=lambda request: Response(200, b"s"))], gate(),
+                      stream_limit=0)  # fmt: skip
+    assert call(short, "GET", "/x").status == 200
+    assert call(short, "GET", "/x", query="wait=1").status == 503
+
+
+def test_a_handler_that_waits_aside_keeps_nobody_from_the_database():
+    def wait(request):
+        with request.aside():
+            assert call(only, "GET", "/short").status == 200
+        assert call(only, "GET", "/short").status == 503
+        return {}
+
+    names = {"/wait": wait, "/short": lambda request: {}}
+    routes = [
+        Route(method="GET", path=path, role=Role.READ, handler=handler, summary="s")
+        for path, handler in names.items()
+    ]
+    only = build_app(routes, gate(), slots=1)
+    assert call(only, "GET", "/wait").status == 200
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import re
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
@@ -19,14 +20,17 @@ from jexevents.model import Role
 from jexevents.sidecar.app import build_app
 from jexevents.sidecar.bind import LOOPBACK, Binding
 from jexevents.sidecar.channel import Channel
+from jexevents.sidecar.compose import Access, sidecar
 from jexevents.sidecar.responses import Response
 from jexevents.sidecar.routes import Route
 from jexevents.sidecar.server import Server
+from jexevents.sidecar.streams import HEAD, Cut
 from tests.integration.web import (
     CREDENTIALS,
     JOB,
     app,
     assert_problem,
+    credential,
     exchange,
     gate,
     parsed,
@@ -592,3 +596,88 @@ def test_stop_is_bounded_where_something_does_not_finish(serve):
         assert time.monotonic() - began < 5
         assert connection.recv(100) == b""
     release.set()
+
+
+def test_an_answer_knows_when_nobody_wants_it_any_more(serve):
+    """Though it says nothing, by which the server would see it."""
+    ended, at_end = threading.Event(), threading.Event()
+
+    def pieces(request):
+        yield HEAD
+        wait_until(request.unwanted, 20, "the end of the wish")
+        (ended if begun == 1 else at_end).set()
+
+    def follow(request):
+        assert not request.unwanted()
+        return Response(200, pieces(request))
+
+    one = serve(build_app([route(follow)], gate()))
+    begun = 1
+    with socket.create_connection(one.address, timeout=20) as connection:
+        connection.sendall(request("GET /it HTTP/1.1"))
+        assert b"chunked" in connection.recv(1000), "the head comes before any of the body"
+        assert not ended.is_set()
+    assert ended.wait(20)
+    begun = 2
+    with socket.create_connection(one.address, timeout=20) as connection:
+        connection.sendall(request("GET /it HTTP/1.1"))
+        assert connection.recv(1000)
+        one.stop()
+        assert at_end.wait(20)
+    assert one.join(20)
+
+
+def test_an_answer_that_is_cut_has_no_end_and_no_word_in_the_log(serve, caplog):
+    def pieces():
+        yield b"begun"
+        raise Cut
+
+    one = serve(build_app([route(lambda r: Response(200, pieces()))], gate()))
+    raw = exchange(one.address, request("GET /it HTTP/1.1"))
+    assert raw.endswith(b"begun\r\n")
+    assert [record for record in caplog.records if record.levelname != "INFO"] == []
+
+
+def test_peers_that_went_without_a_word_are_found_out(serve):
+    one = serve(app())
+    with socket.create_connection(one.address, timeout=20) as connection:
+        connection.sendall(request("GET /healthz HTTP/1.1", close=False))
+        assert connection.recv(1000)
+        (channel,) = one._listeners[0].channels()
+        assert channel.socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert channel.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 30
+
+
+def test_long_answers_have_threads_of_their_own():
+    """As many are hung up by the database as may be, and as many are long: others are answered."""
+    release, begun = threading.Event(), threading.Semaphore(0)
+
+    def hang(_request):
+        begun.release()
+        assert release.wait(20)
+        return {}
+
+    def pieces():
+        yield HEAD
+        hang(None)
+
+    table = [
+        route(hang, path="/hang", role=Role.READ),
+        route(lambda r: Response(200, pieces()), path="/long", role=Role.READ, streams=True),
+        *routes(),
+    ]
+    access = Access("127.0.0.1", 0, threads=3, stream_limit=2, anonymous_roles={Role.READ})
+    one = sidecar(table, access, lambda: [credential("t", Role.READ)]).server
+    one.start()
+    try:
+        with ThreadPoolExecutor(5) as clients:
+            place = "http://{}:{}".format(*one.address)
+            for path in ("/long",) * 2 + ("/hang",) * 3:
+                clients.submit(requests.get, place + path, timeout=20)
+                assert begun.acquire(timeout=20)
+            assert requests.get(f"{place}/healthz", timeout=5).status_code == 200
+            release.set()
+    finally:
+        release.set()
+        one.stop()
+        assert one.join(20)

@@ -79,6 +79,32 @@ _DELIVERY = {
     "error": "The receiver answered 500.", "answer": "broken", "seconds": 0.5,
 }  # fmt: skip
 
+_DUE = {
+    "id": 7, "place": 0, "at": NOON, "after": None, "by_clock": "2026-01-02 12:00:00 UTC",
+    "outcome": "ran", "reason": "Began on time.", "execution": 1489895624.840211,
+    "metadata": "http://localhost/jobs/a/1489895624.840211", "decided_at": NOON,
+}  # fmt: skip
+_SPAN = {
+    **_DUE, "after": NOON, "by_clock": None, "outcome": "missed", "execution": None,
+    "metadata": None,
+}  # fmt: skip
+
+SCHEDULE_EXAMPLES = {
+    "job_schedule": {
+        "job": "a",
+        "active": True,
+        "schedules": [
+            {
+                "place": 0, "members": {"frequency": 3600}, "first_seen": NOON, "since": NOON,
+                "gone_at": None, "fault": None,
+                "upcoming": [{"at": NOON, "by_clock": "2026-01-02 12:00:00 UTC", "runs": True}],
+            },
+        ],
+        "items": [_DUE, _SPAN],
+        "next": "/jobs/a/schedule?before=7",
+    },
+}  # fmt: skip
+
 HOOK_EXAMPLES = {
     "hooks": {"items": [_HOOK], "next": None},
     "hook_deliveries": {"items": [_DELIVERY], "next": "/hooks/portal/deliveries?before=1"},

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from jexevents.runner import segments
 from jexevents.runner.folder import RunFolder
 from jexevents.runner.output import Follower, RunOutput
 from jexevents.runner.supervisor import output, segment
@@ -108,6 +109,88 @@ def read_on(follower: Follower) -> bytes:
 
 def streams_of(folder: Path) -> list[Path]:
     return [path for path in folder.iterdir() if path.name.endswith(("stdout", "stderr"))]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(
+    writes=WRITES,
+    limit=st.sampled_from([None, 0, LEAST_LIMIT]),
+    losses=st.sets(st.integers(0, 30)),
+    block=st.integers(1, 4),
+    start=st.floats(0, 1.1),
+)
+def test_reading_from_an_offset_on(
+    folder: Path, writes, limit, losses, block, start: float
+) -> None:
+    """However the index is read, block by block or not, it is the same."""
+    clear(folder)
+    sink, now = Output(limit), NOW
+    for number, (stream, length, pause) in enumerate(writes):
+        now += pause
+        with pytest.MonkeyPatch.context() as patch:
+            if number in losses:
+                FullDisk(patch, length // 2)
+                now += output.PAUSE_MICROSECONDS
+            sink.write(stream, memoryview(bytes([1 + number % 255]) * length), now)
+        if number in losses:
+            now += output.PAUSE_MICROSECONDS
+    end(folder, sink, now)
+    for which in ("stdout", "stderr", "output"):
+        whole, gaps = collected(folder, which)
+        at = int(start * len(whole))
+        with pytest.MonkeyPatch.context() as patch, RunOutput(folder).snapshot(which) as found:
+            patch.setattr(segments, "_BLOCK_RECORDS", block)
+            assert (found.size, found.gaps) == (len(whole), gaps)
+            stop = at + (len(whole) - at) // 2
+            for read in (found.read, found.read_fast):
+                assert shown(list(read(at, len(whole))), at) == whole[at:]
+                assert shown(list(read(at, stop)), at) == whole[at:stop]
+            follower = Follower(folder, which, at)
+            assert shown(list(follower.read(10**9)), at) == whole[at:]
+            assert follower.read() == []
+
+
+def shown(chunks: list, at: int) -> bytes:
+    """Give the bytes from ``at`` on, with 0 for each that is missing."""
+    data = b""
+    for chunk in chunks:
+        assert chunk.offset == at + len(data)
+        data += chunk.data or b"\0" * chunk.missing
+    return data
+
+
+def test_a_follower_from_an_offset_sees_the_last_record_grow(folder: Path) -> None:
+    sink = Output(None)
+    sink.write(STDOUT, memoryview(b"abc"), NOW)
+    follower = Follower(folder, "stdout", 5)
+    assert follower.read() == []
+    sink.write(STDOUT, memoryview(b"defg"), NOW + 1)
+    assert [(chunk.offset, chunk.data) for chunk in follower.read()] == [(5, b"fg")]
+    sink.finish(NOW)
+
+
+def test_last_lines_within_a_bound(folder: Path) -> None:
+    sink = Output(None)
+    sink.write(STDOUT, memoryview(b"x" * 1000 + b"\n12\n"), NOW)
+    sink.finish(NOW)
+    with RunOutput(folder).snapshot("stdout") as found:
+        assert [found.last_lines(count, 100) for count in (1, 2)] == [1001, 904]
+        assert found.last_lines(2) == 0
+
+
+def test_a_long_index_is_not_read_record_by_record(folder: Path, monkeypatch) -> None:
+    sink = Output(None)
+    for number in range(30_000):
+        sink.write(1 + number % 2, memoryview(b"x" * 63 + b"\n"), NOW + number * SLOW)
+    sink.finish(NOW)
+    made = []
+    piece = segments.Piece
+    monkeypatch.setattr(segments, "Piece", lambda *given: made.append(1) or piece(*given))
+    with RunOutput(folder).snapshot("output") as found:
+        assert found.size == 30_000 * 64
+        assert found.last_lines(10) == found.size - 640
+    assert len(Follower(folder, "output", 30_000 * 64 - 5).read()[-1].data) == 5
+    assert len(made) < 4 * segments._BLOCK_RECORDS
 
 
 def test_files_are_as_the_job_wrote_them(folder: Path) -> None:

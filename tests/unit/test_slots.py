@@ -46,3 +46,26 @@ def test_a_slot_is_given_back_after_a_failure() -> None:
         raise KeyError
     with slots.taken():
         pass
+
+
+def test_a_slot_is_lent_while_its_request_waits() -> None:
+    slots = Slots(1, patience_seconds=0.05)
+    with slots.taken() as aside:
+        with aside(), slots.taken():
+            pass
+        with pytest.raises(Problem), slots.taken():
+            pass
+    with slots.taken():
+        pass
+
+
+def test_a_slot_that_cannot_be_had_again_is_not_given_back_twice() -> None:
+    slots = Slots(1, patience_seconds=0.05)
+    other = slots.taken()
+    with pytest.raises(Problem), slots.taken() as aside, aside():
+        other.__enter__()
+    with pytest.raises(Problem), slots.taken():
+        pass
+    other.__exit__(None, None, None)
+    with slots.taken():
+        pass

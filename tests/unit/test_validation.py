@@ -19,6 +19,7 @@ from tests.unit.schema_examples import (
     EXECUTION_EXAMPLES,
     HOOK_EXAMPLES,
     PIPELINE_EXAMPLES,
+    SCHEDULE_EXAMPLES,
     SMRTLINK_EXAMPLES,
 )
 
@@ -101,6 +102,7 @@ GOOD = {
     **EXECUTION_EXAMPLES,
     **HOOK_EXAMPLES,
     **PIPELINE_EXAMPLES,
+    **SCHEDULE_EXAMPLES,
     **SMRTLINK_EXAMPLES,
 }  # fmt: skip
 

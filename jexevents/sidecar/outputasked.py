@@ -1,0 +1,138 @@
+"""What is asked of an output: which stream, from where on, in which form. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jexevents.executions.outputs import Chunk
+from jexevents.sidecar.problems import malformed
+from jexevents.sidecar.ranges import Asked
+from jexevents.sidecar.requests import Request
+
+STREAMS = ("stdout", "stderr", "output")
+PARAMETERS = ("attempt", "tail", "follow", "times", "gaps")
+EVENT_STREAM = "text/event-stream"
+MOST_LINES = 100_000
+_MOST_ATTEMPT = 10**6
+_DIGITS = re.compile("[0-9]{1,9}")
+# The attempt, where the next event begins, and a word behind the very last.
+_EVENT_ID = re.compile(r"([0-9]{1,7}):([0-9]{1,18})(:end)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a request asks for.
+
+    ``attempt`` is None for the current one. ``tail`` counts lines. ``events`` asks for Server-Sent
+    Events, ``times`` for JSON lines; ``from_offset`` is where the last event that was received
+    ended, ``has_all`` says that this was the very last. ``tells_gaps`` has a line of ours in the
+    place of what is missing.
+    """
+
+    which: str
+    attempt: int | None
+    tail: int | None
+    follows: bool
+    events: bool
+    times: bool
+    tells_gaps: bool
+    from_offset: int | None
+    has_all: bool
+
+    @property
+    def takes_range(self) -> bool:
+        """Whether offsets in the answer are those of the output, so that a Range means them."""
+        return not (self.events or self.times or self.tells_gaps or self.tail is not None)
+
+
+def wish_of(request: Request) -> Wish:
+    """Read a request. Raises Problem (400)."""
+    # HEAD asks of what is there now: there is nothing to wait for.
+    goes_on = request.method != "HEAD"
+    events = goes_on and _accepts_events(request.headers.get("Accept", ""))
+    attempt = _number(request, "attempt", 1, _MOST_ATTEMPT)
+    last = request.headers.get("Last-Event-ID", "") if events else ""
+    # Who comes again goes on with the attempt that he saw, though there may be a next one.
+    attempt, offset, has_all = _last_event(last, attempt) if last else (attempt, None, False)
+    return Wish(
+        which=request.path.rpartition("/")[2],
+        attempt=attempt,
+        tail=_number(request, "tail", 0, MOST_LINES),
+        follows=events or (_flag(request, "follow") and goes_on),
+        events=events,
+        times=_flag(request, "times") and not events,
+        tells_gaps=_tells_gaps(request),
+        from_offset=offset,
+        has_all=has_all,
+    )
+
+
+def follows(request: Request) -> bool:
+    """Whether the answer to a request goes on as long as the job does."""
+    return wish_of(request).follows
+
+
+def span(asked: Asked, size: int, gaps: Sequence[Chunk]) -> tuple[int, int]:
+    """Give from where to where the answer to a Range is: one piece without a gap.
+
+    What begins in a gap begins behind it, and ends where the next one begins; the last so many
+    bytes are those behind the last gap. Raises Problem (416) where nothing is left.
+    """
+    if asked.first is None:
+        start, stop = max(0, size - (asked.last or 0)), size
+        start = max([start, *(min(gap.offset + gap.missing, stop) for gap in gaps)])
+    else:
+        stop = size if asked.last is None else min(asked.last + 1, size)
+        start = behind_gaps(asked.first, gaps)
+        stop = min([stop, *(gap.offset for gap in gaps if gap.offset >= start)])
+    if start < stop:
+        return start, stop
+    if asked.first is not None and asked.first < size:
+        raise asked.unsatisfiable(size, "Nothing of this range was kept.")
+    raise asked.unsatisfiable(size, "The output has no such range.")
+
+
+def behind_gaps(start: int, gaps: Sequence[Chunk]) -> int:
+    """Give ``start``, or where the gap ends in which it lies."""
+    for gap in gaps:
+        if gap.offset <= start < gap.offset + gap.missing:
+            start = gap.offset + gap.missing
+    return start
+
+
+def _number(request: Request, name: str, least: int, most: int) -> int | None:
+    text = request.query.get(name)
+    if text is None:
+        return None
+    if not _DIGITS.fullmatch(text) or not least <= int(text) <= most:
+        raise malformed(f"{name} cannot be used.", name, f"{least} to {most}", text[:80])
+    return int(text)
+
+
+def _flag(request: Request, name: str) -> bool:
+    text = request.query.get(name, "0")
+    if text not in ("0", "1"):
+        raise malformed(f"{name} cannot be used.", name, "0 or 1", text[:80])
+    return text == "1"
+
+
+def _tells_gaps(request: Request) -> bool:
+    text = request.query.get("gaps", "skip")
+    if text not in ("skip", "text"):
+        raise malformed("gaps cannot be used.", "gaps", "skip or text", text[:80])
+    return text == "text"
+
+
+def _accepts_events(accept: str) -> bool:
+    ranges = (one.partition(";") for one in accept.lower().split(","))
+    return any(name.strip() == EVENT_STREAM for name, _, _ in ranges)
+
+
+def _last_event(text: str, attempt: int | None) -> tuple[int, int, bool]:
+    match = _EVENT_ID.fullmatch(text)
+    if match is None or attempt not in (None, int(match[1])):
+        expected = "the id of an event of this output"
+        raise malformed("Last-Event-ID cannot be used.", "Last-Event-ID", expected, text[:80])
+    return int(match[1]), int(match[2]), match[3] is not None
