@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from jexevents.lifecycle import command
 from jexevents.runner.folder import Held, RunFolder, Standing
 from jexevents.runner.watch import Watch
 
+_FIRST_LOOK_SECONDS, _LAST_LOOK_SECONDS = 0.005, 1.0
 _FOLDER_GONE = "Its folder is gone from the node that ran it"
 
 
@@ -41,6 +43,9 @@ class Attempt:
         self.sequence = sequence
         self.watch: Watch | None = None
         self.senders: dict[str, str] = {}
+        # When to look again at one whose supervisor does not answer (monotonic).
+        self.look_at = 0.0
+        self._look_pause = _FIRST_LOOK_SECONDS
         self._fresh: list[Mapping[str, Any]] = []
         self._end: Mapping[str, Any] | None = None
         self._lost: str | None = None
@@ -79,6 +84,11 @@ class Attempt:
         """Take in what its supervisor has sent since; the watch may be closed behind that."""
         if self.watch is not None:
             self._fresh += self.watch.read()
+
+    def look_later(self) -> None:
+        """Wait before the next look, each time longer than before."""
+        self.look_at = time.monotonic() + self._look_pause
+        self._look_pause = min(2 * self._look_pause, _LAST_LOOK_SECONDS)
 
     def never_began(self) -> bool:
         """Whether no supervisor has begun, though one was started."""

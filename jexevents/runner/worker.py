@@ -74,6 +74,8 @@ class Worker(Service):
         self._told = told
         self._look_seconds = look_seconds
         self._attempts: dict[tuple[str, int], Attempt] = {}
+        # Those of which the supervisor does not answer.
+        self._unheld: dict[tuple[str, int], Attempt] = {}
         self._starting: dict[tuple[str, int], Claimed] = {}
         self._ordered: set[str] = set()
         self._left: dict[str, float] = {}
@@ -134,6 +136,7 @@ class Worker(Service):
             while not self.stopping.is_set():
                 self._listen(self._pause())
                 self._take_in()
+                self._look_at_unheld()
                 if time.monotonic() >= self._try_at:
                     self._work()
         finally:
@@ -161,11 +164,12 @@ class Worker(Service):
 
     def _pause(self) -> float:
         now = time.monotonic()
+        looks = [attempt.look_at for attempt in self._unheld.values()]
         if self._try_at > now:
-            return self._try_at - now
+            return max(0.0, min([self._try_at, *looks]) - now)
         if self._wants_claim and self._free() > 0:
             return 0.0
-        return max(0.0, min(self._look_at, self._claim_at) - now)
+        return max(0.0, min([self._look_at, self._claim_at, *looks]) - now)
 
     def _listen(self, seconds: float) -> None:
         for key, _ in self._selector.select(seconds):
@@ -254,19 +258,28 @@ class Worker(Service):
             attempt.look()
         except (OSError, ValueError) as error:
             log.error("execution_not_read", folder=attempt.folder.path.name, reason=str(error))
-            return
         self._hold(attempt)
 
-    def _look_again(self, attempt: Attempt) -> None:
-        """Look at one that nobody holds: it begins or ends just now, or never began."""
-        self._look_at_one(attempt)
-        is_new = attempt.watch is None and not attempt.is_over and attempt.never_began()
-        if is_new and attempt.folder.give_up(_NEVER_BEGAN):
+    def _look_at_unheld(self) -> None:
+        """Look at those whose supervisors do not answer: they begin or end just now."""
+        now = time.monotonic()
+        for attempt in list(self._unheld.values()):
+            if now >= attempt.look_at:
+                self._look_at_one(attempt)
+
+    def _require_begun(self, attempt: Attempt) -> None:
+        """Give up one whose supervisor was started long ago, and did not begin."""
+        if attempt.never_began() and attempt.folder.give_up(_NEVER_BEGAN):
             attempt.fail(_NEVER_BEGAN)
 
     def _hold(self, attempt: Attempt) -> None:
+        """Listen to its supervisor; to one that does not answer, look again soon."""
+        self._unheld.pop(attempt.place, None)
         if attempt.watch is not None:
             self._selector.register(attempt.watch, selectors.EVENT_READ, attempt)
+        elif not attempt.is_over:
+            attempt.look_later()
+            self._unheld[attempt.place] = attempt
 
     def _let_go(self, attempt: Attempt) -> None:
         if attempt.watch is not None:
@@ -343,7 +356,7 @@ class Worker(Service):
         self._wants_orders = True
         for attempt in list(self._attempts.values()):
             if attempt.watch is None and not attempt.is_over:
-                self._look_again(attempt)
+                self._require_begun(attempt)
         self._queue.judge(self._lost_after_seconds)
         self._orders.make_room()
         ours = [one for one in self._attempts.values() if not one.is_over]
