@@ -193,8 +193,7 @@ def _merged(placed: Iterator[tuple[Piece, int]]) -> Iterator[tuple[Piece, int]]:
 
 def _goes_on(last: Piece, piece: Piece) -> bool:
     is_kept = not last.why and not piece.why
-    same = (last.stream, last.segment) == (piece.stream, piece.segment)
-    return is_kept and same and last.at + last.length == piece.at
+    return is_kept and (last.stream, last.segment) == (piece.stream, piece.segment)
 
 
 def _gap(piece: Piece, at: int) -> Chunk:
