@@ -32,6 +32,7 @@ from jexevents.sidecar import schemas as schemas_surface
 from jexevents.sidecar.compose import sidecar
 from jexevents.sidecar.health import Check
 from jexevents.sidecar.throttle import Throttle
+from jexevents.sidecar.tokens import Tokens as KnownTokens
 from jexevents.store.nonces import Nonces
 from jexevents.store.tokens import Tokens
 from jexevents.uploads.folder import UploadFolder
@@ -86,18 +87,24 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
     presence.look()
     back = wiring.back(config, database)
     stack.callback(back.close)
+    side = wiring.side(config, database)
+    stack.callback(side.close)
+    links = wiring.Links(wiring.repository(config), stopping=ending.is_set)
     metrics = Metrics()
     event_files = wiring.event_files(config)
     observer = wiring.observer(config, metrics, event_files)
-    hooks = wiring.hook_senders(config, back, metrics, presence.require)
+    # Of jobs that hooks start, hooks may get something in turn.
+    run_job = wiring.run_job(config, side, links, lambda names: hooks.wake(names))
+    hooks = wiring.hook_senders(config, back, metrics, presence.require, run_job)
     way_in = wiring.ingest(config, database, observer, hooks.wake)
     consumer = _consumer(config, way_in, presence, ending, metrics)
     depth = Depth(config.amqp_uri, config.queue_name, name=f"jexevents {config.node_name} depth")
     _watch(metrics, consumer, presence, depth)
-    metrics.pools.watch(main=database.use, http=front.use, hooks=back.use)
+    running = wiring.running(config, side, links, hooks.wake, presence.require)
+    metrics.pools.watch(main=database.use, http=front.use, hooks=back.use, jobs=side.use)
     metrics.watch_hooks(lambda: hooks.pending)
     throttle = Throttle()
-    surfaces = wiring.Surfaces(config, front, observer, hooks.wake)
+    surfaces = wiring.Surfaces(config, front, observer, hooks.wake, links=links)
     routes = [
         *health.routes(lambda: _readiness(presence, consumer)),
         *surfaces.routes(throttle, _upload_folder(config)),
@@ -115,13 +122,14 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
     )
     if http.warning:
         log.warning("loopback_only", reason=http.warning)
-    signals.on_hang_up = http.tokens.reread
-    services: list[Service] = [Overdue([database, front, back]), presence]
+    signals.on_hang_up = lambda: _hang_up(http.tokens, links)
+    services: list[Service] = [Overdue([database, front, back, side]), presence]
     if event_files is not None:
         services.append(event_files)
     services.append(http.server)
-    if hooks.names:
-        services.append(hooks)
+    services.append(hooks)
+    if running is not None:
+        services += running.services
     if not config.queue_exclusive:
         # Of an exclusive queue the broker tells other connections nothing.
         services.append(depth)
@@ -132,6 +140,13 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
     log.info("listening", addresses=http.server.addresses)
     gc.freeze()
     consumer.run()
+
+
+def _hang_up(tokens: KnownTokens, links: wiring.Links) -> None:
+    """Do what SIGHUP asks for: read tokens and definitions anew."""
+    tokens.reread()
+    if links.fetching is not None:
+        links.fetching.ask()
 
 
 def _upload_folder(config: Config) -> UploadFolder:

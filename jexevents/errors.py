@@ -89,6 +89,10 @@ class Refused(JexError):
         self.faults = tuple(faults)
 
 
+class Unknown(JexError):
+    """There is nothing of that name."""
+
+
 class SupervisorAway(Unavailable):
     """The supervisor of an execution does not answer."""
 

@@ -100,6 +100,7 @@ def open_ledger(uri: str, zone: tzinfo = timezone.utc, **options: Any) -> Iterat
     surfaces = wiring.Surfaces(config, database)
     routes = [
         *Jex(ingest, reading, "", now).routes(),
+        *surfaces.jobs().routes(),
         *LedgerSurface(reading).routes(),
         *surfaces.pipelines(throttle).routes(),
         *surfaces.cloud_events().routes(),

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from bench.figures import Result
-from bench.measurements import depth, hooks, http, ingest, latency, memory, pair, quiet, reading
+from bench.measurements import (
+    depth,
+    executions,
+    hooks,
+    http,
+    ingest,
+    latency,
+    memory,
+    pair,
+    quiet,
+    reading,
+)
 from bench.stage import Bench
 
 # In the order in which they are run and told.
@@ -18,5 +29,6 @@ MEASUREMENTS: Mapping[str, Callable[[Bench], Result]] = {
     "reading": reading.measure,
     "http": http.measure,
     "hooks": hooks.measure,
+    "executions": executions.measure,
     "memory": memory.measure,
 }

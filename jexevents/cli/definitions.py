@@ -1,6 +1,6 @@
 """``jexevents definitions``: what a repository of job definitions says, and what is wrong with it.
 
-Needs no configuration and no server, so that the repository's own CI can run it.
+``check`` needs no configuration and no server, so that the repository's own CI can run it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from jexevents.cli.duetimes import add_next_to
 from jexevents.cli.words import counted
 from jexevents.exits import Exit
 
@@ -36,7 +37,7 @@ def add_to(commands: Any) -> list[argparse.ArgumentParser]:
     )
     check.add_argument("--json", action="store_true", help="print one JSON object")
     check.set_defaults(run=_check, configured=False)
-    return [check]
+    return [check, add_next_to(actions)]
 
 
 def _check(options: argparse.Namespace, _config: None) -> Exit:

@@ -20,10 +20,11 @@ from jexevents.cli.words import counted
 from jexevents.config import Config
 from jexevents.errors import Conflict
 from jexevents.exits import Exit
-from jexevents.hooks.carrier import Carrier
+from jexevents.hooks.carrier import Carrier, job_of
 from jexevents.hooks.example import example
 from jexevents.hooks.hook import Hook
 from jexevents.hooks.transport import Answer, Outgoing
+from jexevents.hookwords import shown_options
 from jexevents.redaction import MASK, shown_url
 from jexevents.rfc3339 import plain
 from jexevents.store.outbox import Count, Outbox
@@ -67,6 +68,8 @@ def _list(options: argparse.Namespace, config: Config) -> Exit:
 
 
 def _row(name: str, shown: Mapping[str, Any] | None, count: Count | None) -> dict[str, Any]:
+    if shown is None and count and count.url is not None:
+        shown = shown_options(count.url)
     return {
         "name": name,
         "options": shown,
@@ -100,6 +103,11 @@ def _test(options: argparse.Namespace, config: Config) -> Exit:
     hook = wiring.hooks(config).get(options.name)
     if hook is None:
         return _unknown(options.name, config)
+    if hook.is_job:
+        job = job_of(hook.url)
+        print(f"jexevents: {hook.name} starts the job {job}, which a daemon does.", file=sys.stderr)
+        print(f"Try the job by itself: POST /jobs/{job}", file=sys.stderr)
+        return Exit.USAGE
     carrier = Carrier(hook, wiring.hook_ways(config))
     now = datetime.now(timezone.utc)
     made = example(hook, str(uuid.uuid4()), now)

@@ -12,7 +12,15 @@ from typing import Any, NamedTuple
 
 from jexevents.config import uris
 from jexevents.config.misfit import Misfit
-from jexevents.hookwords import CLOUDEVENTS, FORMATS, NO_KIND, TIMEOUT_SECONDS, TRY_SECONDS
+from jexevents.hookwords import (
+    CLOUDEVENTS,
+    FORMATS,
+    NO_KIND,
+    OF_DEFINITION_FORM,
+    TIMEOUT_SECONDS,
+    TRY_SECONDS,
+    is_of_definition,
+)
 from jexevents.model import Kind
 
 # What the keys EventURL and JEXURL stand for.
@@ -62,6 +70,8 @@ def _read_name(value: Any) -> str:
     expected = "a-z, 0-9 and '-', at most 63 characters, not beginning with '-'"
     _require(isinstance(value, str) and _NAME.fullmatch(value), expected)
     _require(value not in (EVENT_HOOK, JEX_HOOK), f"another name: {value} is that of an option")
+    of_definition = f"another name: {OF_DEFINITION_FORM} are those of hooks of job definitions"
+    _require(not is_of_definition(value), of_definition)
     return value
 
 
@@ -161,7 +171,8 @@ MEMBERS = (
         "url",
         uris.read_hook_url,
         NONE_GIVEN,
-        "Where to send: `https://`, `http://`, or `mailto:ann@example.org,bob@example.org`.",
+        "Where to send: `https://`, `http://`, or `mailto:ann@example.org,bob@example.org`; or "
+        "`job:NAME`, which starts that job of the repository.",
         secret=True,
     ),
     Member("Sources", "sources", _patterns, "`[]`", "Which sources, as patterns; empty is all."),

@@ -22,7 +22,7 @@ from jexevents.config.hook_members import (
 )
 from jexevents.config.misfit import Misfit, Misfits, Wrong
 from jexevents.faults import shown
-from jexevents.hookwords import CLOUDEVENTS, MAILTO, SMRTLINK, TIMEOUT_SECONDS, TRY_SECONDS
+from jexevents.hookwords import CLOUDEVENTS, JOB, MAILTO, SMRTLINK, TIMEOUT_SECONDS, TRY_SECONDS
 from jexevents.redaction import MASK, shown_url
 
 MOST_HOOKS = 100
@@ -170,10 +170,11 @@ def _contradictions(
     elif "HMAC" in value:
         remedy = "Use Secret, or the format smrtlink."
         yield Wrong(f"{place}/HMAC", "it with the format smrtlink alone", form, remedy)
-    if given["url"].startswith(MAILTO):
-        for name in ("Format", "Headers", "Secret", "SecretFile", "HMAC"):
-            if name in value:
-                yield Wrong(f"{place}/{name}", "an http:// URL with it", "mailto:", "Remove it.")
+    for scheme in (MAILTO, JOB):
+        if given["url"].startswith(scheme):
+            for name in ("Format", "Headers", "Secret", "SecretFile", "HMAC"):
+                if name in value:
+                    yield Wrong(f"{place}/{name}", "an http:// URL with it", scheme, "Remove it.")
 
 
 def _any(patterns: Sequence[str] | None, text: str) -> bool:

@@ -22,6 +22,7 @@ _SHOW_THEMSELVES = (
     types.EVENT_URL,
     types.HTTP_URL,
     types.HOOKS,
+    types.REPOSITORY_URL,
     types.SMTP_URI,
 )
 

@@ -422,6 +422,98 @@ _WEBHOOKS = (
     ),
 )
 
+_JOBS = (
+    Option(
+        "JobsRepository",
+        types.REPOSITORY_URL,
+        "",
+        "The git repository with the definitions of jobs, as any URL that git takes. Empty: no "
+        "jobs are run from here. See [definitions.md](definitions.md).",
+        secret=True,
+        example="https://git.example.org/jobs.git",
+    ),
+    Option(
+        "JobsBranch",
+        types.text(),
+        "",
+        "The branch to follow; empty: the one that the repository itself names.",
+        example="main",
+    ),
+    Option(
+        "JobsFolder",
+        types.text(max_bytes=4096),
+        "",
+        "The folder in the repository that has the definitions; empty: its top.",
+        example="jobs",
+    ),
+    Option(
+        "JobsRefreshSeconds",
+        types.seconds(1, 86400),
+        60,
+        "How often the repository is fetched. `POST /jobs/-/refresh` and SIGHUP do so at once.",
+    ),
+    Option(
+        "JobsDir",
+        types.NEEDED_FOLDER,
+        "var/jobs",
+        "The folder of this node for the mirror of the repository, its checkouts, and what "
+        "executions write. A relative one counts as that of `UploadDir` does.",
+        example="/var/lib/jexevents/jobs",
+    ),
+    Option(
+        "WorkerSlots",
+        types.whole(0, 1000),
+        2,
+        "How many executions run here at the same time; 0: none, others run them.",
+    ),
+    Option(
+        "LostAfter",
+        types.seconds(60, 10_000_000),
+        86400,
+        "After how many seconds without a word of its node an execution is given up that had begun "
+        "there. One that may be tried again is given up after 60 s.",
+    ),
+    Option(
+        "JobSecrets",
+        types.JOB_SECRETS,
+        {},
+        "The secrets that definitions may name, and the file, or the variable of the daemon's "
+        "environment, that each is read from when a job begins.",
+        example={"DB_PASSWORD": {"File": "/run/secrets/db"}},
+    ),
+    Option(
+        "JobMaxOutput",
+        types.whole(64 * 1024, 2**40, "bytes"),
+        256 * MIB,
+        "How many bytes of an execution's output are kept where its definition does not say; of "
+        "more the middle is dropped.",
+    ),
+    Option(
+        "JobGraceSeconds",
+        types.seconds(0, 3600),
+        10,
+        "How long the processes of a job have between SIGTERM and SIGKILL when its time is over.",
+    ),
+    Option(
+        "OutputRetentionDays",
+        types.whole(1, 36500),
+        30,
+        "For how many days the output of an execution is kept after its end.",
+    ),
+)
+
+_JOB_HOOKS = (
+    Option(
+        "JobHookSecret",
+        types.HOOK_SECRETS,
+        "",
+        "What the webhooks of job definitions are signed with (Standard Webhooks), as the `Secret` "
+        "of a hook: `whsec_` and the base64 of 24 to 64 bytes, or a list of such while one takes "
+        "the place of the other. Empty: they are not signed.",
+        secret=True,
+    ),
+)
+
 _METADATA = ("100.100.100.200/32", "169.254.0.0/16", "fd00:ec2::254/128", "fe80::/10")
 
 _SENDING = (
@@ -529,6 +621,7 @@ _GROUPS = {
     "SMRT Link's files": _UPLOADS,
     "CloudEvents": _CLOUD_EVENTS,
     "Webhooks": (*_WEBHOOKS, *_SENDING),
+    "Jobs that are run from here": (*_JOBS, *_JOB_HOOKS),
     "The process": _PROCESS,
     "Older keys": _OLDER,
 }

@@ -14,10 +14,10 @@ from zoneinfo import ZoneInfo
 
 import tzlocal
 
-from jexevents.config import clients, hooks, uris
+from jexevents.config import clients, hook_members, hooks, jobsecrets, uris
 from jexevents.config.misfit import Misfit
 from jexevents.model import Role
-from jexevents.redaction import redact, redact_uri, shown_url
+from jexevents.redaction import MASK, redact, redact_uri, shown_url
 
 _SWITCHES = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _LEVELS = ("debug", "info", "warning", "error", "critical")
@@ -225,6 +225,18 @@ def _read_shared_secret(value: Any) -> str:
     return read
 
 
+def _read_hook_secrets(value: Any) -> tuple[str, ...]:
+    return () if value == "" else hook_members.read_secrets(value)
+
+
+def _text_to_secrets(value: str) -> Any:
+    """Take several with blanks or line ends in between, as a file of secrets has them."""
+    if value.lstrip().startswith("["):
+        return _text_to_json(value)
+    words = value.split()
+    return words if len(words) > 1 else value.strip()
+
+
 def _read_queue_name(value: Any) -> str:
     expected = 'the name of a queue, 1 to 255 bytes, not beginning with the reserved "amq."'
     read = text(empty=False).read(value)
@@ -305,8 +317,24 @@ NETWORKS = list_of(
 CLIENTS = OptionType(
     "object", clients.EXPECTED, clients.read_clients, _text_to_json, clients.show_clients
 )
+JOB_SECRETS = OptionType(
+    "object",
+    jobsecrets.EXPECTED,
+    jobsecrets.read_job_secrets,
+    _text_to_json,
+    jobsecrets.show_job_secrets,
+    jobsecrets.resolve_job_secrets,
+)
+REPOSITORY_URL = replace(text(max_bytes=4096), name="URL", show=redact_uri)
 ANONYMOUS_ROLES = list_of(
     "list of roles", "a list out of read and write", _read_anonymous_role, frozenset
+)
+HOOK_SECRETS = OptionType(
+    "secret or list",
+    f'{hook_members.SECRET}, a list of up to 10 such, or ""',
+    _read_hook_secrets,
+    _text_to_secrets,
+    lambda secrets: MASK if secrets else "",
 )
 HOOKS = OptionType(
     "list of objects",

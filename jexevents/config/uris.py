@@ -12,7 +12,7 @@ from typing import NamedTuple
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from jexevents.config.misfit import Misfit
-from jexevents.hookwords import MAILTO
+from jexevents.hookwords import JOB, MAILTO, are_addresses, is_address
 
 EMBEDDED = "embedded:"
 
@@ -26,8 +26,7 @@ _POSTGRES = re.compile(
     r"(?:/(?P<database>[^?]*))?(?:\?(?P<query>.*))?"
 )
 _POSTGRES_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.%\w]+\]|[^:\[\]]*)(?::(?P<port>[0-9]*))?")
-_ADDRESS = re.compile(r"[A-Za-z0-9.!#$&'*+/=^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}")
-_MOST_ADDRESSES = 50
+_JOB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _STARTTLS = re.compile(r"starttls=(?:required|offered|none)")
 _PARAMETER = re.compile(r"[a-z_]+=[^=]*")
 _PAIR = re.compile(
@@ -88,17 +87,23 @@ def read_event_url(value: object) -> str:
 
 
 def read_hook_url(value: object) -> str:
-    """Give a URL as ``read_event_url``, or ``mailto:`` with one or more addresses. Raises Misfit.
+    """Give a URL as ``read_event_url``, ``mailto:`` with addresses, or ``job:`` with a job's name.
 
-    Of an address only what no mail server would take for anything else is let through.
+    Raises Misfit.
     """
     if isinstance(value, str) and value.startswith(MAILTO):
-        addresses = value.removeprefix(MAILTO).split(",")
-        if len(addresses) > _MOST_ADDRESSES or not all(map(_ADDRESS.fullmatch, addresses)):
+        if not are_addresses(value.removeprefix(MAILTO)):
             raise Misfit("mailto: and addresses such as ann@example.org, with commas in between")
         return value
+    if isinstance(value, str) and value.startswith(JOB):
+        if not _JOB_NAME.fullmatch(value.removeprefix(JOB)):
+            raise Misfit("job: and the name of a job, such as job:nightly-report")
+        # The names of jobs are written so.
+        return value.replace("_", "-")
     if not isinstance(value, str) or not value.startswith(("http://", "https://")):
-        raise Misfit("an http:// or https:// URL, or mailto: and addresses")
+        raise Misfit(
+            "an http:// or https:// URL, mailto: and addresses, or job: and the name of a job"
+        )
     return read_event_url(value)
 
 
@@ -123,7 +128,7 @@ def read_smtp_uri(value: object) -> str:
 
 def read_mail_address(value: object) -> str:
     """Give an address such as ``jexevents@example.org``. Raises Misfit."""
-    if not isinstance(value, str) or not _ADDRESS.fullmatch(value):
+    if not isinstance(value, str) or not is_address(value):
         raise Misfit("an address such as jexevents@example.org")
     return value
 

@@ -144,6 +144,7 @@ class _Builder:
             **self._templates(sound, variables, known="vars" not in wrong),
         )
         self.faults += reader.faults
+        self.faults += _never_run(definition)
         return None if self.faults else definition
 
     def _name(self, sound: Mapping[str, Any], stem: str | None, wrong: set[str]) -> str:
@@ -195,6 +196,15 @@ class _Builder:
             expected = "names of variables of the job, or such as the template sets before"
             self.faults.append(Fault(f"/{member}", expected, f"`{name}`{_near(name, kinds)}"))
         return template
+
+
+def _never_run(definition: Definition) -> list[Fault]:
+    """Give the fault of a schedule that begins no run, since nobody is there to give a value."""
+    needed = [one.name for one in definition.variables if one.required]
+    if not (definition.schedules and needed):
+        return []
+    expected = "no schedule where a value is required: who runs by one gives none"
+    return [Fault("/schedule", expected, f"one, and `required` at {', '.join(needed)}")]
 
 
 def _command(text: str, kinds: Mapping[str, str]) -> CommandTemplate:

@@ -18,9 +18,9 @@ from jexevents.definitions.definition import (
     DefinitionsRefused,
     Problem,
 )
-from jexevents.definitions.members import JOB
 from jexevents.definitions.rendering import SCRIPTS
 from jexevents.faults import fit
+from jexevents.hookwords import JOB
 from jexevents.model import Fault
 
 MAX_FILES = 10_000

@@ -18,13 +18,12 @@ from jexevents.definitions.kinds import Misfit
 from jexevents.definitions.variables import Variable
 from jexevents.errors import Invalid
 from jexevents.faults import pointer, shown
+from jexevents.hookwords import JOB, MAILTO, are_addresses
 from jexevents.lifecycle.command import REFUSED_NAMES
 from jexevents.model import Fault
 from jexevents.schedules import read_schedule
 
 T = TypeVar("T")
-
-JOB = "job:"
 
 _YEAR_SECONDS = 31_557_600
 _LARGEST_PRIORITY = 10**9
@@ -190,12 +189,13 @@ class Reader:
         def part(name: str, read: Callable[[Any], Any], default: Any) -> Any:
             return self._read(("retries", name), given.get(name), read, default)
 
+        default = Retries()
         return Retries(
             count=part("count", _whole(0, _MOST_RETRIES), 0),
-            backoff_seconds=part("backoff", number(0, _YEAR_SECONDS), Retries.backoff_seconds),
-            factor=part("factor", number(1, 100), Retries.factor),
+            backoff_seconds=part("backoff", number(0, _YEAR_SECONDS), default.backoff_seconds),
+            factor=part("factor", number(1, 100), default.factor),
             max_backoff_seconds=part(
-                "max_backoff", number(0, _YEAR_SECONDS), Retries.max_backoff_seconds
+                "max_backoff", number(0, _YEAR_SECONDS), default.max_backoff_seconds
             ),
             on=part("on", _ends, RETRIED),
         )
@@ -295,13 +295,14 @@ def _url(value: str) -> str:
     expected = "a URL: http, https, mailto, or job: and the name of a job"
     if any(char.isspace() or not char.isprintable() for char in value):
         raise Misfit(expected)
-    scheme, colon, rest = value.partition(":")
+    scheme, _, rest = value.partition(":")
     try:
         host = urlsplit(value).hostname if scheme in ("http", "https") else None
         if host:
             urlsplit(value).port  # noqa: B018 - raises for one that is none
     except ValueError as exc:
         raise Misfit(expected) from exc
-    if host or (scheme == "mailto" and "@" in rest) or (scheme == "job" and colon and rest):
+    is_mail = value.startswith(MAILTO) and are_addresses(rest)
+    if host or is_mail or (value.startswith(JOB) and rest):
         return value
     raise Misfit(expected)

@@ -87,14 +87,24 @@ def smrtlink(delivery: Delivery, _public_url: str = "") -> Mapping[str, Any]:
 
 
 def overseer(delivery: Delivery, public_url: str) -> Mapping[str, Any]:
-    """Give the status of an execution as Overseer's hooks do."""
+    """Give the status of an execution as Overseer's hooks do: the event's name is the status.
+
+    Of other jobs it is their state, for they have no statuses.
+    """
     job = _job(delivery)
+    if _is_execution(job):
+        return {
+            "job": job["source"],
+            "execution": float(job["key"]),
+            "status": _event(delivery).name,
+            "metadata": _page(job, public_url),
+        }
     submitted = _instant(job["submitted_at"])
     return {
         "job": job["key"],
         "execution": None if submitted is None else submitted.timestamp(),
         "status": job["state"].lower(),
-        "metadata": f"{public_url}/ledger/jobs/{job['id']}",
+        "metadata": _page(job, public_url),
     }
 
 
@@ -114,10 +124,33 @@ def stop_path(delivery: Delivery) -> str:
     return f"/stop/{quote(invocation, safe='')}"
 
 
+def words(delivery: Delivery) -> dict[str, Any]:
+    """Give what the event says by itself, for a job that it starts. Raises Gone.
+
+    ``event`` is its name, ``data`` the whole of its own members; ``job`` (the key), ``job_id``
+    (that in the ledger), ``state`` and ``phase`` are there where it is of a job.
+    """
+    event, job = _event(delivery), delivery.job
+    told = {
+        "event": event.name,
+        "source": event.source,
+        "kind": _word(event),
+        "occurred_at": format_utc(event.occurred_at),
+        "data": event.data,
+    }
+    if job is not None:
+        told |= {"job": job["key"], "job_id": job["id"]}
+        told |= {"state": job["state"], "phase": job["phase"]}
+    return told
+
+
 def mail_subject(delivery: Delivery) -> str:
     """Give the subject of a mail, in one line."""
     job, event = delivery.job, delivery.event
-    if job is not None:
+    if job is not None and _is_execution(job):
+        status = job["state"] if event is None else event.name
+        told = f"{job['source']} {job['key']}: {status}"
+    elif job is not None:
         told = f"{job['kind']} job {job['key'].rpartition('#')[2]}: {job['state']}"
     elif event is not None:
         told = f"{event.name} from {event.source}" if event.source else event.name
@@ -138,8 +171,20 @@ def _job_text(delivery: Delivery, public_url: str) -> str:
         return ""
     lines = [f"{name}: {_line(value)}" for name, value in job.items() if value is not None]
     if public_url:
-        lines.append(f"more: {public_url}/ledger/jobs/{job['id']}")
-    return "\n".join(["The job", *lines])
+        lines.append(f"more: {_page(job, public_url)}")
+    head = f"The execution {job['key']} of {job['source']}" if _is_execution(job) else "The job"
+    return "\n".join([head, *lines])
+
+
+def _is_execution(job: Mapping[str, Any]) -> bool:
+    return job["kind"] == Kind.COMMAND.value
+
+
+def _page(job: Mapping[str, Any], public_url: str) -> str:
+    """Give the URL of what is known of a job."""
+    if _is_execution(job):
+        return f"{public_url}/jobs/{quote(job['source'], safe='')}/{job['key']}"
+    return f"{public_url}/ledger/jobs/{job['id']}"
 
 
 def _event_text(delivery: Delivery) -> str:

@@ -1,33 +1,62 @@
-"""Makes of a delivery the request or the mail of its hook, and sends it."""
+"""Makes of a delivery the request or the mail of its hook, and sends it; or starts a job by it."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from ssl import SSLContext
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from jexevents.errors import Conflict, Invalid, JexError, Unavailable, Unknown
 from jexevents.hooks import bodies, mail, signing
 from jexevents.hooks.hook import STOP, Hook
 from jexevents.hooks.network import Network
 from jexevents.hooks.secrets import of_signatures, secrets_of
 from jexevents.hooks.transport import Answer, Outgoing, Transport
-from jexevents.hookwords import MAILTO
+from jexevents.hookwords import JOB, MAILTO
 from jexevents.store.outbox import Delivery
+
+# What becomes of a start is shown as the status that POST /jobs/NAME would answer.
+_STARTED, _UNKNOWN, _CONFLICT, _INVALID, _AWAY = 202, 404, 409, 422, 503
+
+
+class RunJob(Protocol):
+    """Starts a job of the repository for a hook."""
+
+    def __call__(self, name: str, event: Mapping[str, Any], *, key: str, by: str) -> str:
+        """Start it with what ``bodies.words`` says of an event; give the id of the execution.
+
+        With the same ``key`` it is started once, whenever it is asked for again. ``by`` says who
+        asks. Raises Unknown where there is no such job, and Invalid where the event has not what it
+        needs: both are so for good. Raises Conflict and Unavailable where it may be otherwise
+        later.
+        """
+
+
+class Refused(JexError):
+    """It will never be taken, however often it is tried; ``status`` is what would be answered."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
 class Ways:
     """What is the same for all hooks: by which ways, and to whom not.
 
-    ``mail_server`` is None where no mails are sent, ``public_url`` "" where it is not known.
+    ``mail_server`` is None where no mails are sent, ``public_url`` "" where it is not known,
+    ``run_job`` None where this process starts no jobs.
     """
 
     tls: SSLContext
     public_url: str = ""
     forbidden: Sequence[Network] = ()
     mail_server: mail.Server | None = None
+    run_job: RunJob | None = None
 
 
 class Carrier:
@@ -46,10 +75,12 @@ class Carrier:
     def send(self, delivery: Delivery, at: datetime) -> Answer:
         """Try a delivery at ``at`` (now); its status is None where no answer came.
 
-        Raises NothingToSay, Gone.
+        Raises NothingToSay, Gone, Refused.
         """
         if self.hook.is_mail:
             return self._send_mail(delivery, at)
+        if self.hook.is_job:
+            return self._start_job(delivery)
         return self._transport.send(self.request(delivery, at), self.hook.timeout_seconds)
 
     def request(self, delivery: Delivery, at: datetime) -> Outgoing:
@@ -84,6 +115,30 @@ class Carrier:
             return Answer(None, 0.0, "No mail server is configured (SMTPURI).")
         made = self.mail(delivery)
         return mail.send(made, server, self._ways.tls, at, self.hook.timeout_seconds)
+
+    def _start_job(self, delivery: Delivery) -> Answer:
+        """Start the job; the message's id sees to it that this is done once."""
+        run = self._ways.run_job
+        if run is None:
+            return Answer(None, 0.0, "This process starts no jobs (JobsRepository).")
+        event, began = bodies.words(delivery), time.monotonic()
+        try:
+            name, key = job_of(self.hook.url), delivery.message_id
+            execution = run(name, event, key=key, by=f"hook {self.hook.name}")
+        except Unknown as error:
+            raise Refused(str(error), _UNKNOWN) from error
+        except Invalid as error:
+            raise Refused(str(error), _INVALID) from error
+        except Conflict as error:
+            return Answer(_CONFLICT, time.monotonic() - began, str(error))
+        except Unavailable as error:
+            return Answer(_AWAY, time.monotonic() - began, str(error))
+        return Answer(_STARTED, time.monotonic() - began, text=f"execution {execution}")
+
+
+def job_of(url: str) -> str:
+    """Give the name of the job of a ``job:`` URL."""
+    return url.removeprefix(JOB)
 
 
 def receivers(url: str) -> tuple[str, ...]:

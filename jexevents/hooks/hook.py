@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from jexevents.hookwords import (
     CLOUDEVENTS,
     JEX,
+    JOB,
     MAILTO,
     NO_KIND,
     OVERSEER,
@@ -66,9 +67,14 @@ class Hook:
         return self.url.startswith(MAILTO)
 
     @property
+    def is_job(self) -> bool:
+        """Whether it starts a job of the repository."""
+        return self.url.startswith(JOB)
+
+    @property
     def needs_event(self) -> bool:
         """Whether nothing can be sent of an event that was pruned, even where its job is known."""
-        return self.format not in _OF_JOBS and not self.is_mail
+        return self.is_job or (self.format not in _OF_JOBS and not self.is_mail)
 
     def may_want(self, source: str, kind: str, name: str) -> bool:
         """Whether the patterns for sources, kinds and event names let this through."""

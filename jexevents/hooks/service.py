@@ -10,12 +10,15 @@ from jexevents.backoff import Backoff
 from jexevents.errors import JexError, Unavailable
 from jexevents.hooks.carrier import Ways
 from jexevents.hooks.desk import Desk
+from jexevents.hooks.errands import GONE_REASON, PATTERN, Errands
 from jexevents.hooks.hook import Hook
 from jexevents.hooks.sender import Sender
+from jexevents.hooks.shift import Office
 from jexevents.hooks.verdicts import FIRST_SECONDS, MAX_SECONDS, Patience
 from jexevents.logs import get_logger
 from jexevents.observers import NOBODY, HookObserver
 from jexevents.service import Service
+from jexevents.store.definition_hooks import DefinitionHooks
 from jexevents.store.outbox import Outbox
 
 log = get_logger("hooks")
@@ -39,6 +42,9 @@ class HookSenders(Service):
     new; what other processes wrote is looked for every ``poll_seconds``. ``require_store`` raises
     StoreUnavailable while this process may not work.
 
+    ``of_definitions`` are the hooks of job definitions, None where these are not sent for;
+    ``pattern`` is what each of them is like. They share a few threads of their own.
+
     ``pending`` says how many deliveries of each hook wait, as counted not long ago; ``looks`` how
     often it was looked whether any are due.
     """
@@ -55,6 +61,8 @@ class HookSenders(Service):
         observer: HookObserver = NOBODY,
         poll_seconds: float = POLL_SECONDS,
         require_store: Callable[[], None] = lambda: None,
+        of_definitions: DefinitionHooks | None = None,
+        pattern: Hook = PATTERN,
     ) -> None:
         super().__init__("hooks")
         self.pending: Mapping[str, int] = {}
@@ -66,40 +74,38 @@ class HookSenders(Service):
         self._counted_at = float("-inf")
         self._woken = threading.Event()
         self._desks = {hook.name: Desk(threads) for hook in self._hooks}
+        office = Office(outbox, ways, by, observer, self._woken.set, require_store)
         first = min(FIRST_SECONDS, retry_max_seconds)
         self._senders = [
             Sender(
                 hook,
                 number,
-                outbox,
+                office,
                 self._desks[hook.name],
-                ways,
                 Patience(hook.try_seconds, retry_max_seconds, first),
-                by=by,
-                observer=observer,
-                look=self._woken.set,
-                require_store=require_store,
             )
             for hook in self._hooks
             for number in range(1, threads + 1)
         ]
         for sender in self._senders:
             sender.on_death = self._lost
-
-    @property
-    def names(self) -> list[str]:
-        """The names of the hooks that are sent for."""
-        return list(self._desks)
+        patience = Patience(pattern.try_seconds, retry_max_seconds, first)
+        self.errands = of_definitions and Errands(office, of_definitions, pattern, patience)
 
     def wake(self, hooks: Iterable[str] | None = None) -> None:
         """Say that there is something new to send for hooks of these names, or for any.
 
         Never blocks, from any thread.
         """
-        for name in self._desks if hooks is None else hooks:
+        names = self._desks if hooks is None else list(hooks)
+        for name in names:
             desk = self._desks.get(name)
             if desk is not None:
                 desk.call()
+        if self.errands is not None:
+            self.errands.wake(names)
+        if hooks is None:
+            self._woken.set()
 
     def run(self) -> None:
         """Send until stopped. Raises SenderDied."""
@@ -137,15 +143,23 @@ class HookSenders(Service):
         for sender in self._senders:
             if sender.failed:
                 raise SenderDied(f"The service {sender.name} died.") from sender.exception
+        if self.errands is not None and self.errands.exception is not None:
+            raise SenderDied(
+                "A thread that sends for hooks of definitions died."
+            ) from self.errands.exception
 
     def _end_senders(self) -> None:
         for sender in self._senders:
             sender.stop()
+        if self.errands is not None:
+            self.errands.stop()
         end = time.monotonic() + _STOP_SECONDS
         for sender in self._senders:
             if not sender.join(max(0.0, end - time.monotonic())):
                 # What it tries just now is sent again by whoever claims it next.
                 log.warning("hook_sender_hangs", service=sender.name)
+        if self.errands is not None and not self.errands.join(max(0.0, end - time.monotonic())):
+            log.warning("hook_sender_hangs", service="hooks of definitions")
 
     def _look(self) -> float:
         """Call who has something to do; give how long to wait before the next look."""
@@ -159,6 +173,8 @@ class HookSenders(Service):
                 pause = min(pause, due)
             else:
                 self._desks[hook.name].call()
+        if self.errands is not None:
+            pause = self.errands.look(pause)
         self._count()
         self.looks += 1
         return pause
@@ -176,4 +192,4 @@ class HookSenders(Service):
     def _give_up(self, hook: str) -> None:
         """Give up what came in for a hook after its receiver had refused any more."""
         if self._outbox.is_disabled(hook):
-            self._outbox.give_up(hook, "Nothing is sent since the receiver answered 410 Gone.")
+            self._outbox.give_up(hook, GONE_REASON)

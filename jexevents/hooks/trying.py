@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from jexevents.backoff import Random
 from jexevents.hooks import verdicts
 from jexevents.hooks.bodies import Gone, NothingToSay
-from jexevents.hooks.carrier import Carrier
+from jexevents.hooks.carrier import Carrier, Refused
 from jexevents.hooks.transport import Answer
 from jexevents.hooks.verdicts import Patience, Verdict
 from jexevents.logs import get_logger
@@ -52,6 +52,8 @@ def _attempt(
         return Result(delivery, DELIVERED, error=f"Nothing was sent: {error}")
     except Gone as error:
         return Result(delivery, DEAD, error=str(error))
+    except Refused as error:
+        return Result(delivery, DEAD, status=error.status, error=str(error))
     tried = tried_seconds + answer.seconds
     verdict = verdicts.judge(answer, delivery.attempts + 1, tried, _now(), patience, draw)
     return _result(delivery, answer, verdict)

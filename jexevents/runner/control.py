@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +22,42 @@ def ask(folder: Path, request: dict[str, Any], timeout: float) -> dict[str, Any]
     Raises SupervisorAway where none answers within ``timeout`` seconds, ExecutionEnded where the
     job has ended, StorageFull where an event cannot be kept, RequestRefused for anything else.
     """
-    line = json.dumps(request).encode() + b"\n"
+    with _translated(folder), _connected(folder, timeout) as connection:
+        answer = _answer(connection, request, buffering=-1)
+    return _accepted(answer)
+
+
+def connect(folder: Path, request: dict[str, Any], timeout: float) -> socket.socket:
+    """Ask for something that comes over the same connection, and give that. It stands behind the
+    answer, and does not block any more. Raises what ``ask`` raises."""
+    with _translated(folder):
+        connection = _connected(folder, timeout)
     try:
-        with _connected(folder, timeout) as connection:
-            connection.sendall(line)
-            with connection.makefile("rb") as answers:
-                said = answers.readline()
-        answer = json.loads(said)
+        with _translated(folder):
+            # Byte by byte: what comes after the answer's line must stay in the socket.
+            answer = _answer(connection, request, buffering=0)
+        _accepted(answer)
+    except BaseException:
+        connection.close()
+        raise
+    connection.setblocking(False)
+    return connection
+
+
+@contextmanager
+def _translated(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except (OSError, ValueError) as exc:
         raise SupervisorAway(
             f"The supervisor of {folder.name} does not answer: {exc}.", remedy=_REMEDY
         ) from exc
-    if answer["ok"]:
-        return answer
-    raise _refusal(answer)
+
+
+def _answer(connection: socket.socket, request: dict[str, Any], buffering: int) -> dict[str, Any]:
+    connection.sendall(json.dumps(request).encode() + b"\n")
+    with connection.makefile("rb", buffering=buffering) as answers:
+        return json.loads(answers.readline())
 
 
 def _connected(folder: Path, timeout: float) -> socket.socket:
@@ -51,6 +75,8 @@ def _connected(folder: Path, timeout: float) -> socket.socket:
     return connection
 
 
-def _refusal(answer: dict[str, Any]) -> Exception:
+def _accepted(answer: dict[str, Any]) -> dict[str, Any]:
+    if answer["ok"]:
+        return answer
     kinds = {"ended": ExecutionEnded, "no-room": StorageFull}
-    return kinds.get(answer["fault"], RequestRefused)(answer["error"])
+    raise kinds.get(answer["fault"], RequestRefused)(answer["error"])

@@ -18,8 +18,11 @@ from jexevents.processes import ProcessId, alive
 from jexevents.runner import control, launching, remains
 from jexevents.runner.spec import Spec
 from jexevents.runner.supervisor.layout import EVENTS, LOCK, LOG, SPEC, STATE
+from jexevents.runner.watch import Watch
 
 REQUEST_SECONDS = 10.0
+# The working folder of a job that has no other.
+WORK = "work"
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -69,13 +72,16 @@ class RunFolder:
             ) from exc
         return cls(path)
 
-    def start(self, spec: Spec, timeout: float = 30.0) -> bool:
-        """Start the supervisor; returns when the job runs, or it is decided that it cannot.
+    def start(
+        self, spec: Spec, timeout: float = 30.0, ready: launching.Ready | None = None
+    ) -> bool:
+        """Start the supervisor, by the one that is ``ready`` if that is given; returns when the job
+        runs, or it is decided that it cannot.
 
         False if there is, or has been, another supervisor: nothing was started now. Raises
         NotStarted where there is none now and the job has not run.
         """
-        return launching.launch(self.path, spec, timeout)
+        return launching.launch(self.path, spec, timeout, ready)
 
     def standing(self) -> Standing:
         """Say whether a supervisor lives, and what is known. A boot, pid and time of start decide
@@ -129,6 +135,11 @@ class RunFolder:
             return [event for event in found if event["seq"] > after]
         return []
 
+    def watch(self, after: int = 0) -> Watch:
+        """Hear of each event with a higher number than ``after`` as soon as it is on the disk, of
+        those that are there at once; raises SupervisorAway."""
+        return Watch(control.connect(self.path, {"watch": after}, REQUEST_SECONDS), after)
+
     def give_up(self, reason: str) -> bool:
         """See to it that no supervisor begins any more; False if one has.
 
@@ -154,6 +165,10 @@ class RunFolder:
         with suppress(FileNotFoundError):
             return (self.path / LOG).read_text("utf-8", "replace").strip()
         return ""
+
+    def remove_work(self) -> None:
+        """Remove what the job left in its working folder."""
+        shutil.rmtree(self.path / WORK, ignore_errors=True)
 
     def remove(self) -> None:
         """Remove the folder and all in it. Not for one that a supervisor holds."""

@@ -11,8 +11,9 @@ from jexevents.schedules.deciding import (
     Settlement,
     decide,
     settle,
+    settle_found,
 )
-from jexevents.schedules.reading import MEMBERS, read_schedule
+from jexevents.schedules.reading import MEMBERS, read_in_force, read_schedule
 from jexevents.schedules.times import (
     Backlog,
     Span,
@@ -24,7 +25,7 @@ from jexevents.schedules.times import (
     turn,
     upcoming,
 )
-from jexevents.schedules.values import Due, Hour, Misfire, Schedule
+from jexevents.schedules.values import Due, Hour, Misfire, Schedule, by_clock
 
 __all__ = [
     "MEMBERS",
@@ -38,13 +39,16 @@ __all__ = [
     "Settlement",
     "Span",
     "backlog",
+    "by_clock",
     "decide",
     "due_between",
     "first_look",
     "next_after",
     "next_look",
+    "read_in_force",
     "read_schedule",
     "settle",
+    "settle_found",
     "turn",
     "upcoming",
 ]

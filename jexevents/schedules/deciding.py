@@ -7,7 +7,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from jexevents import rfc3339
-from jexevents.schedules.times import MOST, Span, backlog
+from jexevents.schedules.times import MOST, Backlog, Span, backlog
 from jexevents.schedules.values import Due, Misfire, Schedule
 
 # How late a run may begin and still be on time; the second where a newer one is due already,
@@ -74,8 +74,31 @@ def settle(
     of the job that goes on, None if none does; it matters only where the job ``forbids`` a second
     one. Whoever cannot write the row of a decision leaves it: another daemon has decided.
     """
+    return settle_found(
+        schedule,
+        backlog(schedule, after, now, limit),
+        now,
+        last_seen=last_seen,
+        paused=paused,
+        active_since=active_since,
+        running=running,
+        forbids=forbids,
+    )
+
+
+def settle_found(
+    schedule: Schedule,
+    found: Backlog,
+    now: datetime,
+    *,
+    last_seen: datetime | None = None,
+    paused: bool = False,
+    active_since: datetime | None = None,
+    running: str | None = None,
+    forbids: bool = False,
+) -> Settlement:
+    """Decide, as ``settle`` does, about due times that were found: those that have no row yet."""
     look = _Look(now, last_seen, paused, active_since)
-    found = backlog(schedule, after, now, limit)
     busy = running if forbids else None
     newest = next((due for due in reversed(found.dues) if due.runs), None)
     decisions = []

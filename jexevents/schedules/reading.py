@@ -70,6 +70,17 @@ def read_schedule(members: Any, first_seen: datetime, path: Iterable[str | int] 
     return schedule
 
 
+def read_in_force(members: Mapping[str, Any], first_seen: datetime, since: datetime) -> Schedule:
+    """Read a schedule that has been in force, as it is, from ``since`` on.
+
+    ``first_seen`` is what an empty time stands for. A time that is given and was over when the
+    schedule came into force is not made up for, as if it were seen first then: else an edit or
+    a definition that comes back would run what is long past. Raises Invalid.
+    """
+    is_given = members.get("time") not in (None, "")
+    return read_schedule(members, since if is_given else first_seen)
+
+
 def _invalid(faults: list[Fault]) -> Invalid:
     return Invalid("This is no schedule.", faults)
 

@@ -98,6 +98,11 @@ class Due:
         return f"{self.reading.isoformat()} {self.zone}{again}"
 
 
+def by_clock(identity: str) -> str:
+    """Give what the clock shows at a due time with this identity, as people write it."""
+    return identity.replace("T", " ", 1)
+
+
 def plain_due(at: datetime) -> Due:
     """Make a due time that is an instant, whatever the clocks of zones show."""
     return Due(at, at.astimezone(timezone.utc).replace(tzinfo=None), "UTC")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jexevents.hookwords import given_id
+from jexevents.hookwords import given_id, shown_options
 from jexevents.model import Role
 from jexevents.rfc3339 import plain
 from jexevents.sidecar.paging import PAGE, choice_of, is_number, limit_of, number_or_none, page
@@ -95,10 +95,13 @@ class HookSurface:
         ]
 
     def hooks(self, _request: Request) -> Mapping[str, Any]:
-        """Give all hooks: those configured, and those that only deliveries are left of."""
+        """Give all hooks: those configured, those of definitions, and what is left of others."""
         counts = {count.hook: count for count in self.outbox.counts()}
         shown = [_hook(options, counts.pop(options["Name"], None)) for options in self.configured]
-        left = [_hook({"Name": name}, counts[name], configured=False) for name in sorted(counts)]
+        left = [
+            _hook({"Name": name} | _of_definition(counts[name]), counts[name], configured=False)
+            for name in sorted(counts)
+        ]
         return {"items": shown + left, "next": None}
 
     def deliveries(self, request: Request) -> Mapping[str, Any]:
@@ -154,6 +157,11 @@ def _hook(options: Row, count: Count | None, *, configured: bool = True) -> dict
         "oldest_pending_at": plain(count.oldest_pending_at) if count else None,
         "options": {name: value for name, value in options.items() if name != "Name"},
     }
+
+
+def _of_definition(count: Count) -> dict[str, Any]:
+    """Give what may be shown of a hook of definitions, nothing of any other one."""
+    return {} if count.url is None else shown_options(count.url)
 
 
 def _delivery(row: Row) -> dict[str, Any]:

@@ -43,15 +43,6 @@ class Jex:
             ),
             Route(
                 method="GET",
-                path="/jobs/<uuid>",
-                role=Role.READ,
-                handler=self.job,
-                answer="job_record",
-                statuses=(200, 404),
-                summary="The record of a condor job, by its id.",
-            ),
-            Route(
-                method="GET",
                 path="/invocations/<uuid>",
                 role=Role.READ,
                 handler=self.invocation,
@@ -87,9 +78,9 @@ class Jex:
             {"Location": f"/jobs/{done.job_id}"},
         )
 
-    def job(self, request: Request) -> dict[str, Any]:
-        """Give the record of a job by its id."""
-        return self._record(_uuid(request), "job")
+    def job(self, job_id: str) -> dict[str, Any]:
+        """Give the record of a condor job by its id: what ``GET /jobs/<uuid>`` answers."""
+        return self._record(job_id, "job")
 
     def invocation(self, request: Request) -> dict[str, Any]:
         """Give the record of the job that an invocation id stands for."""

@@ -14,6 +14,7 @@ from jexevents.errors import (
     StorageFull,
     Unacceptable,
     Unavailable,
+    Unknown,
 )
 from jexevents.model import Fault
 
@@ -69,6 +70,7 @@ _STATUSES: tuple[tuple[type[JexError], int], ...] = (
     (Invalid, 422),
     (Unacceptable, 422),
     (Forbidden, 403),
+    (Unknown, 404),
     (StorageFull, 507),
 )
 

@@ -35,3 +35,83 @@ where x.execution = :execution and x.definition = :definition;
 select attempt, node, boot, begun_at, sequence, settled_at, stdout_bytes, stderr_bytes,
     missing_bytes, removed_at
 from execution_attempts where job_id = :job_id order by attempt;
+
+-- name: execution_of_event^
+-- The execution that an event made, and what it was asked for with.
+select x.job_id, x.execution, e.data
+from events e join executions x on x.job_id = e.job_id
+where e.seq = :seq;
+
+-- name: execution_story
+-- The events of an execution, the first stored first, behind the number ``after``.
+select e.seq, e.name, e.occurred_at, e.received_at, e.data
+from events e
+where e.job_id = :job_id and e.seq > :after
+order by e.seq
+limit :limit;
+
+-- name: last_named^
+-- The event of this name that an execution had last, and how many it has had.
+select e.seq, e.name, e.occurred_at, e.received_at, e.data, count(*) over () as found
+from events e
+where e.job_id = :job_id and e.name = :name
+order by (e.data->>'attempt')::bigint desc, (e.data->>'sequence')::bigint desc, e.seq desc
+limit 1;
+
+-- name: asked_with$
+-- What an execution was asked for with; null once its events were pruned.
+select e.data from events e
+where e.job_id = :job_id and e.name = 'requested' and e.data->>'auto' = 'true'
+order by e.seq
+limit 1;
+
+-- name: find_executions
+-- A page of the executions of a job, the newest first; each filter may be null.
+select j.id as job_id, x.execution, x.definition, x.commit, x.attempt, x.status, x.node,
+    x.exit_signal, j.state, j.phase, j.closed, j.submitter, j.submitted_at, j.started_at,
+    j.finished_at, j.exit_code, j.reason
+from executions x join jobs j on j.id = x.job_id
+where x.definition = :definition
+    and (:state::text is null or j.state = :state)
+    and (:phase::text is null or j.phase = :phase)
+    and (:before::bigint is null or x.execution < :before)
+order by x.execution desc
+limit :limit;
+
+-- name: last_executions
+-- The newest execution of each of these jobs.
+select name, j.state, j.phase, j.closed, x.execution, j.started_at, j.finished_at
+from unnest(:names::text[]) as asked (name)
+cross join lateral (
+    select * from executions where definition = name order by execution desc limit 1
+) x
+join jobs j on j.id = x.job_id;
+
+-- name: ran_before$
+-- Whether there are executions of a job by that name.
+select exists (select from executions where definition = :definition);
+
+-- name: queued^
+-- Where an execution that is not over stands.
+select attempt, node, claim, lease_until, begun_at, due_at
+from execution_queue where job_id = :job_id;
+
+-- name: definition_states
+-- Which jobs were taken off the active list or put back, when and by whom.
+select name, active, changed_at, credential from definition_states;
+
+-- name: set_active!
+-- Take a job off the active list, or put it back; nothing changes if it is so already.
+insert into definition_states (name, active, credential) values (:name, :active, :credential)
+on conflict (name) do update set active = excluded.active, changed_at = clock_timestamp(),
+    credential = excluded.credential
+where definition_states.active <> excluded.active;
+
+-- name: commit_in_force^
+-- Which definitions are in force for all daemons.
+select commit, commit_since, commit_node from runner_state;
+
+-- name: put_commit_in_force!
+-- Note that a daemon has put these definitions in force, for all.
+update runner_state set commit = :commit, commit_since = clock_timestamp(), commit_node = :node
+where commit is distinct from :commit and (:first::boolean is false or commit is null);

@@ -201,8 +201,8 @@ where id = any(array(
 returning id;
 
 -- name: count_deliveries
--- How many deliveries each hook has in each state, and since when the oldest one waits; hooks that
--- are disabled have a row of their own even without any.
+-- How many deliveries each hook has in each state, since when the oldest one waits, and where a hook
+-- of definitions leads; hooks that are disabled have a row of their own even without any.
 select coalesce(counted.hook, hooks.name) as hook,
     coalesce(counted.pending, 0) as pending, coalesce(counted.delivered, 0) as delivered,
     coalesce(counted.dead, 0) as dead, (
@@ -212,7 +212,7 @@ select coalesce(counted.hook, hooks.name) as hook,
         order by d.id
         limit 1
     ) as oldest_pending_at,
-    hooks.disabled_at, hooks.reason
+    hooks.disabled_at, hooks.reason, hooks.url
 from (
     select hook, count(*) filter (where state = 'pending') as pending,
         count(*) filter (where state = 'delivered') as delivered,
@@ -221,6 +221,7 @@ from (
     group by hook
 ) counted
 full join hooks on hooks.name = counted.hook
+where counted.hook is not null or hooks.disabled_at is not null
 order by 1;
 
 -- name: count_pending

@@ -25,6 +25,10 @@ def _nothing(_connection: Connection, _applied: Sequence[Applied]) -> None:
     """Do nothing."""
 
 
+def _no_more(_connection: Connection) -> Sequence[Event]:
+    return ()
+
+
 Wake = Callable[[Collection[str]], None]
 
 
@@ -59,8 +63,12 @@ class Ledger:
         rejects: Sequence[Reject] = (),
         retried: Sequence[int] = (),
         also: Callable[[Connection, Sequence[Applied]], object] = _nothing,
+        decide: Callable[[Connection], Sequence[Event]] = _no_more,
     ) -> list[Applied]:
         """Store events and rejects in one transaction; give one Applied for each event.
+
+        ``decide`` is asked first in the transaction, and may lock what it decides by: what it gives
+        is stored behind ``events``.
 
         ``retried`` are the numbers of rejects that these events were, in the same order: they
         leave the list in the same transaction, save those whose events are refused again.
@@ -76,10 +84,11 @@ class Ledger:
             nonlocal tries, matching
             tries += 1
             matching = None if self._interest is None else Matching(self._interest)
+            told = [*events, *decide(connection)]
             hold_rejects(connection, retried)
             insert_rejects(connection, rejects, self._reject_max_bytes)
             looks = tries > 1 or self._trust.looks
-            applied = _apply(connection, events, looks, matching) if events else []
+            applied = _apply(connection, told, looks, matching) if told else []
             take_rejects(
                 connection,
                 [

@@ -38,7 +38,7 @@ from jexevents.store.rows import JOB_FACTS, to_json
 _COLUMNS = ("hooks", "message_ids", "seqs", "kinds", "job_ids", "jobs")
 # What a delivery shows of a job beside its names and its standing.
 _FACTS = tuple(name for name in JOB_FACTS if name not in ("state", "closed"))
-_FACTS_OF_SOME = ("held", "invocation_id")
+_FACTS_OF_SOME = ("held", "invocation_id", "attempt", "status")
 
 
 class Matching:

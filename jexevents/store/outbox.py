@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
@@ -98,8 +98,9 @@ class Delivery:
 
     ``job`` is the job as it stood after the event, as ``batch`` wrote it: id, kind, key, source,
     state, phase, submitter, submitted_at, started_at, finished_at, exit_code, reason, and, where
-    jobs of the kind have them, held and invocation_id; instants are RFC 3339. None for an event of
-    no job. ``event`` is None where it was pruned. ``message_id`` (a UUID) stays the same over all
+    jobs of the kind have them, held and invocation_id, or attempt and status; instants are RFC
+    3339. None for an event of no job. Of an execution the source is its definition, the key its
+    id. ``event`` is None where it was pruned. ``message_id`` (a UUID) stays the same over all
     tries. ``tried_seconds`` is how long ago the first try began, None where this is the first.
     ``redelivered`` is one that was over, and is sent again.
 
@@ -148,7 +149,10 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How a hook stands: its deliveries by state, and whether its receiver refused any more."""
+    """How a hook stands: its deliveries by state, and whether its receiver refused any more.
+
+    ``url`` is where a hook of definitions leads, None for one that is configured. It may be secret.
+    """
 
     hook: str
     pending: int
@@ -157,6 +161,7 @@ class Count:
     oldest_pending_at: datetime | None
     disabled_at: datetime | None
     reason: str | None
+    url: str | None = field(default=None, repr=False)
 
 
 class Outbox:

@@ -19,6 +19,7 @@ from jexevents.rfc3339 import format_utc
 from jexevents.store import audit
 from jexevents.store.books import BOOKS
 from jexevents.store.database import Connection, Database
+from jexevents.store.definition_hooks import forget_idle
 from jexevents.store.examination import (
     Difference,
     Examined,
@@ -41,6 +42,7 @@ _THINGS: Mapping[str, tuple[str, Any]] = {
     "rejects": ("rejects", 0),
     "deliveries": ("deliveries", 0),
     "audit entries": ("audit", 0),
+    "due times": ("due_times", 0),
 }
 _JOBS_AT_ONCE = 200  # some thousand events: a writer that wants one of the jobs waits shortly
 _ROWS_AT_ONCE = 500
@@ -99,6 +101,7 @@ class Prune:
         for thing, (name, first) in _THINGS.items():
             for count in self._dropped(getattr(QUERIES.prune, f"drop_{name}"), first):
                 yield Step(thing, count)
+        forget_idle(self._database)
 
     def _note(self, action: str, done: Mapping[str, int]) -> None:
         detail = {"before": format_utc(self._before), **done}

@@ -84,3 +84,26 @@ where id = any(array(
     for update skip locked
 ))
 returning id;
+
+-- name: count_due_times$
+-- What became of due times of schedules, save the last two days of each.
+select count(*)
+from due_times d
+join schedules s on s.id = d.schedule_id
+where d.decided_at < :before
+    and (d.due_at < s.decided_until - interval '2 days' or s.gone_at < :before);
+
+-- name: drop_due_times
+-- Remove what became of due times, but not what a daemon that starts has to know.
+delete from due_times
+where id = any(array(
+    select d.id
+    from due_times d
+    join schedules s on s.id = d.schedule_id
+    where d.id > :after and d.decided_at < :before
+        and (d.due_at < s.decided_until - interval '2 days' or s.gone_at < :before)
+    order by d.id
+    limit :limit
+    for update of d skip locked
+))
+returning id;

@@ -1,8 +1,9 @@
 """Makes of the configuration what the other packages take; they know no configuration."""
 
+from jexevents.wiring.jobs import Links, repository, run_job, running
 from jexevents.wiring.outside import access, intake, signers, topology
 from jexevents.wiring.reading import doors, event_types, recognise, schemas
-from jexevents.wiring.storage import back, database, front, ledger_database, unmade
+from jexevents.wiring.storage import back, database, front, ledger_database, side, unmade
 from jexevents.wiring.surfaces import Surfaces
 from jexevents.wiring.webhooks import hook_senders, hook_ways, hooks, shown_hooks
 from jexevents.wiring.writing import (
@@ -16,6 +17,7 @@ from jexevents.wiring.writing import (
 )
 
 __all__ = [
+    "Links",
     "Surfaces",
     "access",
     "back",
@@ -33,9 +35,13 @@ __all__ = [
     "ledger_database",
     "observer",
     "recognise",
+    "repository",
     "retry",
+    "run_job",
+    "running",
     "schemas",
     "shown_hooks",
+    "side",
     "signers",
     "topology",
     "unmade",

@@ -16,6 +16,8 @@ _EMBEDDED = "embedded:"
 _OWN_CONNECTIONS = 3
 # For those who send webhooks: each needs one for a moment, now and then.
 _HOOK_CONNECTIONS = 3
+# For those who run jobs: one looks after all, and each that starts one notes that.
+_JOB_CONNECTIONS = 6
 
 
 def unmade(config: Config) -> Path | None:
@@ -91,5 +93,13 @@ def back(config: Config, database: Database) -> Database:
     """Give the pool for the webhooks: those who send must not keep the consumer waiting."""
     return database.sibling(
         size=_HOOK_CONNECTIONS,
+        statement_timeout_seconds=config.db_statement_timeout_seconds,
+    )
+
+
+def side(config: Config, database: Database) -> Database:
+    """Give the pool for what runs jobs: it waits for nobody, and keeps nobody waiting."""
+    return database.sibling(
+        size=_JOB_CONNECTIONS,
         statement_timeout_seconds=config.db_statement_timeout_seconds,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -18,11 +18,13 @@ from jexevents.runner.outputs import RunOutputs
 from jexevents.sidecar.cloudevents import CloudEventSurface
 from jexevents.sidecar.hooks import HookSurface
 from jexevents.sidecar.jex import Jex
+from jexevents.sidecar.jobs import JobSurface
 from jexevents.sidecar.ledger import LedgerSurface
 from jexevents.sidecar.nonces import NonceSurface
 from jexevents.sidecar.outputs import OutputSurface
 from jexevents.sidecar.pipelinejobs import PipelineSurface
 from jexevents.sidecar.routes import Route
+from jexevents.sidecar.schedules import ScheduleSurface
 from jexevents.sidecar.smrtlink import SmrtLinkSurface
 from jexevents.sidecar.throttle import Throttle
 from jexevents.sidecar.uploads import UploadSurface
@@ -38,6 +40,7 @@ from jexevents.store.smrtlink_events import SmrtLinkEvents
 from jexevents.store.uploads import UploadStore
 from jexevents.uploads.bundles import Uploads
 from jexevents.uploads.folder import UploadFolder
+from jexevents.wiring.jobs import JobParts, Links, runs_folder
 from jexevents.wiring.reading import event_types
 from jexevents.wiring.webhooks import hooks, shown_hooks
 from jexevents.wiring.writing import ingest, ledger, upload_folder
@@ -51,7 +54,8 @@ def _now() -> datetime:
 class Surfaces:
     """Makes each surface over one pool.
 
-    ``observer`` hears of what they store, ``wake`` is called when something is to be sent to hooks.
+    ``observer`` hears of what they store, ``wake`` is called when something is to be sent to hooks,
+    ``links`` are those with what runs jobs here.
     """
 
     config: Config
@@ -59,11 +63,16 @@ class Surfaces:
     observer: IngestObserver = NOBODY
     wake: Wake = nobody_waits
     now: Callable[[], datetime] = _now
+    links: Links = field(default_factory=Links)
 
     def routes(self, throttle: Throttle, folder: UploadFolder) -> list[Route]:
         """Give the tables of all of them."""
         return [
             *self.jex().routes(),
+            # Before those of executions, whose ids stand at the same place of a path.
+            *self.schedules().routes(),
+            *self.outputs().routes(),
+            *self.jobs().routes(),
             *LedgerSurface(Reading(self.database)).routes(),
             *self.pipelines(throttle).routes(),
             *self.smrtlink().routes(),
@@ -77,6 +86,36 @@ class Surfaces:
         """Give the JEX interface."""
         reading, source = Reading(self.database), self.config.source_name
         return Jex(self._ingest(), reading, source, self.now)
+
+    def jobs(self) -> JobSurface:
+        """Give the surface of jobs that are run from here."""
+        parts, links = JobParts(self.config, self.database, self.links, self.wake), self.links
+        return JobSurface(
+            self.jex(),
+            parts.requests(),
+            parts.control(),
+            parts.executions(),
+            links.fetching,
+            links.bell,
+            self.config.public_url or "",
+            lambda: links.stopping(),
+        )
+
+    def schedules(self) -> ScheduleSurface:
+        """Give the surface of the times at which jobs are due."""
+        parts = JobParts(self.config, self.database, self.links, self.wake)
+        return ScheduleSurface(
+            self.database, parts.requests().definition, self.config.public_url or ""
+        )
+
+    def outputs(self) -> OutputSurface:
+        """Give the surface of what executions wrote."""
+        return OutputSurface(
+            ExecutionOutputs(self.database),
+            RunOutputs(runs_folder(self.config)),
+            Peers(self.config.node_secret),
+            self.config.node_name,
+        )
 
     def pipelines(self, throttle: Throttle) -> PipelineSurface:
         """Give the surface of PipelineJobs."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from jexevents.config import Config
 from jexevents.config.hook_members import EVENT_HOOK, JEX_HOOK
 from jexevents.config.hooks import HookOptions
-from jexevents.hooks.carrier import Ways
+from jexevents.hooks.carrier import RunJob, Ways
+from jexevents.hooks.errands import PATTERN
 from jexevents.hooks.hook import STOP, Hmac, Hook, Hooks
 from jexevents.hooks.mail import server_of
 from jexevents.hooks.service import HookSenders
@@ -19,6 +20,7 @@ from jexevents.model import Kind
 from jexevents.observers import NOBODY, HookObserver
 from jexevents.redaction import shown_url
 from jexevents.store.database import Database
+from jexevents.store.definition_hooks import DefinitionHooks
 from jexevents.store.outbox import Outbox
 
 _CONDOR = (Kind.CONDOR.value,)
@@ -48,25 +50,28 @@ def hook_senders(
     database: Database,
     observer: HookObserver = NOBODY,
     require_store: Callable[[], None] = lambda: None,
+    run_job: RunJob | None = None,
 ) -> HookSenders:
-    """Give what sends for the hooks; ``database`` is a pool of its own.
+    """Give what sends for the hooks, those of job definitions too; ``database`` is its own pool.
 
-    ``require_store`` raises StoreUnavailable while this process may not work. Raises ConfigError
-    where HookCAFile cannot be used.
+    ``require_store`` raises StoreUnavailable while this process may not work, ``run_job`` starts
+    jobs for hooks with ``job:`` URLs. Raises ConfigError where HookCAFile cannot be used.
     """
     return HookSenders(
         Outbox(database),
         hooks(config),
-        hook_ways(config),
+        hook_ways(config, run_job),
         threads=config.hook_threads,
         by=config.node_name,
         retry_max_seconds=config.hook_retry_max_seconds,
         observer=observer,
         require_store=require_store,
+        of_definitions=DefinitionHooks(database),
+        pattern=replace(PATTERN, secrets=config.job_hook_secret),
     )
 
 
-def hook_ways(config: Config) -> Ways:
+def hook_ways(config: Config, run_job: RunJob | None = None) -> Ways:
     """Give by which ways webhooks are sent, and to whom not. Raises ConfigError."""
     server = server_of(config.smtp_uri, config.mail_from) if config.smtp_uri else None
     return Ways(
@@ -74,6 +79,7 @@ def hook_ways(config: Config) -> Ways:
         config.public_url or "",
         config.hook_forbidden_networks,
         server,
+        run_job,
     )
 
 

@@ -6,8 +6,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from jexevents.broker.wake import Wake, exchange_of
 from tests.acceptance.support import message, publish, rows, run, submission, write_config
-from tests.support import ROOT, administer, database_uri, unique
+from tests.support import ROOT, administer, database_uri, unique, wait_until
 
 README = (ROOT / "README.md").read_text("utf-8")
 
@@ -60,3 +61,18 @@ def test_they_are_enough(start, limited, owned, postgres, tmp_path):
     done = run("check", "--config", config)
     assert done.code == 0, done.err
     assert "exchange and queue are as configured" in done.out
+
+
+def test_they_are_enough_to_wake_others(limited):
+    heard = []
+    services = [Wake(limited, exchange_of("jexevents"), heard.append) for _ in range(2)]
+    try:
+        for service in services:
+            service.start()
+            wait_until(lambda service=service: service.connected, 20, "the connection")
+        services[0].ring("queue")
+        wait_until(lambda: heard == ["queue"], 20, "the other to be woken")
+    finally:
+        for service in services:
+            service.stop()
+            assert service.join(20)

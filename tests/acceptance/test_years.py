@@ -68,7 +68,10 @@ def test_prune(config: Path, database: str) -> None:
         done = run("prune", "--config", config, *age)
         assert (done.code, done.out) == (64, "")
     assert "--force" in run("prune", "--config", config, *ages[0]).err
-    listed = "3 jobs, 0 events of no job, 0 rejects, 0 deliveries, 0 audit entries, 0 uploads."
+    listed = (
+        "3 jobs, 0 events of no job, 0 rejects, 0 deliveries, 0 audit entries, 0 due times, "
+        "0 uploads."
+    )
     done = run("prune", "--config", config, "--older-than", "30d", "--dry-run")
     assert done.code == 0
     assert done.out.endswith(f"{listed}\n")

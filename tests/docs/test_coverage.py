@@ -26,6 +26,7 @@ from jexevents.sidecar.ledger import LedgerSurface
 from jexevents.sidecar.nonces import NonceSurface
 from jexevents.sidecar.pipelinejobs import PipelineSurface
 from jexevents.sidecar.routes import Route, all_statuses
+from jexevents.sidecar.schedules import ScheduleSurface
 from jexevents.sidecar.smrtlink import SmrtLinkSurface
 from jexevents.sidecar.uploads import UploadSurface
 from jexevents.sources.condor.events import EVENT_TYPES, FIRST_EXECUTE_POINT, event_type
@@ -52,6 +53,7 @@ ROUTES = [
     *SmrtLinkSurface(NOTHING, "", NOTHING).routes(),
     *UploadSurface(NOTHING, NOTHING, 1, NOTHING).routes(),
     *NonceSurface(NOTHING, NOTHING).routes(),
+    *ScheduleSurface(NOTHING, NOTHING, "").routes(),
     *HookSurface(NOTHING, NOTHING, NOTHING).routes(),
     *schemas.routes(NOTHING),
     *metrics.routes(NOTHING),

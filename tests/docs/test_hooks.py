@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime, timezone
+from pathlib import Path
 
 import pytest
 
 from jexevents.config import from_mapping
-from jexevents.hooks import bodies, signing
+from jexevents.definitions.loading import load
+from jexevents.executions import chaining
+from jexevents.hooks import bodies, crew, errands, signing
 from jexevents.hooks.service import THREADS
 from jexevents.hooks.transport import ANSWER_BYTES, KEPT_BYTES
 from jexevents.hookwords import FORMATS
 from tests.support import ROOT
-from tests.unit.deliveries import MESSAGE_ID, delivery
+from tests.unit.deliveries import MESSAGE_ID, delivery, of_execution, of_no_job
 
 DOCUMENT = (ROOT / "docs/hooks.md").read_text("utf-8")
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -65,3 +68,37 @@ def test_numbers() -> None:
     assert f"`HookThreads` ({config.hook_threads})" in DOCUMENT
     assert config.hook_threads == THREADS
     assert (ANSWER_BYTES, KEPT_BYTES) == (64 << 10, 1 << 10)
+
+
+def test_the_document_of_an_execution() -> None:
+    part = DOCUMENT.split("\n### overseer\n")[1].split("\n### ")[0]
+    (_, second) = re.findall(r"^```json\n(.*?)^```$", part, re.M | re.S)
+    made = bodies.make("overseer", of_execution(), "https://jex.example.org")
+    assert json.loads(second) == json.loads(made.content)
+    assert f"    {bodies.mail_subject(of_execution())}\n" in DOCUMENT
+
+
+def test_a_hook_that_starts_a_job_is_one() -> None:
+    (hook,) = from_mapping({"Hooks": [json.loads(block("Start a job", "json"))]}).hooks
+    assert hook.url == "job:auto-analysis"
+    told = DOCUMENT.split("\n## Start a job\n")[1].split("\n## ")[0]
+    words = {*bodies.words(of_execution()), *bodies.words(of_no_job({}))}
+    assert words == set(chaining.WORDS)
+    assert all(f"`{word}`" in told for word in words)
+    assert f"has {chaining.MOST_DEPTH} links" in told
+
+
+def test_the_definition_with_hooks_is_one(tmp_path: Path) -> None:
+    text = block("Hooks of job definitions", "yaml")
+    (tmp_path / "nightly.yml").write_text(text)
+    (tmp_path / "report.yml").write_text("command: report\n")
+    hooks = load(tmp_path)["nightly"].hooks
+    assert {status: len(urls) for status, urls in hooks.items()} == {"fail": 2, "data-ready": 1}
+
+
+def test_numbers_of_hooks_of_definitions() -> None:
+    told = " ".join(DOCUMENT.split())
+    assert f"has up to {crew.THREADS} threads for all" in told
+    assert f"more than {crew.THREADS // 4} of them at a time" in told
+    assert f"more than {errands.SLOW_SECONDS:g} s when they were last tried" in told
+    assert f"have {crew.THREADS // 2} together" in told

@@ -9,6 +9,7 @@ import pytest
 
 from jexevents import rfc3339
 from jexevents.errors import Invalid
+from jexevents.runner.scheduler import commits, look, service
 from jexevents.schedules import MEMBERS, Misfire, Outcome, deciding, read_schedule, upcoming
 from jexevents.schedules.crontab import NICKNAMES, YEARS
 from jexevents.schedules.reading import REPEATED, RUN_ALL_WINDOW_SECONDS, SKIPPED
@@ -91,6 +92,12 @@ def test_numbers() -> None:
     assert timedelta(seconds=60) == deciding.ON_TIME
     assert timedelta(seconds=5) == deciding.ON_TIME_WITH_NEWER
     assert "within 60 s; within 5 s" in DOCUMENT
+    assert timedelta(seconds=60) == commits.NOBODY_LOOKS == look.ASIDE
+    assert "nobody has looked for 60 s" in DOCUMENT
+    assert "tried again every 60 s" in DOCUMENT
+    assert f"and every {look.LONGEST_SECONDS:g} s" in DOCUMENT
+    assert f"{look.SCHEDULES_AT_ONCE} in one transaction" in DOCUMENT
+    assert f"kept for {service.KEPT.days} days" in DOCUMENT
 
 
 @pytest.mark.parametrize("text", ["0 0 30 2 *", "*/90 * * * *", "@reboot"])

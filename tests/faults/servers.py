@@ -167,13 +167,16 @@ class Rabbit:
 
     def connections(self, vhost: str) -> list[str]:
         """List the consumers' connections of a virtual host: port, and what it calls itself."""
+        others = (' depth"', ' wake"')
         listed = self.node.rabbitmqctl(
             "list_connections", "vhost", "peer_port", "client_properties"
         )
         return [
             line
             for line in listed.splitlines()
-            if line.startswith(vhost) and '"jexevents ' in line and ' depth"' not in line
+            if line.startswith(vhost)
+            and '"jexevents ' in line
+            and not any(other in line for other in others)
         ]
 
     def queue(self, vhost: str) -> str:

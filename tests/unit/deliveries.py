@@ -21,6 +21,13 @@ JOB = {
     "finished_at": "2026-03-01T12:00:00Z", "exit_code": 1, "reason": None, "held": False,
     "invocation_id": INVOCATION,
 }  # fmt: skip
+EXECUTION = {
+    "id": JOB_ID, "kind": "command", "key": "1489895624.840211", "source": "example-job",
+    "state": "COMPLETE", "phase": "COMPLETE", "submitter": "ann",
+    "submitted_at": "2026-03-01T11:00:00Z", "started_at": "2026-03-01T11:30:00Z",
+    "finished_at": "2026-03-01T12:00:00Z", "exit_code": 0, "reason": None, "attempt": 1,
+    "status": None,
+}  # fmt: skip
 EVENT = DeliveredEvent(
     86, "cluster1", "condor", "JOB_TERMINATED", NOON, None, NOON, {"ReturnValue": 1}, bytes(32)
 )
@@ -38,3 +45,11 @@ def of_no_job(data: dict[str, Any], kind: str | None = None, name: str = "thing"
     """Give a delivery of an event of no job."""
     event = EVENT._replace(kind=kind, name=name, data=data)
     return delivery(job_id=None, job=None, event=event)
+
+
+def of_execution(
+    name: str = "complete", data: dict[str, Any] | None = None, **changes: Any
+) -> Delivery:
+    """Give a delivery of an event of an execution."""
+    event = EVENT._replace(kind="command", source="example-job", name=name, data=data or {})
+    return delivery(**{"job": EXECUTION, "event": event, **changes})

@@ -79,6 +79,32 @@ _DELIVERY = {
     "error": "The receiver answered 500.", "answer": "broken", "seconds": 0.5,
 }  # fmt: skip
 
+_DUE = {
+    "id": 7, "place": 0, "at": NOON, "after": None, "by_clock": "2026-01-02 12:00:00 UTC",
+    "outcome": "ran", "reason": "Began on time.", "execution": 1489895624.840211,
+    "metadata": "http://localhost/jobs/a/1489895624.840211", "decided_at": NOON,
+}  # fmt: skip
+_SPAN = {
+    **_DUE, "after": NOON, "by_clock": None, "outcome": "missed", "execution": None,
+    "metadata": None,
+}  # fmt: skip
+
+SCHEDULE_EXAMPLES = {
+    "job_schedule": {
+        "job": "a",
+        "active": True,
+        "schedules": [
+            {
+                "place": 0, "members": {"frequency": 3600}, "first_seen": NOON, "since": NOON,
+                "gone_at": None, "fault": None,
+                "upcoming": [{"at": NOON, "by_clock": "2026-01-02 12:00:00 UTC", "runs": True}],
+            },
+        ],
+        "items": [_DUE, _SPAN],
+        "next": "/jobs/a/schedule?before=7",
+    },
+}  # fmt: skip
+
 HOOK_EXAMPLES = {
     "hooks": {"items": [_HOOK], "next": None},
     "hook_deliveries": {"items": [_DELIVERY], "next": "/hooks/portal/deliveries?before=1"},
@@ -151,5 +177,49 @@ DEFINITION_EXAMPLES = {
         "env": {"A": "b", "N": 1}, "secrets": ["TOKEN"], "user": "nobody",
         "concurrency": "queue", "priority": 1, "workdir": "/srv", "max_output": "10M",
         "retries": {"count": 1, "backoff": 1, "factor": 2.5, "max_backoff": "9", "on": ["fail"]},
+    },
+}  # fmt: skip
+
+_EXECUTION = {
+    "id": 1489895624.840211, "job": "example-job", "uuid": UUID, "state": "QUEUED",
+    "phase": "QUEUED", "status": "requested", "commit": "ab", "attempt": 1, "node": None,
+    "by": "ann", "requested_at": NOON, "started_at": None, "finished_at": None, "exit_code": None,
+    "exit_signal": None, "reason": None, "metadata": "/jobs/example-job/1489895624.840211",
+}  # fmt: skip
+_EXECUTION_EVENT = {
+    "seq": 1, "event": "half-way", "at": NOON, "received_at": NOON, "auto": False, "attempt": 1,
+    "sequence": 2, "cause": None, "data": {},
+}  # fmt: skip
+_ATTEMPT = {
+    "attempt": 1, "node": "n", "begun_at": NOON, "settled_at": None, "stdout_bytes": None,
+    "stderr_bytes": None, "missing_bytes": None, "removed_at": None,
+}  # fmt: skip
+_LAST = {
+    "id": 1.5, "state": "COMPLETE", "phase": "COMPLETE", "started_at": NOON, "finished_at": NOON,
+}  # fmt: skip
+_LISTED = {
+    "name": "a", "description": "", "file": "a.yml", "active": True, "schedules": 0, "last": _LAST,
+}  # fmt: skip
+
+EXECUTION_EXAMPLES = {
+    "jobs": [_LISTED, {**_LISTED, "last": None}],
+    "job": {
+        "name": "a", "file": "a.yml", "line": 1, "commit": "ab", "active": True,
+        "active_changed_at": None, "definition": {}, "metadata": "/jobs/a",
+        "executions": [_EXECUTION], "next": None,
+    },
+    "execution": {
+        **_EXECUTION, "trigger": "request", "values": {}, "command": "true", "due_at": None,
+        "attempts": [_ATTEMPT], "events": [_EXECUTION_EVENT],
+    },
+    "execution_event": {
+        **_EXECUTION_EVENT, "count": 1, "job": "a", "execution": 1.5, "metadata": "/jobs/a/1.5/b",
+    },
+    "execution_event_order": {"event": "stop", "cause": "lunch"},
+    "job_repository": {
+        "url": "u", "branch": "", "folder": "", "commit": None, "since": None, "jobs": 0,
+        "fetched": None, "fetched_at": None, "tried_at": NOON, "forced": False, "fault": "f",
+        "problems": [{"file": "a.yml", "line": 1, "pointer": "", "expected": "e", "got": "g"}],
+        "commit_of_all": None, "commit_of_all_since": None,
     },
 }  # fmt: skip

@@ -15,7 +15,7 @@ from jexevents.config.hook_members import KINDS, MEMBERS
 from jexevents.errors import ConfigError
 from jexevents.hooks import bodies
 from jexevents.hooks import hook as hooks
-from jexevents.hookwords import FORMATS, NO_KIND
+from jexevents.hookwords import FORMATS, NO_KIND, name_of_url
 from jexevents.model import Kind
 
 SECRET = "whsec_" + base64.b64encode(b"s" * 24).decode()
@@ -263,3 +263,60 @@ def test_hooks_from_the_environment(tmp_path: Path) -> None:
 @pytest.mark.parametrize("member", MEMBERS, ids=lambda member: member.name)
 def test_every_member_is_documented(member: Any) -> None:
     assert member.help.endswith(".")
+
+
+@pytest.mark.parametrize("url", ["job:report", "job:night_ly-2.1"])
+def test_a_hook_starts_a_job(url: str) -> None:
+    (hook,) = wiring.hooks(from_mapping({"Hooks": [LEAST | {"URL": url}]}))
+    assert hook.is_job
+    assert hook.url == url.replace("_", "-")
+
+
+@pytest.mark.parametrize("url", ["job:", "job:a b", "job:../x", "job:-x", "job:a/b", "JOB:x"])
+def test_what_is_no_job(url: str) -> None:
+    (fault,) = faults(URL=url)
+    assert fault.key == "Hooks/0/URL"
+    assert "job:" in fault.expected
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [("Format", "jex"), ("Headers", {}), ("Secret", SECRET), ("SecretFile", "x")],
+)
+def test_what_a_hook_that_starts_a_job_has_no_use_for(member: str, value: Any) -> None:
+    (fault,) = faults(URL="job:report", **{member: value})
+    assert fault.key == f"Hooks/0/{member}"
+    assert "job:" in str(fault)
+
+
+def test_the_names_of_hooks_of_definitions_are_theirs() -> None:
+    (fault,) = faults(Name=name_of_url("https://example.org"))
+    assert "job definitions" in fault.expected
+    assert from_mapping({"Hooks": [LEAST | {"Name": "job-1"}]}).hooks
+
+
+@pytest.mark.parametrize(
+    ("given", "secrets"),
+    [("", ()), (SECRET, (SECRET,)), ([SECRET, OTHER], (SECRET, OTHER))],
+)
+def test_what_hooks_of_definitions_are_signed_with(given: Any, secrets: tuple[str, ...]) -> None:
+    config = from_mapping({"JobHookSecret": given})
+    assert config.job_hook_secret == secrets
+    assert config.redacted()["JobHookSecret"] == ("***" if secrets else "")
+    assert SECRET not in json.dumps(config.redacted())
+
+
+@pytest.mark.parametrize(
+    "text", [f"{SECRET} {OTHER}", f"{SECRET}\n{OTHER}\n", json.dumps([SECRET, OTHER])]
+)
+def test_several_secrets_in_a_variable(text: str) -> None:
+    assert load(None, {"JEXEVENTS_JOBHOOKSECRET": text}).job_hook_secret == (SECRET, OTHER)
+
+
+@pytest.mark.parametrize("given", ["hidden", [], [SECRET, "hidden"], 3, None, "whsec_hidden"])
+def test_what_is_no_secret(given: Any) -> None:
+    with pytest.raises(ConfigError) as caught:
+        from_mapping({"JobHookSecret": given})
+    assert "hidden" not in str(caught.value)
+    (fault,) = caught.value.faults
+    assert fault.key == "JobHookSecret"

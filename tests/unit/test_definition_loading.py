@@ -124,6 +124,8 @@ def test_a_job_may_do_nothing() -> None:
         ("hooks: {x: 'http://'}", [(1, "/hooks/x")]), ("hooks: {x: 'http://h:port/'}", [(1,
         "/hooks/x")]),
         ("hooks: {x: 'http://h/ x'}", [(1, "/hooks/x")]), ("hooks: {x: 'job:'}", [(1, "/hooks/x")]),
+        ("hooks: {x: 'mailto:a@b?bcc=c@d'}", [(1, "/hooks/x")]),
+        ("hooks: {x: 'mailto:<a@b>'}", [(1, "/hooks/x")]),
         ("hooks: {x: 'http://[::1/'}", [(1, "/hooks/x")]), ("hooks: {x: 5}", [(1, "/hooks/x")]),
         ("vars: [{name: a, type: number}]", [(1, "/vars/0/type")]), ("vars: [{type: str}]", [(1,
         "/vars/0/name")]),
@@ -136,6 +138,7 @@ def test_a_job_may_do_nothing() -> None:
         ("vars: [{name: a, type: enum, values: []}]", [(1, "/vars/0/values")]),
         ("vars: [{name: a, default: 5}]", [(1, "/vars/0/default")]),
         ("vars: [{name: a, type: enum, values: [x], default: y}]", [(1, "/vars/0/default")]),
+        ("vars: [{name: a, required: true}]\nschedule: {frequency: 60}", [(2, "/schedule")]),
         ("vars: [{name: a, required: true, default: x}]", [(1, "/vars/0/default")]),
         ("vars: [{name: a, option: maybe}]", [(1, "/vars/0/option")]),
         ("vars: [{name: a, optoin: yes}]", [(1, "/vars/0/optoin")]),
@@ -366,3 +369,8 @@ def test_many_problems_are_not_all_told(tmp_path: Path) -> None:
     for number in range(300):
         (tmp_path / f"job{number}.yml").write_text("nope: 1")
     assert 200 <= len(refused(tmp_path)) <= 203
+
+
+def test_what_retries_leave_out_has_its_default(tmp_path: Path) -> None:
+    (tmp_path / "a.yml").write_text("command: 'true'\nretries: {count: 2}\n")
+    assert load(tmp_path, tmp_path)["a"].retries == Retries(2)

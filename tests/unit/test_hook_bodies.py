@@ -15,7 +15,17 @@ from jexevents.hooks.bodies import Gone, NothingToSay
 from jexevents.rfc3339 import parse
 from jexevents.store.outbox import Delivery
 from jexevents.validation import SCHEMAS
-from tests.unit.deliveries import EVENT, INVOCATION, JOB, JOB_ID, NOON, delivery, of_no_job
+from tests.unit.deliveries import (
+    EVENT,
+    EXECUTION,
+    INVOCATION,
+    JOB,
+    JOB_ID,
+    NOON,
+    delivery,
+    of_execution,
+    of_no_job,
+)
 
 PUBLIC = "https://jex.example.org"
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
@@ -128,6 +138,53 @@ def test_overseers_document() -> None:
     unknown = delivery(job=JOB | {"submitted_at": None})
     assert bodies.overseer(unknown, "")["execution"] is None
     assert bodies.overseer(unknown, "")["metadata"] == f"/ledger/jobs/{JOB_ID}"
+
+
+def test_overseers_document_of_an_execution_is_the_seeds() -> None:
+    """The status is the name of the event that triggered it, not how the job stands."""
+    assert bodies.overseer(of_execution("data-ready"), PUBLIC) == {
+        "job": "example-job",
+        "execution": 1489895624.840211,
+        "status": "data-ready",
+        "metadata": f"{PUBLIC}/jobs/example-job/1489895624.840211",
+    }
+    assert b'"execution":1489895624.840211,' in bodies.make("overseer", of_execution()).content
+    whole = of_execution(job=EXECUTION | {"key": "1489888092.0"})
+    assert b'"execution":1489888092.0,' in bodies.make("overseer", whole).content
+
+
+def test_the_status_of_an_execution_cannot_be_told_when_the_event_was_pruned() -> None:
+    with pytest.raises(Gone):
+        bodies.make("overseer", delivery(job=EXECUTION, event=None))
+
+
+def test_a_mail_about_an_execution_names_it() -> None:
+    mail = of_execution("time-out")
+    assert bodies.mail_subject(mail) == "[jexevents] example-job 1489895624.840211: time-out"
+    text = bodies.mail_text(mail, PUBLIC)
+    assert text.startswith("The execution 1489895624.840211 of example-job\n")
+    assert f"more: {PUBLIC}/jobs/example-job/1489895624.840211" in text
+    pruned = delivery(job=EXECUTION, event=None)
+    assert bodies.mail_subject(pruned) == "[jexevents] example-job 1489895624.840211: COMPLETE"
+
+
+def test_the_words_of_an_event_for_a_job_that_it_starts() -> None:
+    assert bodies.words(of_execution("complete", {"exit_code": 0})) == {
+        "event": "complete",
+        "source": "example-job",
+        "kind": "command",
+        "occurred_at": "2026-03-01T12:00:00Z",
+        "data": {"exit_code": 0},
+        "job": "1489895624.840211",
+        "job_id": JOB_ID,
+        "state": "COMPLETE",
+        "phase": "COMPLETE",
+    }
+    loose = bodies.words(of_no_job({"a": 1}, "smrtlink", "eula_signed"))
+    assert (loose["event"], loose["kind"]) == ("eula_signed", "smrtlink")
+    assert not {"job", "job_id", "state", "phase"} & set(loose)
+    with pytest.raises(Gone):
+        bodies.words(delivery(event=None))
 
 
 @pytest.mark.parametrize("name", ["jex", "overseer"])

@@ -61,6 +61,8 @@ def test_patterns(members: dict[str, Any], takes: bool) -> None:
         (Hook("a", "http://h/", format=OVERSEER), False),
         (Hook("a", "http://h/", format=STOP), False),
         (Hook("a", "mailto:ann@example.org"), False),
+        (Hook("a", "job:report"), True),
+        (Hook("a", "job:report", format=OVERSEER), True),
     ],
 )
 def test_who_needs_an_event_to_send_what_became_of_a_job(hook: Hook, needs: bool) -> None:

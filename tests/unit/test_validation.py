@@ -16,8 +16,10 @@ from jexevents.sources.smrtlink.types import is_name
 from jexevents.validation import Schemas, UnknownSchema, explain
 from tests.unit.schema_examples import (
     DEFINITION_EXAMPLES,
+    EXECUTION_EXAMPLES,
     HOOK_EXAMPLES,
     PIPELINE_EXAMPLES,
+    SCHEDULE_EXAMPLES,
     SMRTLINK_EXAMPLES,
 )
 
@@ -97,8 +99,10 @@ GOOD = {
         "status": "unready", "checks": {"database": {"ok": False, "detail": "x", "seconds": 1.5}}
     },
     **DEFINITION_EXAMPLES,
+    **EXECUTION_EXAMPLES,
     **HOOK_EXAMPLES,
     **PIPELINE_EXAMPLES,
+    **SCHEDULE_EXAMPLES,
     **SMRTLINK_EXAMPLES,
 }  # fmt: skip
 

@@ -14,6 +14,7 @@ from jexevents.runner.supervisor.layout import (
 SIGNALS = ("stop", "continue", "terminate", "kill")
 _EVENT_MEMBERS = {"event", "cause", "key"}
 _SIGNAL_MEMBERS = {"signal", "cause", "key"}
+_MOST_NUMBER = 1 << 53
 
 
 class Unanswerable(Exception):
@@ -24,15 +25,26 @@ class Unanswerable(Exception):
         self.fault = fault
 
 
-def answerer(handle: object) -> object:
-    """Give a function that takes a line (None for one that is too long) and gives the answer, by
-    ``handle(request) -> members of the answer``, which may raise Unanswerable."""
+class Handover(dict):
+    """The members of an answer behind which the connection is another's: ``take(connection)`` gets
+    it."""
 
-    def answer(line: bytes | None) -> str:
+    def __init__(self, take: object) -> None:
+        super().__init__()
+        self.take = take
+
+
+def answerer(handle: object) -> object:
+    """Give a function that takes a line (None for one that is too long) and gives the answer, and
+    who takes the connection then, or None; by ``handle(request) -> members of the answer``, which
+    may raise Unanswerable."""
+
+    def answer(line: bytes | None) -> tuple[str, object]:
         try:
-            return dumps({"ok": True, **handle(_read(line))})
+            members = handle(_read(line))
         except Unanswerable as no:
-            return dumps({"ok": False, "fault": no.fault, "error": str(no)})
+            return dumps({"ok": False, "fault": no.fault, "error": str(no)}), None
+        return dumps({"ok": True, **members}), getattr(members, "take", None)
 
     return answer
 
@@ -58,6 +70,15 @@ def check_signal(request: dict) -> tuple[str, str, str]:
     if name not in SIGNALS:
         raise Unanswerable("invalid", f"There is no signal {name!r}, only {', '.join(SIGNALS)}.")
     return name, _cause(request), _text(request, "key")
+
+
+def check_watch(request: dict) -> int:
+    """Give the number behind which events are asked for; raises Unanswerable."""
+    _check_members(request, {"watch"})
+    after = request["watch"]
+    if not isinstance(after, int) or isinstance(after, bool) or not 0 <= after <= _MOST_NUMBER:
+        raise Unanswerable("invalid", "The member 'watch' is the number of an event, 0 for all.")
+    return after
 
 
 def check_count(of_job: int) -> None:

@@ -16,7 +16,7 @@ class Cgroup:
     """One control group, of the unified hierarchy (``v2``) or of version 1's freezer."""
 
     def __init__(self, path: str, *, v2: bool) -> None:
-        self.path = path
+        self.path, self.v2 = path, v2
         self._freezer = "cgroup.freeze" if v2 else "freezer.state"
         self._words = ("1", "0") if v2 else ("FROZEN", "THAWED")
         self._says = ("cgroup.events", "frozen 1") if v2 else ("freezer.state", "FROZEN")

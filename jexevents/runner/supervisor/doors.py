@@ -55,6 +55,8 @@ class Door:
             heard[:] = rest
             if not self._reply(connection, line if len(line) <= LINE_BYTES else None):
                 came = b""
+            if descriptor not in self._guests:
+                return
         if len(heard) > LINE_BYTES:
             self._reply(connection, None)
             came = b""
@@ -62,11 +64,23 @@ class Door:
             self._leave(descriptor)
 
     def _reply(self, connection: object, line: bytes | None) -> bool:
-        said = self._answer(line).encode() + b"\n"
+        text, take = self._answer(line)
+        said = text.encode() + b"\n"
         try:
-            return connection.send(said) == len(said)
+            is_whole = connection.send(said) == len(said)
         except OSError:
             return False
+        if is_whole and take:
+            self._hand_over(connection, take)
+        return is_whole
+
+    def _hand_over(self, connection: object, take: object) -> None:
+        del self._guests[connection.fileno()]
+        self._loop.remove(connection.fileno())
+        try:
+            take(connection)
+        except OSError:
+            connection.close()
 
     def _leave(self, descriptor: int) -> None:
         connection, _ = self._guests.pop(descriptor)

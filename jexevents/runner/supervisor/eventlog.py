@@ -19,7 +19,8 @@ class EventLog:
         self.of_job = 0
         # Automatic events for which there was no room yet; state.json has them at the end.
         self.unwritten: list[dict] = []
-        self._size = 0
+        # How much of the file is whole, and on the disk.
+        self.size = 0
         self._keys: dict[str, dict] = {}
         flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
         self._file = os.open(EVENTS, flags, MODE)
@@ -70,9 +71,9 @@ class EventLog:
 
     def _write(self, event: dict) -> None:
         line = (dumps(event) + "\n").encode()
-        append_whole(self._file, line, self._size)
+        append_whole(self._file, line, self.size)
         os.fsync(self._file)
-        self._size += len(line)
+        self.size += len(line)
 
     def _remember(self, key: str, event: dict) -> None:
         self._keys[key] = event

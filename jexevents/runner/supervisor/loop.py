@@ -26,6 +26,10 @@ class Loop:
         if self._served.pop(descriptor, None) is not None:
             self._poll.unregister(descriptor)
 
+    def also_writable(self, descriptor: int, wanted: bool) -> None:
+        """Call it also whenever there is room to write, or no more."""
+        self._poll.modify(descriptor, select.EPOLLIN | (select.EPOLLOUT if wanted else 0))
+
     def wait(self, until: float | None) -> None:
         """Wait for something to do and do it; at the longest until this moment (monotonic)."""
         left = _MOST_SECONDS if until is None else min(until - time.monotonic(), _MOST_SECONDS)

@@ -18,6 +18,7 @@ from jexevents.runner.supervisor.start import start
 from jexevents.runner.supervisor.state import State
 from jexevents.runner.supervisor.streams import Streams
 from jexevents.runner.supervisor.tree import Tree, started
+from jexevents.runner.supervisor.watching import Watchers
 
 _LOCK_TRIES, _LOCK_PAUSE_SECONDS = 500, 0.002
 _IGNORED = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGPIPE", "SIGUSR1", "SIGUSR2", "SIGALRM")
@@ -53,19 +54,23 @@ def run(spec: dict, folder: str, begun: object) -> None:
     streams = Streams(loop, Output(spec["max_output_bytes"]), secret_bytes(spec))
     tree = Tree()
     execution = Execution(spec, loop, state, events, streams, tree)
+    watchers = Watchers(loop, events)
+    requests = _Requests(execution, watchers)
     doors = [
-        Door(loop, layout.CONTROL, asking.answerer(_Requests(execution).of_worker)),
-        Door(loop, layout.DOOR, asking.answerer(_Requests(execution).of_job)),
+        Door(loop, layout.CONTROL, asking.answerer(requests.of_worker)),
+        Door(loop, layout.DOOR, asking.answerer(requests.of_job)),
     ]
     loop.add(signals, lambda: _take_signals(signals, execution))
     if not state.write(durable=False):
         raise OSError("there is no room for state.json")
     try:
         _start(spec, folder, execution, streams, tree)
-        _serve(loop, execution, begun)
+        _serve(loop, execution, watchers, begun)
+        _close(doors)
+        watchers.finish(events.unwritten)
     finally:
-        for door in doors:
-            door.close()
+        _close(doors)
+        watchers.close()
         if tree.group:
             tree.group.remove()
 
@@ -74,7 +79,7 @@ def _start(spec: dict, folder: str, execution: Execution, streams: Streams, tree
     made = cgroups.make(f"jexevents-{spec['id']}") if spec["cgroup"] else None
     tree.group, procs = made if made else (None, None)
     try:
-        first = start(spec, folder, procs)
+        first = start(spec, folder, tree.group, procs)
     except OSError as error:
         execution.cannot_start(f"no process can be made: {error.strerror}")
         return
@@ -85,17 +90,23 @@ def _start(spec: dict, folder: str, execution: Execution, streams: Streams, tree
     execution.started(first)
 
 
-def _serve(loop: Loop, execution: Execution, begun: object) -> None:
+def _serve(loop: Loop, execution: Execution, watchers: Watchers, begun: object) -> None:
     told = False
     execution.tick()
     while not execution.over:
         loop.wait(execution.due())
         execution.tick()
+        watchers.tell()
         if not told and execution.phase != "starting":
             begun()
             told = True
     if not told:
         begun()
+
+
+def _close(doors: list[Door]) -> None:
+    for door in doors:
+        door.close()
 
 
 def _first_facts(spec: dict) -> dict:
@@ -119,8 +130,8 @@ def _take_signals(descriptor: int, execution: Execution) -> None:
 class _Requests:
     """What may be asked at each door."""
 
-    def __init__(self, execution: Execution) -> None:
-        self._execution = execution
+    def __init__(self, execution: Execution, watchers: Watchers) -> None:
+        self._execution, self._watchers = execution, watchers
 
     def of_worker(self, request: dict) -> dict:
         """Answer the worker."""
@@ -133,10 +144,13 @@ class _Requests:
             except LookupError as exc:
                 raise asking.Unanswerable("ended", "The job has ended already.") from exc
             return {"event": event or None}
+        if "watch" in request:
+            after = asking.check_watch(request)
+            return asking.Handover(lambda connection: self._watchers.add(connection, after))
         if request in ({"ping": True}, {"state": True}):
             return {"state": self._execution.facts()} if "state" in request else {}
         raise asking.Unanswerable(
-            "invalid", "A request has one of the members event, signal, ping, state."
+            "invalid", "A request has one of the members event, signal, watch, ping, state."
         )
 
     def of_job(self, request: dict) -> dict:

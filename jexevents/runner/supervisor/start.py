@@ -6,12 +6,13 @@ import errno
 import os
 
 from jexevents.runner.supervisor.layout import DOOR
-from jexevents.runner.supervisor.quick import default_signals, die_with_parent
+from jexevents.runner.supervisor.quick import default_signals, die_with_parent, fork_into
 
 SHELL = "/bin/sh"
 PIPE_BYTES = 256 * 1024
 _F_SETPIPE_SZ = 1031
 _NO_EXEC = 127
+_BORN_INSIDE, _NOT_AT_ALL = -1, -2
 IN_GROUP = b"+"
 
 
@@ -27,20 +28,38 @@ class Started:
         self.pid, self.report, self.pipes = pid, report, pipes
 
 
-def start(spec: dict, folder: str, group_procs: int | None) -> Started:
-    """Fork and run what ``spec`` says; raises OSError where there is no process to be had."""
+def start(spec: dict, folder: str, group: object, group_procs: int | None) -> Started:
+    """Fork and run what ``spec`` says, in the control group ``group`` if there is one, whose
+    ``opening`` is ``group_procs``; raises OSError where there is no process to be had."""
     pipes = [_pipe(), _pipe()]
     report, reporting = os.pipe2(os.O_CLOEXEC)
     parent = os.getpid()
-    pid = os.fork()
+    pid, joining = _fork(group, group_procs)
     if pid == 0:
-        _become(spec, folder, [writing for _, writing in pipes], reporting, group_procs, parent)
+        _become(spec, folder, [writing for _, writing in pipes], reporting, joining, parent)
     os.close(reporting)
     for reading, writing in pipes:
         os.close(writing)
         os.set_blocking(reading, False)
     os.set_blocking(report, False)
     return Started(pid, report, (pipes[0][0], pipes[1][0]))
+
+
+def _fork(group: object, group_procs: int | None) -> tuple[int, int]:
+    """Give the process, 0 in itself, and by what it joins the group: _BORN_INSIDE, _NOT_AT_ALL, or
+    a descriptor that 0 is written to."""
+    if group is None:
+        return os.fork(), _NOT_AT_ALL
+    if group.v2:
+        try:
+            folder = os.open(group.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                return fork_into(folder), _BORN_INSIDE
+            finally:
+                os.close(folder)
+        except OSError:
+            pass  # not on this kernel, or not in this container
+    return os.fork(), group_procs
 
 
 def _pipe() -> tuple[int, int]:
@@ -59,14 +78,13 @@ def _become(
     folder: str,
     outputs: list[int],
     reporting: int,
-    group_procs: int | None,
+    joining: int,
     parent: int,
 ) -> None:
     """Turn into the program; does not return."""
     try:
         os.setsid()
-        if group_procs is not None:
-            _join(group_procs, reporting)
+        _join(joining, reporting)
         _connect(outputs)
         if spec["user"] is not None:
             _change_user(spec["user"])
@@ -87,12 +105,14 @@ def _become(
     os._exit(_NO_EXEC)
 
 
-def _join(group_procs: int, reporting: int) -> None:
-    try:
-        os.write(group_procs, b"0")
-    except OSError:
-        return
-    os.write(reporting, IN_GROUP)
+def _join(joining: int, reporting: int) -> None:
+    if joining >= 0:
+        try:
+            os.write(joining, b"0")
+        except OSError:
+            return
+    if joining != _NOT_AT_ALL:
+        os.write(reporting, IN_GROUP)
 
 
 def _connect(outputs: list[int]) -> None:

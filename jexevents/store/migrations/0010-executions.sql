@@ -82,7 +82,8 @@ comment on table definition_states is 'Which jobs were taken off the active list
 create table runner_state (
     "only"       boolean primary key default true check ("only"),
     looked_at    timestamptz,                -- when any daemon last looked at what is due
-    judged_from  timestamptz not null default now(), -- before that no lease and no node is judged
+    judged_at    timestamptz,                -- when any daemon last looked at leases and nodes
+    judged_from  timestamptz not null default now(), -- before that none of these is judged
     commit       text,                       -- the definitions in force
     commit_since timestamptz,
     commit_node  text

@@ -1,0 +1,178 @@
+"""The events of executions, made ready for the ledger; pure.
+
+What the daemon does is told with ``auto``; what a supervisor wrote down comes with its own number.
+The same thing told twice has the same identity, so it is stored once, whoever tells it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any, NamedTuple
+
+import orjson
+
+from jexevents.lifecycle import command
+from jexevents.lifecycle.executionid import number, shortest
+from jexevents.model import Event, JobKey, Kind
+
+# The format of requests that come with an Idempotency-Key; their identity is one over the job's
+# name, whichever execution they made.
+REQUEST = "overseer.request"
+
+
+class Named(NamedTuple):
+    """An execution: its id in microseconds, and the job that it is of."""
+
+    execution: int
+    definition: str
+
+    @property
+    def key(self) -> JobKey:
+        """What names it in the ledger."""
+        parts = {"execution": self.execution, "definition": self.definition}
+        return JobKey(Kind.COMMAND, shortest(self.execution), self.definition, parts)
+
+
+def requested(
+    named: Named, at: datetime, data: Mapping[str, Any], idempotency_key: str | None = None
+) -> Event:
+    """Give the event that makes an execution; ``data`` is what it was asked for with."""
+    told = {"definition": named.definition, "execution": number(named.execution), **data}
+    event = _daemons(command.REQUESTED, named, at, 1, 0, told, secrets.token_hex(16))
+    return event if idempotency_key is None else keyed(event, idempotency_key)
+
+
+def keyed(event: Event, idempotency_key: str) -> Event:
+    """Give an event of a request as one that the same request makes once."""
+    identity = _identity("request", event.source, event.name, idempotency_key)
+    return event._replace(checksum=identity, format=REQUEST)
+
+
+def claimed(named: Named, at: datetime, attempt: int, node: str, claim: int) -> Event:
+    """Give the event of a node that takes an execution."""
+    told = {"node": node, "claim": claim}
+    return _daemons(command.CLAIMED, named, at, attempt, 0, told, f"{node} {claim}")
+
+
+def cancelled(named: Named, at: datetime, attempt: int, cause: str, by: str = "") -> Event:
+    """Give the event of an execution that is never begun."""
+    return _daemons(command.CANCEL, named, at, attempt, 0, _given(cause=cause, by=by))
+
+
+def lost(
+    named: Named, at: datetime, attempt: int, sequence: int, reason: str, by: str = ""
+) -> Event:
+    """Give the event of an attempt that is given up; ``sequence`` is the last number known."""
+    told = _given(reason=reason, by=by)
+    return _daemons(command.LOSE, named, at, attempt, sequence, told)
+
+
+def retried(named: Named, at: datetime, attempt: int, reason: str, delay_seconds: float) -> Event:
+    """Give the event that opens the next attempt, whose number is ``attempt``."""
+    told = {"reason": reason, "delay_seconds": delay_seconds}
+    return _daemons(command.RETRIED, named, at, attempt, 0, told)
+
+
+def began(named: Named, at: datetime, node: str) -> Event:
+    """Give the event ``start`` of a job that has nothing to run."""
+    return _daemons(command.START, named, at, 1, 1, {"node": node})
+
+
+def completed(named: Named, at: datetime) -> Event:
+    """Give the end of a job that has nothing to run."""
+    return _daemons(command.COMPLETES, named, at, 1, 2, {})
+
+
+def failed(named: Named, at: datetime, attempt: int, cause: str) -> Event:
+    """Give the end of an attempt that could not be started."""
+    told = {"reason": "start failed", "cause": cause}
+    return _daemons(command.FAILS, named, at, attempt, 1, told)
+
+
+def of_person(
+    named: Named, at: datetime, attempt: int, sequence: int, name: str, cause: str, by: str
+) -> Event:
+    """Give an event that somebody creates while no supervisor is there to number it."""
+    told = {"attempt": attempt, "sequence": sequence, **_given(cause=cause, by=by)}
+    return _event(name, named, at, told, secrets.token_bytes(32))
+
+
+def of_supervisor(
+    named: Named,
+    attempt: int,
+    event: Mapping[str, Any],
+    node: str,
+    end: Mapping[str, Any],
+    by: str = "",
+) -> Event:
+    """Give an event as the supervisor of an attempt wrote it.
+
+    ``end`` is its last state, for the event that ends the attempt; ``by`` is who had it sent.
+    """
+    at = datetime.fromtimestamp(event["time"] / 1_000_000, timezone.utc)
+    told: dict[str, Any] = {"attempt": attempt, "sequence": event["seq"]}
+    told |= _given(cause=event["cause"], by=by or event["by"])
+    if event["auto"]:
+        told["auto"] = True
+        if event["name"] == command.START:
+            told["node"] = node
+        else:
+            told |= _end(end)
+    elif event["by"] != "job" and event["name"] in command.SIGNALS:
+        told["signal"] = event["name"]
+    identity = _identity("supervisor", shortest(named.execution), attempt, event["seq"])
+    return _event(event["name"], named, at, told, identity)
+
+
+def _end(state: Mapping[str, Any]) -> dict[str, Any]:
+    told = {
+        "reason": state.get("reason"),
+        "exit_code": state.get("exit_code"),
+        "exit_signal": state.get("signal"),
+        "run_seconds": state.get("run_seconds"),
+        "left_behind": state.get("left_behind") or None,
+        "output": state.get("output"),
+    }
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _given(**texts: str) -> dict[str, str]:
+    return {name: text for name, text in texts.items() if text}
+
+
+def _daemons(
+    name: str,
+    named: Named,
+    at: datetime,
+    attempt: int,
+    sequence: int,
+    told: Mapping[str, Any],
+    which: str = "",
+) -> Event:
+    data = {"auto": True, "attempt": attempt, "sequence": sequence, **told}
+    identity = _identity("daemon", shortest(named.execution), attempt, name, which)
+    return _event(name, named, at, data, identity)
+
+
+def _event(
+    name: str, named: Named, at: datetime, data: Mapping[str, Any], identity: bytes
+) -> Event:
+    return Event(
+        kind=Kind.COMMAND,
+        job=named.key,
+        source=named.definition,
+        name=name,
+        occurred_at=at,
+        received_at=datetime.now(timezone.utc),
+        data=data,
+        raw=orjson.dumps(data),
+        checksum=identity,
+    )
+
+
+def _identity(*parts: Any) -> bytes:
+    return hashlib.sha256(json.dumps(["overseer", *parts]).encode()).digest()

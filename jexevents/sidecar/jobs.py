@@ -1,0 +1,468 @@
+"""Jobs that are defined in the repository, and their executions (seed overseer).
+
+``/jobs/<job>`` is shared with the JEX interface, which has the ids of condor jobs there: what looks
+like a UUID is its.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import parse_qsl
+
+from jexevents.definitions.repository import Standing
+from jexevents.errors import Invalid
+from jexevents.executions.bell import Bell
+from jexevents.executions.control import Control, Told
+from jexevents.executions.requests import BY_REPEAT, Asked, Made, Requests
+from jexevents.lifecycle.command import REFUSED_NAMES
+from jexevents.lifecycle.executionid import microseconds, shortest
+from jexevents.model import Fault, Role
+from jexevents.sidecar import jobrecords
+from jexevents.sidecar.jex import Jex
+from jexevents.sidecar.paging import PAGE, choice_of, filter_of, limit_of
+from jexevents.sidecar.problems import Problem, forbidden, malformed, not_found
+from jexevents.sidecar.requests import Request
+from jexevents.sidecar.responses import Response
+from jexevents.sidecar.routes import Route
+from jexevents.store.executions import Executions, Row
+from jexevents.validation import is_uuid
+
+WAIT_SECONDS = 300
+_SHOWN = 10
+_ANSWER_SECONDS = 5.0
+_POLL_SECONDS = 1.0
+_FORM = "application/x-www-form-urlencoded"
+_MAX_FIELDS = 1000
+_NEWEST = "newest"
+_KILL = "kill"
+
+
+class Fetching(Protocol):
+    """What fetches the repository now and then; jexevents.runner.refreshing.Refresher is one."""
+
+    @property
+    def standing(self) -> Standing:
+        """How the repository stands."""
+
+    @property
+    def source(self) -> Mapping[str, str]:
+        """Where it is: url, branch, folder."""
+
+    def refresh(self, seconds: float) -> bool:
+        """Have it fetched now; False where that is not done after so many seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobSurface:
+    """The surface; ``fetching`` is None where no repository is configured."""
+
+    jex: Jex
+    requests: Requests
+    control: Control
+    executions: Executions
+    fetching: Fetching | None
+    bell: Bell
+    public_url: str
+    stopping: Callable[[], bool] = lambda: False
+
+    def routes(self) -> list[Route]:
+        """Give the table of the surface."""
+        return [*self._routes_of_jobs(), *self._routes_of_executions()]
+
+    def _routes_of_jobs(self) -> list[Route]:
+        return [
+            Route(
+                method="GET",
+                path="/jobs",
+                role=Role.READ,
+                handler=self.jobs,
+                answer="jobs",
+                statuses=(200, 503),
+                summary="All jobs that are defined in the repository.",
+            ),
+            Route(
+                method="GET",
+                path="/jobs/-",
+                role=Role.READ,
+                handler=self.repository,
+                answer="job_repository",
+                statuses=(200, 503),
+                summary="How the repository of definitions stands, and what is wrong with it.",
+            ),
+            Route(
+                method="POST",
+                path="/jobs/-/refresh",
+                role=Role.RUN,
+                handler=self.refresh,
+                answer="job_repository",
+                statuses=(200, 202, 503),
+                summary="Fetch the repository of definitions now.",
+            ),
+            Route(
+                method="GET",
+                path="/jobs/<job>",
+                role=Role.READ,
+                handler=self.job,
+                statuses=(200, 404, 503),
+                query=("state", "phase", *PAGE),
+                summary="A job with its last executions; by a UUID, the record of a condor job.",
+            ),
+            Route(
+                method="POST",
+                path="/jobs/<job>",
+                role=Role.RUN,
+                handler=self.run,
+                answer="execution",
+                statuses=(200, 202, 404, 409, 415, 422, 503),
+                query=None,
+                streams=_waits,
+                summary="Run a job; the parameters are its variables.",
+            ),
+            Route(
+                method="PUT",
+                path="/jobs/<job>",
+                role=Role.RUN,
+                handler=lambda request: self.set_active(request, True),
+                answer="job",
+                statuses=(200, 404, 503),
+                summary="Put a job back on the active list.",
+            ),
+            Route(
+                method="DELETE",
+                path="/jobs/<job>",
+                role=Role.RUN,
+                handler=lambda request: self.set_active(request, False),
+                answer="job",
+                statuses=(200, 404, 503),
+                summary="Take a job off the active list: it is not run any more.",
+            ),
+        ]
+
+    def _routes_of_executions(self) -> list[Route]:
+        return [
+            Route(
+                method="GET",
+                path="/jobs/<job>/<execution>",
+                role=Role.READ,
+                handler=self.execution,
+                answer="execution",
+                query=("wait",),
+                statuses=(200, 404),
+                streams=_waits,
+                summary="What became of an execution.",
+            ),
+            Route(
+                method="POST",
+                path="/jobs/<job>/<execution>",
+                role=Role.RUN,
+                handler=self.repeat,
+                answer="execution",
+                statuses=(200, 202, 404, 409, 422, 503),
+                query=("commit", "wait"),
+                streams=_waits,
+                summary="Repeat an execution, on the same commit or on the newest.",
+            ),
+            Route(
+                method="PUT",
+                path="/jobs/<job>/<execution>",
+                role=Role.RUN,
+                handler=self.create_event,
+                request="execution_event_order",
+                answer="execution",
+                statuses=(200, 202, 403, 404, 409, 422, 507),
+                summary="Create an event of an execution; a signal is sent to its processes.",
+            ),
+            Route(
+                method="GET",
+                path="/jobs/<job>/<execution>/<event>",
+                role=Role.READ,
+                handler=self.event,
+                answer="execution_event",
+                statuses=(200, 404),
+                summary="The last event of an execution that has this name.",
+            ),
+        ]
+
+    # --- jobs
+
+    def jobs(self, _request: Request) -> Response:
+        """List all jobs in the order of their names."""
+        commit = self.requests.in_force()
+        states = self.executions.active_states()
+        last = self.executions.last_of(commit.definitions)
+        shown = [
+            jobrecords.job_row(one, states.get(name), last.get(name))
+            for name, one in commit.definitions.items()
+        ]
+        fault = self._fetching().standing.fault
+        headers = {"X-Jexevents-Commit": commit.id}
+        if fault is not None:
+            headers["X-Jexevents-Fault"] = _one_line(str(fault))
+        return Response(200, shown, headers)
+
+    def repository(self, _request: Request) -> dict[str, Any]:
+        """Say how the repository stands."""
+        fetching = self._fetching()
+        return jobrecords.repository(fetching.standing, fetching.source, self.executions.in_force())
+
+    def refresh(self, request: Request) -> tuple[int, dict[str, Any]]:
+        """Fetch the repository: 202 where that goes on."""
+        done = self._fetching().refresh(_ANSWER_SECONDS)
+        return 200 if done else 202, self.repository(request)
+
+    def job(self, request: Request) -> Any:
+        """Give a job and its last executions."""
+        name = request.parameters["job"]
+        if is_uuid(name.lower()):
+            return self.jex.job(name.lower())
+        commit, definition = self.requests.definition(name)
+        state = self.executions.active_states().get(name)
+        shown = jobrecords.job(definition, commit.id, state, self.public_url)
+        return shown | self._last_executions(request, name)
+
+    def _last_executions(self, request: Request, name: str) -> dict[str, Any]:
+        limit = limit_of(request) if "limit" in request.query else _SHOWN
+        before = request.query.get("before")
+        rows = self.executions.page(
+            name,
+            limit=limit + 1,
+            before=None if before is None else _cursor(before),
+            state=choice_of(request, "state", tuple(jobrecords.STATES)),
+            phase=filter_of(request, "phase"),
+        )
+        following = None
+        if len(rows) > limit:
+            following = (
+                f"{request.path}?limit={limit}&before={shortest(rows[limit - 1]['execution'])}"
+            )
+            for other in ("state", "phase"):
+                if other in request.query:
+                    following += f"&{other}={request.query[other]}"
+        items = [jobrecords.execution_row(row, self.public_url) for row in rows[:limit]]
+        return {"executions": items, "next": following}
+
+    def set_active(self, request: Request, active: bool) -> dict[str, Any]:
+        """Put a job on the active list, or take it off; that it is so already is no fault."""
+        name = request.parameters["job"]
+        commit, definition = self.requests.definition(name)
+        self.executions.set_active(name, active, request.caller.name)
+        state = self.executions.active_states().get(name)
+        shown = jobrecords.job(definition, commit.id, state, self.public_url)
+        return shown | {"executions": [], "next": None}
+
+    # --- executions
+
+    def run(self, request: Request) -> Response:
+        """Run a job with the parameters of the body and of the query."""
+        name = request.parameters["job"]
+        values, texts = _parameters(request)
+        asked = Asked(
+            name,
+            values,
+            request.caller.name,
+            request.idempotency_key(),
+            texts,
+        )
+        (made,) = self.requests.request([asked])
+        return self._made(request, name, made)
+
+    def repeat(self, request: Request) -> Response:
+        """Repeat an execution with its values, on its commit unless the newest is asked for."""
+        row = self._row(request)
+        commit = request.query.get("commit")
+        if commit not in (None, _NEWEST):
+            raise malformed("There is no such commit.", "commit", _NEWEST, commit[:80])
+        data = self.executions.asked_with(row["job_id"])
+        if data is None:
+            raise Problem(409, "What the execution was asked for with was pruned.")
+        asked = Asked(
+            row["definition"],
+            data.get("values", {}),
+            request.caller.name,
+            request.idempotency_key(),
+            trigger=BY_REPEAT,
+            commit=None if commit else row["commit"],
+            repeats=row["execution"],
+        )
+        (made,) = self.requests.request([asked])
+        return self._made(request, row["definition"], made)
+
+    def execution(self, request: Request) -> dict[str, Any]:
+        """Say what became of an execution."""
+        row = self._row(request)
+        return self._shown(self._waited(row, _wait_of(request)))
+
+    def create_event(self, request: Request) -> tuple[int, dict[str, Any]]:
+        """Create an event: 202 where the node that has the execution has not answered yet."""
+        order = request.json()
+        row = self._row(request)
+        cause = order.get("cause") or ""
+        if order.get("give_up"):
+            return self._given_up(request, row, order["event"], cause)
+        name = order["event"]
+        if name in REFUSED_NAMES:
+            fault = Fault("/event", f"none of {', '.join(REFUSED_NAMES)}", name)
+            raise Invalid(f"An event cannot be named {name!r}.", [fault])
+        told = self.control.create(row, name, cause, request.caller.name, _ANSWER_SECONDS)
+        status = 200 if told is Told.DONE else 202
+        return status, self._shown(self._again(row))
+
+    def _given_up(
+        self, request: Request, row: Row, name: str, cause: str
+    ) -> tuple[int, dict[str, Any]]:
+        if not request.caller.has(Role.ADMIN):
+            raise forbidden("Only an administrator gives up an execution.")
+        if name != _KILL:
+            fault = Fault("/event", "kill, with give_up", "another event")
+            raise Invalid("What is given up is killed, if it ever turns up.", [fault])
+        self.control.give_up(row, cause, request.caller.name)
+        return 200, self._shown(self._again(row))
+
+    def event(self, request: Request) -> dict[str, Any]:
+        """Give the last event of a name."""
+        row, name = self._row(request), request.parameters["event"]
+        found = self.executions.last_named(row["job_id"], name)
+        if found is None:
+            raise not_found(f"The execution has had no event {name[:100]!r}.")
+        return jobrecords.named_event(found, row["definition"], row["execution"], self.public_url)
+
+    # ---
+
+    def _fetching(self) -> Fetching:
+        if self.fetching is None:
+            raise Problem(
+                503,
+                "No repository of job definitions is configured. Set JobsRepository.",
+                headers={"Retry-After": "3600"},
+            )
+        return self.fetching
+
+    def _row(self, request: Request) -> Row:
+        name, text = request.parameters["job"], request.parameters["execution"]
+        own = microseconds(text)
+        row = None if own is None else self.executions.find(name, own)
+        if row is None:
+            raise not_found(f"There is no execution {text[:40]!r} of a job {name[:100]!r}.")
+        return row
+
+    def _again(self, row: Row) -> Row:
+        return self.executions.find(row["definition"], row["execution"]) or row
+
+    def _shown(self, row: Row) -> dict[str, Any]:
+        job_id = row["job_id"]
+        return jobrecords.execution(
+            row,
+            self.executions.asked_with(job_id),
+            self.executions.queued(job_id),
+            self.executions.attempts(job_id),
+            self.executions.story(job_id),
+            self.public_url,
+        )
+
+    def _made(self, request: Request, name: str, made: Made) -> Response:
+        row = self.executions.find(name, made.execution)
+        if row is None:
+            raise not_found("The execution was removed meanwhile.")
+        seconds = _wait_of(request)
+        row = self._waited(row, seconds)
+        status = 200 if seconds is not None and row["closed"] else 202
+        location = jobrecords.path_of(name, made.execution)
+        return Response(status, self._shown(row), {"Location": location})
+
+    def _waited(self, row: Row, seconds: float | None) -> Row:
+        """Wait till an execution is over, for so long at most."""
+        end = time.monotonic() + (seconds or 0)
+        while not row["closed"] and not self.stopping():
+            left = end - time.monotonic()
+            if left <= 0:
+                break
+            heard = self.bell.count
+            row = self._again(row)
+            if not row["closed"]:
+                self.bell.wait(heard, min(left, _POLL_SECONDS))
+                row = self._again(row)
+        return row
+
+
+def _waits(request: Request) -> bool:
+    return "wait" in request.query
+
+
+def _wait_of(request: Request) -> float | None:
+    """Give how many seconds to wait for the end, None for not at all. Raises Problem (400)."""
+    text = request.query.get("wait")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and int(text[:9]) <= WAIT_SECONDS):
+        expected = f"whole seconds, {WAIT_SECONDS} at most"
+        raise malformed("That is no time to wait.", "wait", expected, text[:80])
+    return float(text)
+
+
+def _cursor(text: str) -> int:
+    own = microseconds(text)
+    if own is None:
+        raise malformed("before is no id.", "before", "the id of an execution", text[:80])
+    return own
+
+
+def _parameters(
+    request: Request,
+) -> tuple[Mapping[str, Any], Mapping[str, list[str]] | None]:
+    """Give the parameters of a run: values of a JSON body, or texts of a form and the query.
+
+    Raises Problem (400, 415), Malformed, Invalid.
+    """
+    query = {name: [text] for name, text in request.query.items() if name != "wait"}
+    body = request.body()
+    if _is_form(request, body):
+        return {}, _joined(_fields(body), query)
+    if not body.strip():
+        return {}, query
+    values = request.json(body)
+    if not isinstance(values, dict):
+        fault = Fault("", "an object, whose members are the variables", type(values).__name__)
+        raise Invalid("The parameters are no object.", [fault])
+    if not query:
+        return values, None
+    return _joined(values, {name: texts[0] for name, texts in query.items()}), None
+
+
+def _joined(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    twice = sorted(first.keys() & second.keys())
+    if twice:
+        faults = [Fault(f"/{name}", "the parameter once", "body and query") for name in twice]
+        raise Invalid(f"A parameter is given twice: {twice[0]}.", faults)
+    return {**first, **second}
+
+
+def _is_form(request: Request, body: bytes) -> bool:
+    claimed = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    return claimed == _FORM and not body.lstrip().startswith((b"{", b"["))
+
+
+def _fields(body: bytes) -> dict[str, list[str]]:
+    try:
+        pairs = parse_qsl(
+            body.decode("utf-8"),
+            keep_blank_values=True,
+            strict_parsing=bool(body.strip()),
+            errors="strict",
+            max_num_fields=_MAX_FIELDS,
+        )
+    except ValueError as error:
+        raise malformed(
+            "The form cannot be read.", "", "name=value&...", str(error)[:80]
+        ) from error
+    fields: dict[str, list[str]] = {}
+    for name, text in pairs:
+        fields.setdefault(name, []).append(text)
+    return fields
+
+
+def _one_line(text: str) -> str:
+    """Give a text as a header can hold it."""
+    return " ".join(text.encode("ascii", "replace").decode().split())[:500]

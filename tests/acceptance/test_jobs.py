@@ -1,0 +1,276 @@
+"""Jobs as their users meet them: a git repository, a daemon, requests (seed overseer)."""
+
+from __future__ import annotations
+
+import json
+import urllib.parse
+
+import pytest
+
+from jexevents.runner.folder import Held
+from tests.acceptance.jobs import SECONDS, WAITS_FOR
+from tests.support import wait_until
+
+EXAMPLE = """---
+- command: my_command {{ positional_var }} --some-opt {{ some_opt }}
+  vars:
+    - name: positional_var
+      type: str
+    - name: positional_var
+      type: str
+    - name: some_opt
+      type: enum
+      option: yes
+      values: [ a, b, c ]
+  schedule:
+    - time:
+      priority: '0'
+      frequency: 3600
+...
+"""
+MY_COMMAND = """#!/bin/sh
+echo "$0 got $#: $1 $2 $3"
+echo complaint >&2
+event half-way "row 5000 of 10000"
+"""
+FILES = {
+    "example_job.yml": EXAMPLE,
+    "bin/my_command": MY_COMMAND,
+    "nothing.yml": "description: does nothing\n",
+    "waits.yml": WAITS_FOR,
+    "fails.yml": "command: exit 3\n",
+    "says.yml": "command: echo {{ x }}\nvars: [{name: x}]\n",
+    "changes.yml": "command: echo {{ x }}\nvars: [{name: x}]\n",
+    "counted.yml": "description: run by one test\n",
+    "refuses.yml": EXAMPLE,
+    "paused.yml": "description: paused by one test\n",
+    "once.yml": "command: echo {{ x }}\nvars: [{name: x}]\n",
+}
+
+
+@pytest.fixture(scope="module")
+def place(shared_jobs):
+    return shared_jobs(FILES)
+
+
+def test_the_example_of_the_seed(place):
+    done = place.run("example-job", wait=SECONDS, positional_var="it's $HOME", some_opt="b")
+    assert (done["state"], done["status"], done["exit_code"]) == ("COMPLETE", "complete", 0)
+    assert place.written(done).endswith(b"/bin/my_command got 3: it's $HOME --some-opt b\n")
+    assert place.written(done, "stderr") == b"complaint\n"
+    names = [event["event"] for event in done["events"]]
+    assert names == ["requested", "claimed", "start", "half-way", "complete"]
+    assert [event["auto"] for event in done["events"]] == [True, True, True, False, True]
+    half = place.get(f"/jobs/example-job/{done['id']}/half-way").json()
+    assert (half["cause"], half["count"]) == ("row 5000 of 10000", 1)
+    assert done["command"] == """my_command 'it'"'"'s $HOME' --some-opt b"""
+    assert done["commit"] == place.origin.git("rev-parse", "HEAD")
+
+
+def test_lists_and_documents(place):
+    answer = place.get("/jobs")
+    names = [job["name"] for job in answer.json()]
+    assert {"example-job", "nothing"} < set(names)
+    assert names == sorted(names)
+    assert answer.headers["X-Jexevents-Commit"] == place.origin.git("rev-parse", "HEAD")
+    for _ in range(3):
+        place.run("counted")
+    job = place.get("/jobs/counted?limit=2").json()
+    assert len(job["executions"]) == 2
+    rest = place.get(job["next"]).json()
+    assert (len(rest["executions"]), rest["next"]) == (1, None)
+    ids = [one["id"] for one in job["executions"] + rest["executions"]]
+    assert ids == sorted(ids, reverse=True)
+    assert place.get("/jobs/example-job").json()["definition"]["schedule"][0]["frequency"] == 3600
+    assert place.get("/jobs/unknown").status == 404
+    assert place.get(f"/jobs/counted/{ids[0] + 1}").status == 404
+    assert place.get(f"/jobs/says/{ids[0]}").status == 404
+
+
+def test_an_id_in_any_form(place):
+    done = place.run("nothing")
+    micros = round(done["id"] * 1_000_000)
+    for form in (f"{micros / 10**6:.6f}", f"{micros // 10**6}.{micros % 10**6:06}000"):
+        assert place.get(f"/jobs/nothing/{form}").json()["id"] == done["id"]
+    assert place.get(f"/jobs/nothing/{micros // 10**6}.{micros % 10**6:06}1").status == 404
+
+
+def test_a_job_that_has_nothing_to_run_completes_at_once(place):
+    answer = place.ask("POST", "/jobs/nothing")
+    done = answer.json()
+    assert (answer.status, done["state"], done["attempts"]) == (202, "COMPLETE", [])
+    assert [event["event"] for event in done["events"]] == ["requested", "start", "complete"]
+
+
+def test_values_by_json_form_and_query(place):
+    for body, query, headers in (
+        (json.dumps({"x": "a b"}).encode(), "", {}),
+        (urllib.parse.urlencode({"x": "a b"}).encode(), "",
+         {"Content_Type": "application/x-www-form-urlencoded"}),
+        (b"", "&x=a%20b", {}),
+    ):  # fmt: skip
+        answer = place.ask("POST", f"/jobs/says?wait={SECONDS}{query}", body, **headers)
+        assert (answer.status, answer.json()["values"]) == (200, {"x": "a b"}), answer.body
+        assert place.written(answer.json()) == b"a b\n"
+
+
+def test_wrong_values_are_refused_each(place):
+    answer = place.ask("POST", "/jobs/refuses", {"some_opt": "z", "other": 1})
+    assert answer.status == 422
+    assert {one["pointer"] for one in answer.json()["errors"]} >= {"/some_opt", "/other"}
+    assert place.get("/jobs/refuses").json()["executions"] == []
+
+
+def test_an_idempotency_key_makes_one_execution(place):
+    first = place.ask("POST", "/jobs/once", {"x": "1"}, Idempotency_Key="k1").json()
+    again = place.ask("POST", "/jobs/once", {"x": "1"}, Idempotency_Key="k1").json()
+    assert again["id"] == first["id"]
+    assert place.ask("POST", "/jobs/once", {"x": "2"}, Idempotency_Key="k1").status == 409
+    nothing = [place.ask("POST", "/jobs/nothing", Idempotency_Key="k1").json() for _ in range(2)]
+    assert nothing[0]["id"] == nothing[1]["id"] != first["id"]
+    assert len(place.get("/jobs/once").json()["executions"]) == 1
+
+
+def test_off_the_active_list_and_back(place):
+    assert place.ask("DELETE", "/jobs/paused").json()["active"] is False
+    assert place.ask("DELETE", "/jobs/paused").status == 200
+    refused = place.ask("POST", "/jobs/paused")
+    assert refused.status == 409
+    assert "active list" in refused.json()["detail"]
+    assert [job["active"] for job in place.get("/jobs").json() if job["name"] == "paused"] == [
+        False
+    ]
+    assert place.ask("PUT", "/jobs/paused").json()["active"] is True
+    assert place.ask("POST", "/jobs/paused").status == 202
+
+
+def test_signals_and_words(place, tmp_path):
+    flag = tmp_path / "flag"
+    going = place.run("waits", file=str(flag))
+    place.wait_state(going, "RUNNING")
+    stopped = place.put(going, "stop", cause="lunch")
+    assert (stopped.status, stopped.json()["state"]) == (200, "STOPPED")
+    assert place.put(going, "continue").json()["state"] == "RUNNING"
+    said = place.put(going, "looks-good", cause="said ann").json()
+    assert (said["status"], said["state"]) == ("looks-good", "RUNNING")
+    assert said["events"][-1]["data"]["by"] == "run" or said["events"][-1]["cause"] == "said ann"
+    for name in ("stdout", "output", "schedule", ""):
+        assert place.put(going, name).status == 422
+    ended = place.put(going, "terminate", cause="enough")
+    assert ended.status == 200
+    done = place.wait_over(going)
+    assert (done["state"], done["phase"], done["exit_signal"]) == ("KILLED", "CANCELLED", 15)
+    assert place.put(going, "kill").status == 409
+    late = place.put(going, "reviewed", cause="too late").json()
+    assert (late["state"], late["status"]) == ("KILLED", "fail")
+    assert late["events"][-1]["event"] == "reviewed"
+    wait_until(lambda: place.place(going).standing().held is not Held.ALIVE, SECONDS, "its end")
+
+
+def test_a_word_of_the_job_never_ends_it(jobs, tmp_path):
+    flag = tmp_path / "flag"
+    waits = f"while ! test -e {flag}; do sleep 0.02; done"
+    place = jobs({"liar.yml": f"command: event complete; event lost; {waits}; exit 4"})
+    going = place.run("liar")
+    wait_until(lambda: len(place.at(going)["events"]) >= 5, SECONDS, "its words")
+    lied = place.at(going)
+    assert (lied["state"], lied["status"]) == ("RUNNING", "lost")
+    flag.touch()
+    done = place.wait_over(going)
+    assert (done["state"], done["exit_code"], done["status"]) == ("FAILED", 4, "fail")
+
+
+def test_what_waits_is_cancelled(jobs, tmp_path):
+    place = jobs(FILES, WorkerSlots=1)
+    flag = tmp_path / "flag"
+    first = place.run("waits", file=str(flag))
+    place.wait_state(first, "RUNNING")
+    second = place.run("fails")
+    assert place.at(second)["state"] == "QUEUED"
+    assert place.put(second, "stop").status == 409
+    assert place.put(second, "noted", cause="by the way").json()["status"] == "noted"
+    cancelled = place.put(second, "terminate", cause="not needed").json()
+    assert (cancelled["state"], cancelled["reason"]) == ("CANCELLED", "not needed")
+    flag.touch()
+    assert place.wait_over(first)["state"] == "COMPLETE"
+    assert place.at(second)["attempts"] == []
+
+
+def test_repeated_on_its_commit_and_on_the_newest(place):
+    first = place.run("changes", wait=SECONDS, x="1")
+    place.origin.commit(changes__yml="command: echo new {{ x }}\nvars: [{name: x}]\n")
+    assert place.refresh()["commit"] == place.origin.git("rev-parse", "HEAD")
+    path = f"/jobs/changes/{first['id']}"
+    again = place.ask("POST", f"{path}?wait={SECONDS}").json()
+    newest = place.ask("POST", f"{path}?wait={SECONDS}&commit=newest").json()
+    assert place.written(again) == b"1\n"
+    assert place.written(newest) == b"new 1\n"
+    assert (again["commit"], again["repeats"]) == (first["commit"], first["id"])
+    assert newest["commit"] != first["commit"]
+
+
+def test_a_broken_commit_keeps_the_last_good_one(place):
+    good = place.origin.git("rev-parse", "HEAD")
+    place.origin.commit(fails__yml="command: [\n", says__yml="comand: x\n")
+    told = place.refresh()
+    assert told["commit"] == good
+    assert {problem["file"] for problem in told["problems"]} == {"fails.yml", "says.yml"}
+    assert all(problem["line"] for problem in told["problems"])
+    listed = place.get("/jobs")
+    assert "X-Jexevents-Fault" in listed.headers
+    assert place.run("fails", wait=SECONDS)["exit_code"] == 3
+    place.daemon.wait_logged("repository_fault")
+    place.origin.commit(fails__yml="command: exit 5\n", says__yml=FILES["says.yml"])
+    assert place.refresh()["fault"] is None
+    assert place.run("fails", wait=SECONDS)["exit_code"] == 5
+
+
+def test_nothing_of_the_daemons_environment_reaches_a_job(jobs):
+    seen = jobs({"env.yml": "command: env\nenv: {MINE: '1'}\n"}, NodeName="two")
+    done = seen.run("env", wait=SECONDS)
+    told = dict(line.split("=", 1) for line in seen.written(done).decode().splitlines())
+    assert told["MINE"] == "1"
+    assert told["JEXEVENTS_JOB"] == "env"
+    assert told["JEXEVENTS_ID"] == str(done["id"])
+    assert "PYTHONPATH" not in told
+    library, own = told["PATH"].split(":")[:2]
+    assert library.endswith("/library")
+    assert own.endswith("/bin")
+    assert set(told) <= {
+        "HOME", "LANG", "LOGNAME", "MINE", "PATH", "PWD", "OLDPWD", "SHELL", "SHLVL", "USER", "_",
+        "JEXEVENTS_ATTEMPT", "JEXEVENTS_CHECKOUT", "JEXEVENTS_COMMIT", "JEXEVENTS_CONTROL",
+        "JEXEVENTS_EXECUTION", "JEXEVENTS_ID", "JEXEVENTS_JOB", "JEXEVENTS_PYTHON",
+    }  # fmt: skip
+
+
+def test_secrets_reach_the_job_and_nothing_else(jobs, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("open-sesame\n")
+    place = jobs(
+        {"tells.yml": "command: echo $KEY; event said $KEY\nsecrets: [KEY]\n",
+         "lacks.yml": "command: 'true'\nsecrets: [OTHER]\n"},
+        JobSecrets={"KEY": {"File": str(secret)}},
+    )  # fmt: skip
+    done = place.run("tells", wait=SECONDS)
+    assert place.written(done) == b"***\n"
+    assert "open-sesame" not in json.dumps(done)
+    assert not place.rows(
+        "select 1 from jex.events where raw::text like '%6f70656e2d736573616d65%'"
+    )
+    assert "open-sesame" not in place.daemon.text
+    failed = place.run("lacks", wait=SECONDS)
+    assert failed["state"] == "FAILED"
+    assert "OTHER" in failed["reason"]
+
+
+@pytest.mark.parametrize("role", ["read", "write"])
+def test_who_may_not_run(place, role):
+    from tests.acceptance.support import make_token
+
+    token = make_token(place.daemon.config, role)[1]
+    for method, path in (
+        ("POST", "/jobs/nothing"), ("PUT", "/jobs/nothing"), ("DELETE", "/jobs/nothing"),
+        ("POST", "/jobs/-/refresh"), ("PUT", "/jobs/nothing/1.5"), ("POST", "/jobs/nothing/1.5"),
+    ):  # fmt: skip
+        assert place.daemon.ask(method, path, {"event": "x"}, token=token).status == 403
+        assert place.daemon.ask(method, path, {"event": "x"}).status == 401
