@@ -7,7 +7,7 @@ like a UUID is its.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
@@ -66,7 +66,6 @@ class JobSurface:
     fetching: Fetching | None
     bell: Bell
     public_url: str
-    stopping: Callable[[], bool] = lambda: False
 
     def routes(self) -> list[Route]:
         """Give the table of the surface."""
@@ -293,7 +292,7 @@ class JobSurface:
     def execution(self, request: Request) -> dict[str, Any]:
         """Say what became of an execution."""
         row = self._row(request)
-        return self._shown(self._waited(row, _wait_of(request)))
+        return self._shown(self._waited(request, row, _wait_of(request)))
 
     def create_event(self, request: Request) -> tuple[int, dict[str, Any]]:
         """Create an event: 202 where the node that has the execution has not answered yet."""
@@ -367,22 +366,23 @@ class JobSurface:
         if row is None:
             raise not_found("The execution was removed meanwhile.")
         seconds = _wait_of(request)
-        row = self._waited(row, seconds)
+        row = self._waited(request, row, seconds)
         status = 200 if seconds is not None and row["closed"] else 202
         location = jobrecords.path_of(name, made.execution)
         return Response(status, self._shown(row), {"Location": location})
 
-    def _waited(self, row: Row, seconds: float | None) -> Row:
+    def _waited(self, request: Request, row: Row, seconds: float | None) -> Row:
         """Wait till an execution is over, for so long at most."""
         end = time.monotonic() + (seconds or 0)
-        while not row["closed"] and not self.stopping():
+        while not row["closed"] and not request.unwanted():
             left = end - time.monotonic()
             if left <= 0:
                 break
             heard = self.bell.count
             row = self._again(row)
             if not row["closed"]:
-                self.bell.wait(heard, min(left, _POLL_SECONDS))
+                with request.aside():
+                    self.bell.wait(heard, min(left, _POLL_SECONDS))
                 row = self._again(row)
         return row
 

@@ -98,7 +98,6 @@ class Surfaces:
             links.fetching,
             links.bell,
             self.config.public_url or "",
-            lambda: links.stopping(),
         )
 
     def schedules(self) -> ScheduleSurface:
