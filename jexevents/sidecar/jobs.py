@@ -354,8 +354,6 @@ class JobSurface:
         job_id = row["job_id"]
         return jobrecords.execution(
             row,
-            self.executions.asked_with(job_id),
-            self.executions.queued(job_id),
             self.executions.attempts(job_id),
             self.executions.story(job_id),
             self.public_url,
