@@ -257,6 +257,8 @@ class JobSurface:
     def run(self, request: Request) -> Response:
         """Run a job with the parameters of the body and of the query."""
         name = request.parameters["job"]
+        # What is wrong is said before anything is made.
+        seconds = _wait_of(request)
         values, texts = _parameters(request)
         asked = Asked(
             name,
@@ -266,10 +268,11 @@ class JobSurface:
             texts,
         )
         (made,) = self.requests.request([asked])
-        return self._made(request, name, made)
+        return self._made(name, made, seconds)
 
     def repeat(self, request: Request) -> Response:
         """Repeat an execution with its values, on its commit unless the newest is asked for."""
+        seconds = _wait_of(request)
         row = self._row(request)
         commit = request.query.get("commit")
         if commit not in (None, _NEWEST):
@@ -287,12 +290,12 @@ class JobSurface:
             repeats=row["execution"],
         )
         (made,) = self.requests.request([asked])
-        return self._made(request, row["definition"], made)
+        return self._made(row["definition"], made, seconds)
 
     def execution(self, request: Request) -> dict[str, Any]:
         """Say what became of an execution."""
-        row = self._row(request)
-        return self._shown(self._waited(request, row, _wait_of(request)))
+        seconds = _wait_of(request)
+        return self._shown(self._waited(request, self._row(request), seconds))
 
     def create_event(self, request: Request) -> tuple[int, dict[str, Any]]:
         """Create an event: 202 where the node that has the execution has not answered yet."""
@@ -359,11 +362,10 @@ class JobSurface:
             self.public_url,
         )
 
-    def _made(self, request: Request, name: str, made: Made) -> Response:
+    def _made(self, name: str, made: Made, seconds: float | None) -> Response:
         row = self.executions.find(name, made.execution)
         if row is None:
             raise not_found("The execution was removed meanwhile.")
-        seconds = _wait_of(request)
         row = self._waited(request, row, seconds)
         status = 200 if seconds is not None and row["closed"] else 202
         location = jobrecords.path_of(name, made.execution)
@@ -394,7 +396,7 @@ def _wait_of(request: Request) -> float | None:
     text = request.query.get("wait")
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit() and int(text[:9]) <= WAIT_SECONDS):
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) <= WAIT_SECONDS):
         expected = f"whole seconds, {WAIT_SECONDS} at most"
         raise malformed("That is no time to wait.", "wait", expected, text[:80])
     return float(text)
