@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import time
-from pathlib import Path
 
 import pytest
 
 from jexevents import processes
-from jexevents.lifecycle.executionid import attempt_id
-from jexevents.runner.folder import Held
 from tests.acceptance.jobs import SECONDS, WAITS_FOR, Jobs
 from tests.acceptance.test_jobs_survive import begun, supervisor_of
 from tests.support import wait_until
@@ -153,8 +149,9 @@ def test_it_stops_in_time_while_starts_hang(jobs, tmp_path):
         fcntl.flock(file, fcntl.LOCK_EX)
         going = [place.run("short") for _ in range(8)]
         wait_until(
-            lambda: place.rows("select count(*) from jex.execution_queue where node = 'one'")
-            == [(8,)],
+            lambda: (
+                place.rows("select count(*) from jex.execution_queue where node = 'one'") == [(8,)]
+            ),
             SECONDS,
             "the claims",
         )
