@@ -89,7 +89,7 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
     stack.callback(back.close)
     side = wiring.side(config, database)
     stack.callback(side.close)
-    links = wiring.Links(wiring.repository(config), stopping=ending.is_set)
+    links = wiring.Links(wiring.repository(config))
     stack.enter_context(wiring.owned(config, links))
     metrics = Metrics()
     event_files = wiring.event_files(config)

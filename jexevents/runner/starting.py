@@ -26,6 +26,7 @@ from jexevents.logs import get_logger
 from jexevents.processes import boot
 from jexevents.runner.attempt import Attempt
 from jexevents.runner.folder import WORK, RunFolder
+from jexevents.runner.launching import Ready
 from jexevents.runner.spec import Spec
 
 log = get_logger("runner")
@@ -74,6 +75,15 @@ class Starter:
         self._queue = queue
         self._checkouts = checkouts
         self._settings = settings
+        self._ready = Ready()
+
+    def prepare(self) -> None:
+        """Have the first start find a supervisor that is ready."""
+        self._ready.prepare()
+
+    def close(self) -> None:
+        """End the one that is ready; what is started after this takes longer."""
+        self._ready.close()
 
     def begin(self, claimed: Claimed) -> Attempt | None:
         """Begin what was claimed; None where that was not to be any more.
@@ -143,7 +153,7 @@ class Starter:
             attempt.fail(problem)
             return attempt
         try:
-            folder.start(spec)
+            folder.start(spec, ready=self._ready)
         except NotStarted as error:
             _give_up(attempt, str(error))
         except SupervisorAway as error:
@@ -199,7 +209,7 @@ class Starter:
 
 
 def _give_up(attempt: Attempt, why: str) -> None:
-    """See to it that it does not begin any more; where the disk is full, whoever looks again will."""
+    """See to it that it does not begin any more; where the disk is full, whoever looks later will."""
     with suppress(OSError):
         if attempt.folder.give_up(why):
             attempt.fail(why)

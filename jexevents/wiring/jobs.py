@@ -68,7 +68,6 @@ class Links:
     ring_node: Callable[[str], None] = lambda _node: None
     ring_told: Callable[[], None] = lambda: None
     fetching: Refresher | None = None
-    stopping: Callable[[], bool] = lambda: False
 
 
 def source(config: Config) -> Source:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from pathlib import Path
 
 from jexevents.archives.listing import Limits
 from jexevents.cloudevents import CloudEvents
@@ -71,7 +72,7 @@ class Surfaces:
             *self.jex().routes(),
             # Before those of executions, whose ids stand at the same place of a path.
             *self.schedules().routes(),
-            *self.outputs().routes(),
+            *self.outputs(runs_folder(self.config)).routes(),
             *self.jobs().routes(),
             *LedgerSurface(Reading(self.database)).routes(),
             *self.pipelines(throttle).routes(),
@@ -99,7 +100,6 @@ class Surfaces:
             links.fetching,
             links.bell,
             self.config.public_url or "",
-            lambda: links.stopping(),
         )
 
     def schedules(self) -> ScheduleSurface:
@@ -107,15 +107,6 @@ class Surfaces:
         parts = JobParts(self.config, self.database, self.links, self.wake)
         return ScheduleSurface(
             self.database, parts.requests().definition, self.config.public_url or ""
-        )
-
-    def outputs(self) -> OutputSurface:
-        """Give the surface of what executions wrote."""
-        return OutputSurface(
-            ExecutionOutputs(self.database),
-            RunOutputs(runs_folder(self.config)),
-            Peers(self.config.node_secret),
-            self.config.node_name,
         )
 
     def pipelines(self, throttle: Throttle) -> PipelineSurface:
@@ -148,6 +139,15 @@ class Surfaces:
             observer=self.observer,
         )
         return UploadSurface(uploads, Peers(config.node_secret), config.upload_max_bytes, self.now)
+
+    def outputs(self, runs: Path) -> OutputSurface:
+        """Give the surface of what executions wrote; those of this node are in ``runs``."""
+        return OutputSurface(
+            ExecutionOutputs(self.database),
+            RunOutputs(runs),
+            Peers(self.config.node_secret),
+            self.config.node_name,
+        )
 
     def cloud_events(self) -> CloudEventSurface:
         """Give the surface that takes CloudEvents."""

@@ -151,8 +151,9 @@ def test_it_stops_in_time_while_starts_hang(jobs, tmp_path):
         fcntl.flock(file, fcntl.LOCK_EX)
         going = [place.run("short") for _ in range(8)]
         wait_until(
-            lambda: place.rows("select count(*) from jex.execution_queue where node = 'one'")
-            == [(8,)],
+            lambda: (
+                place.rows("select count(*) from jex.execution_queue where node = 'one'") == [(8,)]
+            ),
             SECONDS,
             "the claims",
         )
