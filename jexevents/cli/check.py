@@ -24,7 +24,7 @@ _LOOPBACK = (ip_address("127.0.0.1"), ip_address("::1"))
 def add_to(commands: Any) -> list[argparse.ArgumentParser]:
     """Add the command; give the parsers that take --config."""
     parser = commands.add_parser(
-        "check", help="check the configuration, reach PostgreSQL and RabbitMQ"
+        "check", help="check the configuration, reach PostgreSQL, RabbitMQ and the repository"
     )
     parser.set_defaults(run=run)
     return [parser]
@@ -45,6 +45,8 @@ def run(_options: argparse.Namespace, config: Config) -> Exit:
         _try("uploads", lambda: look_at("UploadDir", config.upload_dir)),
         _try("event files", lambda: look_at("SMRTLinkEventDir", config.smrt_link_event_dir)),
         _try("webhooks", lambda: _webhooks(config)),
+        _try("jobs", lambda: _jobs(config)),
+        _try("secrets of jobs", lambda: _job_secrets(config)),
     ]
     return max(codes)
 
@@ -113,3 +115,28 @@ def _webhooks(config: Config) -> Iterable[str]:
     if names:
         wiring.hook_ways(config)
         yield f"{', '.join(names)}; `jexevents hooks test NAME` sends one an event"
+
+
+def _jobs(config: Config) -> Iterable[str]:
+    """Look at git, the repository and the folder of what is run."""
+    if not config.jobs_repository:
+        return
+    from jexevents.definitions.reaching import look
+
+    yield from look_at("JobsDir", config.jobs_dir)
+    yield from look(wiring.source(config))
+
+
+def _job_secrets(config: Config) -> Iterable[str]:
+    """Read them as they are read when a job begins; of what they are nothing is said."""
+    if not (config.jobs_repository and config.job_secrets):
+        return
+    from jexevents.runner.secrets import Secrets
+    from jexevents.runner.starting import CannotRun
+
+    names = tuple(secret.name for secret in config.job_secrets)
+    try:
+        Secrets(config.job_secrets)(names)
+    except CannotRun as error:
+        raise ConfigError(str(error)) from error
+    yield ", ".join(names)

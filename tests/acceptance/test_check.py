@@ -9,6 +9,7 @@ import pytest
 from jexevents.cli.folders import look_at
 from jexevents.errors import ConfigError
 from tests.acceptance.support import make_token, run, write_config
+from tests.gitting import Origin
 from tests.support import wait_until
 
 NOBODY = 65534
@@ -116,3 +117,47 @@ def test_documents_with_urls_want_a_public_one(check):
         assert done.code == 0, done.err
         assert ("note  the hook board sends" in done.out) == is_told, json.dumps(options)
         assert ("Set PublicURL." in done.out) == is_told
+
+
+def test_the_repository_of_jobs(check, tmp_path, monkeypatch):
+    origin = Origin(tmp_path / "origin")
+    commit = origin.commit(a__yml="command: x\n")
+    folder = tmp_path / "jobs"
+    options = {"JobsRepository": origin.url, "JobsDir": str(folder)}
+    done = check(**options)
+    assert done.code == 0, done.err
+    assert f"ok    jobs: {origin.url} has commit {commit}\n" in done.out
+    assert "ok    jobs: git 2." in done.out
+    assert f"{folder} will be made when the daemon starts" in done.out
+    assert not folder.exists()
+    done = check(**options, JobsBranch="other")
+    assert (done.code, "has no branch other" in done.err) == (78, True)
+    done = check(**options | {"JobsRepository": f"file://{tmp_path}/nowhere"})
+    assert (done.code, "WRONG jobs" in done.err) == (69, True)
+    (tmp_path / "file").write_text("")
+    done = check(**options | {"JobsDir": str(tmp_path / "file")})
+    assert (done.code, "JobsDir" in done.err) == (78, True)
+    (tmp_path / "bin").mkdir()
+    git = tmp_path / "bin" / "git"
+    git.write_text("#!/bin/sh\necho git version 2.20.1\n")
+    git.chmod(0o755)
+    monkeypatch.setenv("PATH", str(git.parent))
+    done = check(**options)
+    assert (done.code, "2.20.1" in done.err, "2.30" in done.err) == (78, True, True)
+    git.unlink()
+    done = check(**options)
+    assert (done.code, "There is no git program" in done.err) == (78, True)
+
+
+def test_the_secrets_of_jobs(check, tmp_path):
+    origin = Origin(tmp_path / "origin")
+    origin.commit(a__yml="command: x\n")
+    secret = tmp_path / "secret"
+    secrets = {"TOKEN": {"File": str(secret)}}
+    options = {"JobsRepository": origin.url, "JobSecrets": secrets}
+    done = check(**options)
+    assert (done.code, "TOKEN" in done.err) == (78, True)
+    secret.write_text("opensesame")
+    done = check(**options)
+    assert (done.code, "ok    secrets of jobs: TOKEN\n" in done.out) == (0, True)
+    assert "opensesame" not in done.out + done.err
