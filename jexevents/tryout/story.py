@@ -61,7 +61,7 @@ def tell(console: Console, place: Place, stack: ExitStack) -> None:
     with _step(console, "events") as say:
         _publish_once(config.load(place.config, environment), client, say)
     # The password of a broker of our own is no secret; one that was named may have another.
-    _show(console, client, place, broker.uri if named is None else config.redact_uri(named))
+    _show(console, client, settings, place, broker.uri if named is None else config.redact_uri(named))
     daemon.wait()
 
 
@@ -108,10 +108,17 @@ def _token(place: Place, database: Database) -> str:
 
 
 def _listening(environ: Mapping[str, str], settings: Config) -> dict[str, str]:
-    """Give an environment for the daemon: the port that is configured, or a free one."""
+    """Give an environment for the daemon: the port that is configured, or a free one.
+
+    Links, as those in webhooks, lead to that port where they are not configured to lead elsewhere.
+    """
     port = settings.http_listen_port.port
-    free = port if _is_free(port) else 0
-    return _with(environ, "HTTPListenPort", f"127.0.0.1:{free}")
+    if not _is_free(port):
+        return _with(environ, "HTTPListenPort", "127.0.0.1:0")
+    environment = _with(environ, "HTTPListenPort", f"127.0.0.1:{port}")
+    if settings.public_url or not port:
+        return environment
+    return _with(environment, "PublicURL", f"http://localhost:{port}")
 
 
 def _with(environ: Mapping[str, str], name: str, value: str) -> dict[str, str]:
@@ -147,7 +154,9 @@ def _publish_once(settings: Config, client: Client, say) -> None:
     say(f"{len(pieces)} events of a sample log published; the ledger has them all")
 
 
-def _show(console: Console, client: Client, place: Place, amqp_uri: str) -> None:
+def _show(
+    console: Console, client: Client, settings: Config, place: Place, amqp_uri: str
+) -> None:
     table = Table("job", "status", "exit code", "finished", "reason")
     for job in reversed(client.jobs()):
         code = "" if job["exit_code"] is None else str(job["exit_code"])
@@ -164,6 +173,10 @@ def _show(console: Console, client: Client, place: Place, amqp_uri: str) -> None
     console.print("Ask it yourself, in another terminal:\n")
     for path in (f"/last-events/{_INVOCATION}", "/ledger/jobs?phase=ERROR", "/readyz"):
         console.print(f"  curl {bearer} '{client.url}{path}'", soft_wrap=True, markup=False)
+    if settings.jobs_repository:
+        where = _short(Path(settings.jobs_repository))
+        line = f"\nIt runs the jobs that are defined in the git repository {where}"
+        console.print(line, soft_wrap=True, markup=False)
     line = f"\nRabbitMQ, to publish events of your own: {amqp_uri}"
     console.print(line, soft_wrap=True, markup=False)
     console.print("\nCtrl-C stops the daemon and the servers; the data stays in var/.")
