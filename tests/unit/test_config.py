@@ -133,7 +133,10 @@ def test_older_keys_load_and_say_that_they_do_nothing(write):
 def test_the_samples_load():
     sample = load(ROOT / "etc/jexevents.json", {})
     assert sample.db_uri == f"embedded:{ROOT}/var/postgres"
-    assert (sample.jobs_repository, sample.jobs_dir) == (f"{ROOT}/var/repository", f"{ROOT}/var/jobs")
+    assert (sample.jobs_repository, sample.jobs_dir) == (
+        f"{ROOT}/var/repository",
+        f"{ROOT}/var/jobs",
+    )
     assert sample.warnings == ()
     production = load(ROOT / "etc/jexevents.production.json", {})
     assert production.amqp_uri.startswith("amqps://")
