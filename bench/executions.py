@@ -12,10 +12,12 @@ import argparse
 import subprocess
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 from uuid import uuid4
 
 from jexevents.runner.folder import Held, RunFolder
+from jexevents.runner.launching import Ready
 from jexevents.runner.spec import Spec
 
 ENV = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
@@ -33,25 +35,29 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         runs = Path(folder)
-        measure_starts(runs, options.starts)
+        measure_starts(runs, options.starts, "by a new supervisor", None)
+        with closing(Ready()) as ready:
+            ready.prepare()
+            measure_starts(runs, options.starts, "by one that is ready", ready)
         measure_output(runs, options.megabytes)
 
 
-def measure_starts(runs: Path, count: int) -> None:
+def measure_starts(runs: Path, count: int, how: str, ready: Ready | None) -> None:
     """Start jobs that say when they began, one after another."""
     begun, whole = [], []
     for _ in range(count):
         spec = Spec(uuid4(), argv=["date", "+%s.%N"], env=ENV)
         called = time.time()
         run = RunFolder.create(runs, spec)
-        run.start(spec)
+        run.start(spec, ready=ready)
         wait_for_end(run)
         whole.append(time.time() - called)
         begun.append(float((run.path / "stdout").read_text()) - called)
     for name, found in (("to the job's start", begun), ("to its recorded end", whole)):
         found.sort()
         p50, p99 = found[len(found) // 2], found[int(len(found) * 0.99)]
-        print(f"{name}: p50 {p50 * 1000:.1f} ms, p99 {p99 * 1000:.1f} ms ({count} jobs)")
+        times = f"p50 {p50 * 1000:.1f} ms, p99 {p99 * 1000:.1f} ms"
+        print(f"{name}, {how}: {times} ({count} jobs)")
 
 
 def measure_output(runs: Path, megabytes: int) -> None:

@@ -12,7 +12,9 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pytest
@@ -78,6 +80,13 @@ def template(postgres: str) -> Iterator[str]:
 @pytest.fixture
 def database(postgres: str, template: str) -> Iterator[str]:
     """The URI of a database with the current schema and no rows, the test's own."""
+    with copied_database(postgres, template) as uri:
+        yield uri
+
+
+@contextmanager
+def copied_database(postgres: str, template: str) -> Iterator[str]:
+    """Make such a database, and drop it at the end."""
     name = unique("jexevents_test")
     administer(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
     yield database_uri(postgres, name)
@@ -116,6 +125,13 @@ def vhost(broker) -> Iterator[str]:
     A given broker without a management plugin has none to give: then it is the broker's own
     URI, with a warning; queues and exchanges need unique names in any case.
     """
+    with own_vhost(broker) as uri:
+        yield uri
+
+
+@contextmanager
+def own_vhost(broker: Any) -> Iterator[str]:
+    """Make such a virtual host, and delete it at the end."""
     if not broker.makes_vhosts:
         warnings.warn(f"tests share the virtual host of {broker.how}", stacklevel=2)
         yield broker.uri

@@ -101,7 +101,10 @@ class Control:
             return Told.DONE
         if name in SIGNALS:
             raise _refused("QUEUED", "terminate or kill: it has not begun")
-        self._write(named, queued["attempt"], 0, name, cause, by)
+        event = events.of_person(named, _now(), queued["attempt"], 0, name, cause, by)
+        if not self.queue.add(job_id, event):
+            return None
+        self._audit(named, "execution event", cause, by)
         return Told.DONE
 
     def _after_its_end(
@@ -114,15 +117,11 @@ class Control:
             raise _refused(row["state"], "another event than a signal: it is over")
         attempts = self.executions.attempts(job_id)
         last = attempts[-1]["sequence"] if attempts else 2
-        self._write(named, row["attempt"], last + 1, name, cause, by)
-        return Told.DONE
-
-    def _write(
-        self, named: Named, attempt: int, sequence: int, name: str, cause: str, by: str
-    ) -> None:
-        event = events.of_person(named, _now(), attempt, sequence, name, cause, by)
+        # Kept, and no more: what is over has no status that hooks could be for.
+        event = events.of_person(named, _now(), row["attempt"], last + 1, name, cause, by)
         self.ledger.apply([event])
         self._audit(named, "execution event", cause, by)
+        return Told.DONE
 
     def _audit(self, named: Named, action: str, cause: str, by: str) -> None:
         detail = {"job": named.definition, "execution": shortest(named.execution), "cause": cause}

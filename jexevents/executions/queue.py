@@ -333,6 +333,22 @@ class Queue:
             self._ring()
         return done
 
+    def add(self, job_id: str, event: Event) -> bool:
+        """Store an event of an execution that has not begun; False where it has, or is over."""
+        done, runs = False, {}
+
+        def decide(connection: Connection) -> list[Event]:
+            nonlocal done
+            rows = QUERIES.execution_queue.lock_queued(connection, job_ids=array([job_id]))
+            queued = [_Queued(*row) for row in rows]
+            done = bool(queued) and queued[0].begun_at is None
+            if done:
+                runs[job_id] = queued[0].what
+            return [event] if done else []
+
+        self._apply(decide, lambda: runs)
+        return done
+
     # ---
 
     def _apply(

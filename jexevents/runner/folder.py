@@ -72,13 +72,16 @@ class RunFolder:
             ) from exc
         return cls(path)
 
-    def start(self, spec: Spec, timeout: float = 30.0) -> bool:
-        """Start the supervisor; returns when the job runs, or it is decided that it cannot.
+    def start(
+        self, spec: Spec, timeout: float = 30.0, ready: launching.Ready | None = None
+    ) -> bool:
+        """Start the supervisor, by the one that is ``ready`` if that is given; returns when the job
+        runs, or it is decided that it cannot.
 
         False if there is, or has been, another supervisor: nothing was started now. Raises
         NotStarted where there is none now and the job has not run.
         """
-        return launching.launch(self.path, spec, timeout)
+        return launching.launch(self.path, spec, timeout, ready)
 
     def standing(self) -> Standing:
         """Say whether a supervisor lives, and what is known. A boot, pid and time of start decide

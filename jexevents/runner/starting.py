@@ -20,6 +20,7 @@ from jexevents.logs import get_logger
 from jexevents.processes import boot
 from jexevents.runner.attempt import Attempt
 from jexevents.runner.folder import WORK, RunFolder
+from jexevents.runner.launching import Ready
 from jexevents.runner.spec import Spec
 
 log = get_logger("runner")
@@ -68,6 +69,15 @@ class Starter:
         self._queue = queue
         self._checkouts = checkouts
         self._settings = settings
+        self._ready = Ready()
+
+    def prepare(self) -> None:
+        """Have the first start find a supervisor that is ready."""
+        self._ready.prepare()
+
+    def close(self) -> None:
+        """End the one that is ready; what is started after this takes longer."""
+        self._ready.close()
 
     def begin(self, claimed: Claimed) -> Attempt | None:
         """Begin what was claimed; None where that was not to be any more.
@@ -128,7 +138,7 @@ class Starter:
             attempt.fail(problem)
             return attempt
         try:
-            folder.start(spec)
+            folder.start(spec, ready=self._ready)
         except NotStarted as error:
             if folder.give_up(str(error)):
                 attempt.fail(str(error))

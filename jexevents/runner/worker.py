@@ -133,6 +133,8 @@ class Worker(Service):
     def run(self) -> None:
         """Work until stopped."""
         try:
+            if self._slots:
+                self._starter.prepare()
             while not self.stopping.is_set():
                 self._listen(self._pause())
                 self._take_in()
@@ -406,6 +408,7 @@ class Worker(Service):
 
     def _end(self) -> None:
         self._starts.end(_END_SECONDS)
+        self._starter.close()
         self._take_in()
         with suppress(Unavailable):
             self._require_store()

@@ -25,7 +25,7 @@ SMALL_BYTES = 1 << 20
 _PIECE_BYTES = 1 << 16
 # The last lines are looked for in so many of the last bytes.
 _TAIL_BYTES = 16 << 20
-# What stands for the end of what has none yet (RFC 8673, section 2).
+# What stands for the end of what has none yet (RFC 8673).
 _NO_END = 2**53 - 1
 _MOST_GAPS = 50
 

@@ -19,8 +19,6 @@ TEXT, UTF8, BINARY = "text/plain", "text/plain; charset=utf-8", "application/oct
 LINES = "application/x-ndjson"
 KEEP_ALIVE_SECONDS = 15.0
 _RETRY_MILLISECONDS = 2000
-# Of a character of UTF-8 that has not come wholly.
-_MOST_HELD_BYTES = 3
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 # Gives what stands in the place of a gap; may raise Cut.
@@ -182,9 +180,7 @@ def _whole_characters(data: bytes) -> int | None:
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
-        left = len(data) - error.start
-        is_begun = error.reason == "unexpected end of data" and left <= _MOST_HELD_BYTES
-        return error.start if is_begun else None
+        return error.start if error.reason == "unexpected end of data" else None
     return len(data)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from tests.acceptance.jobs import Jobs
 from tests.acceptance.support import Daemon
+from tests.conftest import copied_database, own_vhost
 from tests.gitting import Origin
 
 
@@ -32,6 +34,30 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
         daemon.end()
 
 
+@pytest.fixture(scope="module")
+def shared_jobs(
+    postgres: str, template: str, broker: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Jobs]]:
+    """Make the one place where the jobs of all tests of a module are run; see ``jobs``."""
+    folder = tmp_path_factory.mktemp("shared")
+    started: list[Daemon] = []
+
+    def start_one(**options: Any) -> Daemon:
+        place = folder / f"daemon{len(started)}"
+        place.mkdir()
+        started.append(Daemon(place, options))
+        return started[-1]
+
+    with ExitStack() as stack:
+        servers = {
+            "DBURI": stack.enter_context(copied_database(postgres, template)),
+            "AMQPURI": stack.enter_context(own_vhost(broker)),
+        }
+        yield stack.enter_context(contextmanager(_places)(folder, start_one, servers))
+        for daemon in started:
+            daemon.end()
+
+
 @pytest.fixture
 def servers(vhost: str, database: str) -> dict[str, str]:
     """The options that name a virtual host and a database of the test's own."""
@@ -44,10 +70,16 @@ def jobs(
 ) -> Iterator[Callable[..., Jobs]]:
     """Make a place where jobs are run: of a repository with these files, by a daemon with these
     options; see ``Jobs``."""
+    yield from _places(tmp_path, start, servers)
+
+
+def _places(
+    parent: Path, start: Callable[..., Daemon], servers: dict[str, str]
+) -> Iterator[Callable[..., Jobs]]:
     made: list[Jobs] = []
 
     def make(files: Mapping[str, str], **options: Any) -> Jobs:
-        folder = tmp_path / f"place{len(made)}"
+        folder = parent / f"place{len(made)}"
         folder.mkdir()
         origin = Origin(folder / "origin")
         for name, text in files.items():

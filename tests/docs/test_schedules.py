@@ -96,6 +96,7 @@ def test_numbers() -> None:
     assert "nobody has looked for 60 s" in DOCUMENT
     assert "tried again every 60 s" in DOCUMENT
     assert f"and every {look.LONGEST_SECONDS:g} s" in DOCUMENT
+    assert f"{look.SCHEDULES_AT_ONCE} in one transaction" in DOCUMENT
     assert f"kept for {service.KEPT.days} days" in DOCUMENT
 
 

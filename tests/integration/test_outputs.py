@@ -18,19 +18,19 @@ from uuid import UUID, uuid4
 import pytest
 import requests
 
+from jexevents import wiring
+from jexevents.config import from_mapping
 from jexevents.lifecycle.executionid import attempt_id
 from jexevents.model import Role
-from jexevents.peers import FRAMES, HEADER, Peers
-from jexevents.runner.folder import RunFolder
-from jexevents.runner.outputs import RunOutputs
+from jexevents.peers import FRAMES, HEADER, Peers, PeerUnavailable
+from jexevents.runner.folder import Held, RunFolder
+from jexevents.runner.outputs import AttemptOutput, RunOutputs
 from jexevents.sidecar.app import build_app
 from jexevents.sidecar.auth import Gate
 from jexevents.sidecar.bind import Binding
-from jexevents.sidecar.outputs import OutputSurface
 from jexevents.sidecar.server import Server
 from jexevents.sidecar.tokens import Tokens
 from jexevents.store.database import Database
-from jexevents.store.execution_outputs import ExecutionOutputs
 from jexevents.store.nodes import NodeName
 from tests.integration.web import credential
 from tests.runs import Runs, ended, heard, holder
@@ -136,13 +136,15 @@ def nodes(database: str, tmp_path: Path) -> Iterator[Any]:
     with ExitStack() as stack:
 
         def start(name: str = "here", secret: str = SECRET, credentials: Any = (),
-                  stream_limit: int = 8, url: bool = True) -> Node:  # fmt: skip
+                  stream_limit: int = 8, url: bool = True,
+                  sleep: Any = time.sleep, outputs: Any = RunOutputs) -> Node:  # fmt: skip
             pool = Database(database)
             stack.callback(pool.close)
             runs = Runs(tmp_path / name)
             stack.callback(runs.close)
-            outputs = RunOutputs(runs.folder)
-            surface = OutputSurface(ExecutionOutputs(pool), outputs, Peers(secret), name)
+            config = from_mapping({"NodeName": name, "NodeSecret": secret}, tmp_path)
+            surface = replace(wiring.Surfaces(config, pool).outputs(runs.folder), sleep=sleep)
+            surface = replace(surface, outputs=outputs(runs.folder))
             gate = Gate(Tokens(lambda: credentials))
             app = build_app(surface.routes(), gate, check_answers=True, stream_limit=stream_limit)
             server = Server(app, LOCAL, threads=16)
@@ -220,8 +222,9 @@ def test_of_unknown_things(node: Node) -> None:
                   "attempt=0", "other=1"):  # fmt: skip
         answer = node.get(f"{execution.path}/stdout?{query}")
         assert (answer.status_code, query.partition("=")[0] in answer.text) == (400, True), query
-    bad = node.get(f"{execution.path}/stdout", headers={**EVENTS, "Last-Event-ID": "17"})
-    assert (bad.status_code, "Last-Event-ID" in bad.text) == (400, True)
+    for query, last in (("", "17"), ("", "1:x"), ("?attempt=1", "2:17")):
+        bad = node.get(f"{execution.path}/stdout{query}", headers={**EVENTS, "Last-Event-ID": last})
+        assert (bad.status_code, "Last-Event-ID" in bad.text) == (400, True)
 
 
 def test_longer_forms_of_the_id_are_the_same_execution(node: Node) -> None:
@@ -546,6 +549,44 @@ def test_follow_waits_for_the_beginning(node: Node, gate_file: Path) -> None:
     assert ranged.is_whole
 
 
+def test_follow_of_what_was_given_up_before_its_folder_was_there(node: Node) -> None:
+    execution = node.execution()
+    execution.begun()
+    following = Followed(node, f"{execution.path}/stdout?follow=1")
+    execution.set(1, settled_at="now()")
+    assert (following.rest(), following.is_whole) == (b"", True)
+
+
+class EndsAtALook(RunOutputs):
+    """Lets the job end just when somebody asks whether it has ended."""
+
+    def __init__(self, runs: Path, gate: Path) -> None:
+        super().__init__(runs)
+        self._gate = gate
+
+    def of(self, attempt: UUID) -> AttemptOutput:
+        output = super().of(attempt)
+        standing, run = output.standing, RunFolder(output._folder)
+
+        def ending() -> Any:
+            if run.standing().held is Held.ALIVE:
+                open_gate(self._gate)
+                ended(run)
+            return standing()
+
+        output.standing = ending
+        return output
+
+
+@pytest.mark.parametrize("query", ["", "?follow=1", "?follow=1&times=1"])
+def test_an_end_between_two_looks_loses_nothing(nodes: Any, gate_file: Path, query: str) -> None:
+    node = nodes(outputs=lambda runs: EndsAtALook(runs, gate_file))
+    execution, run = node.begin(f"echo a; cat {gate_file}; echo end")
+    heard(run, b"a\n")
+    answer = node.get(f"{execution.path}/stdout{query}")
+    assert ("go" in answer.text, "end" in answer.text) == (True, True)
+
+
 def test_follow_of_what_never_begins_ends_with_it(node: Node) -> None:
     execution = node.execution()
     following = Followed(node, f"{execution.path}/stdout?follow=1")
@@ -567,9 +608,26 @@ def test_follow_ends_with_a_supervisor_that_was_killed(node: Node, gate_file: Pa
     assert (following.rest(), following.is_whole) == (b"a\n", True)
 
 
-def test_follow_at_a_gap_is_cut_unless_it_was_told(node: Node, tmp_path: Path) -> None:
+class Hold:
+    """Sleeps as asked, or till the test lets go."""
+
+    def __init__(self) -> None:
+        self.holds, self.released = threading.Event(), threading.Event()
+        self.sleeping = threading.Semaphore(0)
+
+    def __call__(self, seconds: float) -> None:
+        if self.holds.is_set():
+            self.sleeping.release()
+            assert self.released.wait(SECONDS)
+        else:
+            time.sleep(seconds)
+
+
+def test_follow_at_a_gap_is_cut_unless_it_was_told(nodes: Any, tmp_path: Path) -> None:
     """A late follower is told of it in the head; of one that comes up later, by being cut off, as
     is one who counts bytes at any."""
+    hold = Hold()
+    node = nodes(sleep=hold)
     gates = [tmp_path / name for name in ("first", "second")]
     for gate in gates:
         os.mkfifo(gate)
@@ -593,13 +651,18 @@ def test_follow_at_a_gap_is_cut_unless_it_was_told(node: Node, tmp_path: Path) -
     assert behind > first
     again.close()
     open_gate(gates[0])
-    late.until(b"small")
+    for one in (late, told):
+        one.until(b"small")
+    hold.holds.set()
+    for _ in (late, told):
+        assert hold.sleeping.acquire(timeout=SECONDS)
     open_gate(gates[1])
-    assert not late.rest().endswith(b"end")
-    assert told.rest().endswith(b"end")
-    assert told.body.count(b"bytes of stdout are missing: dropped]\n") > 1
-    assert (late.is_whole, told.is_whole) == (False, True)
     ended(run)
+    hold.released.set()
+    assert late.rest().endswith(b"small")
+    assert told.rest().endswith(b"bbbend")
+    assert told.body.count(b"bytes of stdout are missing: dropped]\n") == 2
+    assert (late.is_whole, told.is_whole) == (False, True)
 
 
 def test_events(node: Node, gate_file: Path) -> None:
@@ -767,8 +830,10 @@ def test_another_nodes_large_output(nodes: Any) -> None:
     assert answer.headers["Content-Length"] == str(3 * MB)
 
 
-def test_another_nodes_output_as_it_comes(nodes: Any, gate_file: Path) -> None:
-    """Also where nothing comes for longer than nodes wait for each other, and before it begins."""
+def test_another_nodes_output_as_it_comes(nodes: Any, gate_file: Path, monkeypatch: Any) -> None:
+    """Also before it begins; the head at once, though nothing comes."""
+    monkeypatch.setattr("jexevents.peers.FRAME_SECONDS", 1000)
+    monkeypatch.setattr("jexevents.peers._PATIENCE_SECONDS", SECONDS)
     here, there = nodes("here"), nodes("there")
     spec = there.runs.spec(f"echo a; cat {gate_file}")
     execution = there.execution(spec.id)
@@ -778,20 +843,23 @@ def test_another_nodes_output_as_it_comes(nodes: Any, gate_file: Path) -> None:
     assert run.start(spec, SECONDS)
     following = Followed(here, f"{execution.path}/stdout?follow=1", "Range: bytes=1-")
     assert following.headers["content-range"] == f"bytes 1-{2**53 - 1}/*"
+    quiet = Followed(here, f"{execution.path}/stdout?follow=1", "Range: bytes=2-")
+    assert quiet.status == 206
     following.until(b"\n")
     early.until(b"a\n")
     open_gate(gate_file)
+    assert (quiet.rest(), quiet.is_whole) == (b"go\n", True)
     assert (following.rest(), following.is_whole) == (b"\ngo\n", True)
     assert (early.rest(), early.is_whole) == (b"a\ngo\n", True)
 
 
 def test_another_node_is_quiet_for_long(nodes: Any, gate_file: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr("jexevents.peers._PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr("jexevents.peers._PATIENCE_SECONDS", 2.0)
     monkeypatch.setattr("jexevents.peers.FRAME_SECONDS", 0.2)
     here, there = nodes("here"), nodes("there")
     execution, run = there.begin(f"cat {gate_file}; cat {gate_file}")
     following = Followed(here, f"{execution.path}/stdout?follow=1")
-    quiet_until = time.monotonic() + 2.5
+    quiet_until = time.monotonic() + 4
     wait_until(lambda: time.monotonic() > quiet_until, SECONDS, "longer than its patience")
     open_gate(gate_file)
     following.until(b"go\n")
@@ -865,3 +933,32 @@ def test_base64_is_what_it_says(node: Node) -> None:
     )
     told = events(node.get(f"{execution.path}/stdout", headers=EVENTS))
     assert b"".join(base64.b64decode(one.data.get("base64", "")) for one in told) == data
+
+
+BROKEN = {
+    "its length": b"Content-Length: 100\r\n\r\nabc",
+    "a frame": b"X-Jexevents-Frames: 1\r\nContent-Length: 7\r\n\r\n\0\0\0\x09abc",
+    "the length of a frame": b"X-Jexevents-Frames: 1\r\nContent-Length: 2\r\n\r\n\0\0",
+    "a chunk": b"Transfer-Encoding: chunked\r\n\r\n9\r\nabc",
+    "the last chunk": b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+    "sense": b"X-Jexevents-Frames: 1\r\nContent-Length: 9\r\n\r\n\xff\xff\xff\xffabcde",
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_another_node_that_ends_in_the_middle_is_found_out(what: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\n" + BROKEN[what])
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        relayed = Peers(SECRET).relay("there", url, "/x", "", {})
+        with pytest.raises(PeerUnavailable, match="'there'"):
+            list(relayed.pieces())
+        thread.join(10)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from jexevents.runner.scheduler import look
 from jexevents.store import schedules as store
 from tests.scheduling import Place, commit
 
@@ -152,6 +153,22 @@ def test_what_newer_rules_of_a_zone_have_moved_is_found(place: Place) -> None:
     assert place.told()[-1] == ("03-02 13:00", "late")
 
 
+def test_what_was_told_is_not_told_again_among_many(place: Place) -> None:
+    """A start that looks further back finds more than is told one by one, part of it decided."""
+    text = 'command: x\nschedule: {frequency: "* * * * *", timezone: Europe/Berlin}\n'
+    defined = commit("c1", a=text)
+    daemon = place.daemon(defined)
+    daemon.look()
+    place.later(days=1)
+    daemon.look()
+    decided = place.now
+    place.later(hours=40)
+    place.daemon(defined).look()
+    (span,) = place.ask("select after, due_at from due_times where after is not null")
+    assert span["after"] == decided
+    assert span["due_at"] > decided
+
+
 def test_the_night_that_skips_an_hour(place: Place) -> None:
     place.at(utc(2026, 3, 29, 0, 50))
     text = 'command: x\nschedule: {frequency: "*/30 2 * * *", timezone: Europe/Berlin}\n'
@@ -184,6 +201,7 @@ def test_off_the_active_list(place: Place) -> None:
     place.at(NOON)
     daemon.look()
     assert place.told() == [("03-02 12:00", "paused")]
+    assert place.reasons() == ["The job is off the active list."]
     # Put back while no daemon was there: what was due before was due while it was off.
     place.ask(
         "update definition_states set active = true, changed_at = %(at)s",
@@ -226,6 +244,7 @@ def test_two_schedules_of_a_job_that_forbids_a_second_run(place: Place) -> None:
         " order by place"
     )
     assert [(row["place"], row["outcome"]) for row in rows] == [(0, "still-running"), (1, "ran")]
+    assert any(one.startswith("The run that was due at 2026-03-02T12") for one in place.reasons())
 
 
 def test_a_request_that_comes_between(place: Place) -> None:
@@ -254,6 +273,22 @@ def test_the_larger_priority_runs_first(place: Place) -> None:
     place.at(NOON)
     daemon.look()
     assert place.executions() == ["b", "c", "a"]
+
+
+def test_the_larger_priority_runs_first_among_more_than_one_transaction_takes(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(look, "SCHEDULES_AT_ONCE", 1)
+    jobs = {name: hourly(priority=n) for name, n in (("a", "1"), ("b", "3"), ("c", "2"))}
+    daemon = place.daemon(commit("c1", **jobs))
+    daemon.look()
+    # An edit of the priority alone has effect, too.
+    jobs["c"] = hourly(priority="4")
+    daemon.repository.put(commit("c2", **jobs))
+    daemon.look()
+    place.at(NOON)
+    daemon.look()
+    assert place.executions() == ["c", "b", "a"]
 
 
 def test_a_job_that_lacks_values_is_told_and_others_run(place: Place) -> None:

@@ -23,7 +23,7 @@ from jexevents.sidecar.channel import Channel
 from jexevents.sidecar.compose import Access, sidecar
 from jexevents.sidecar.responses import Response
 from jexevents.sidecar.routes import Route
-from jexevents.sidecar.server import Server
+from jexevents.sidecar.server import GRACE_SECONDS, Server
 from jexevents.sidecar.streams import HEAD, Cut
 from tests.integration.web import (
     CREDENTIALS,
@@ -623,7 +623,7 @@ def test_an_answer_knows_when_nobody_wants_it_any_more(serve):
         connection.sendall(request("GET /it HTTP/1.1"))
         assert connection.recv(1000)
         one.stop()
-        assert at_end.wait(20)
+        assert at_end.wait(GRACE_SECONDS / 2), "it was ended by force"
     assert one.join(20)
 
 

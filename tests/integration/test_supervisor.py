@@ -21,6 +21,7 @@ import pytest
 from jexevents import processes
 from jexevents.errors import ExecutionEnded, NotStarted, RequestRefused, SupervisorAway
 from jexevents.runner.folder import Held
+from jexevents.runner.launching import Ready
 from jexevents.runner.supervisor.layout import EVENTS_OF_A_JOB
 from tests.runs import Runs, ended, first, heard, holder, marked, names, standing, written
 from tests.support import missing, wait_until
@@ -310,6 +311,106 @@ def test_one_supervisor_a_folder_ever(runs, tmp_path) -> None:
     ended(run)
     assert run.start(spec) is False
     assert (tmp_path / "count").read_text() == "once\n"
+
+
+@pytest.fixture
+def ready() -> Iterator[Ready]:
+    found = Ready()
+    yield found
+    found.close()
+
+
+def waiting(ready: Ready) -> processes.ProcessId:
+    """Give the process that waits for its folder."""
+    return processes.identify(ready._process.pid)
+
+
+def test_one_that_is_ready_is_taken_and_the_next_prepared(runs, ready) -> None:
+    before = None
+    for _ in range(3):
+        spec = runs.spec("echo here; pwd", cwd="/tmp")
+        run = runs.create(spec)
+        assert run.start(spec, ready=ready) is True
+        ended(run)
+        assert written(run) == b"here\n/tmp\n"
+        assert before is None or not processes.alive(before)
+        before = waiting(ready)
+        assert processes.alive(before)
+    ready.close()
+    assert not processes.alive(before)
+    spec = runs.spec("true")
+    run = runs.create(spec)
+    assert run.start(spec, ready=ready) is True, "without one it takes longer, and no more"
+    ended(run)
+    assert ready.take() is None
+
+
+def test_what_was_prepared_holds_only_its_own(runs, ready) -> None:
+    """It has no file of those that were begun after it, nor they of it."""
+    ready.prepare()
+    open_file = os.open("/etc/passwd", os.O_RDONLY)
+    os.set_inheritable(open_file, True)
+    run = runs.create(spec := runs.spec("ls /proc/self/fd; exec sleep 1000"))
+    run.start(spec, ready=ready)
+    os.close(open_file)
+    heard(run, b"3")
+    assert written(run).split() == [b"0", b"1", b"2", b"3"]
+    assert os.getsid(holder(run).pid) == holder(run).pid
+    assert os.readlink(f"/proc/{holder(run).pid}/cwd") == str(run.path)
+    pipes = [os.readlink(f"/proc/{waiting(ready).pid}/fd/{number}") for number in (0, 1)]
+    held = os.listdir(f"/proc/{holder(run).pid}/fd")
+    links = {os.readlink(f"/proc/{holder(run).pid}/fd/{number}") for number in held}
+    assert not links & set(pipes)
+
+
+def test_many_start_at_once_by_one_that_is_ready(runs, ready) -> None:
+    specs = [runs.spec(f"exit {number}") for number in range(8)]
+    made = [runs.create(spec) for spec in specs]
+    with ThreadPoolExecutor(8) as pool:
+        begun = pool.map(lambda run, spec: run.start(spec, ready=ready), made, specs)
+        assert list(begun) == [True] * 8
+    assert [ended(run)["exit_code"] for run in made] == list(range(8))
+
+
+@pytest.mark.parametrize("seen", [True, False], ids=["seen", "not seen"])
+def test_one_that_was_killed_while_it_waited_is_replaced(runs, ready, seen, monkeypatch) -> None:
+    ready.prepare()
+    os.kill(waiting(ready).pid, signal.SIGKILL)
+    if not seen:  # it is killed just after the look
+        monkeypatch.setattr(subprocess.Popen, "poll", lambda _: None)
+    spec = runs.spec("echo once")
+    run = runs.create(spec)
+    assert run.start(spec, ready=ready) is True
+    monkeypatch.undo()
+    ended(run)
+    assert written(run) == b"once\n"
+
+
+def test_one_that_waits_ends_with_who_prepared_it(tmp_path) -> None:
+    program = """
+import os, signal
+from jexevents.runner.launching import Ready
+ready = Ready()
+ready.prepare()
+print(ready._process.pid, flush=True)
+input()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as daemon:
+        pid = int(daemon.stdout.readline())
+        children = lambda: processes.select(lambda each: parent(each) == pid)  # noqa: E731
+        found = [processes.identify(pid), *wait_until(children, 10, "its child")]
+        assert all(map(processes.alive, found))
+        daemon.communicate("now\n")
+    assert processes.wait_gone(found, 10)
+
+
+def parent(pid: int) -> int:
+    with suppress(OSError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return 0
 
 
 def test_asking_does_not_keep_a_supervisor_from_its_folder(runs) -> None:

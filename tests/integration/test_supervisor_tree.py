@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from jexevents import processes
 from jexevents.runner.supervisor import cgroups
 from tests.runs import Runs, ended, first, heard, marked, names, written
-from tests.support import wait_until
+from tests.support import ROOT, wait_until
 
 # With a control group, and without one, as on a machine that does not allow them.
 WAYS = ["group", "walk"]
@@ -274,6 +275,42 @@ def test_a_supervisor_at_rest_takes_no_time(runs) -> None:
     assert ended(other)["reason"] == "time-out"
     assert processor_seconds(pid) - before < 0.1
     assert processes.alive(first(run))
+
+
+FORKING = """
+import os, sys
+sys.path.append(sys.argv[1])
+from jexevents.runner.supervisor import cgroups, start
+if sys.argv[2] == "moved":
+    def refuse(group):
+        raise OSError("as on an older kernel, and in most containers")
+    start.fork_into = refuse
+group, procs = cgroups.make(f"jexevents-test-{os.getpid()}")
+report, reporting = os.pipe()
+pid, joining = start._fork(group, procs)
+if pid == 0:
+    start._join(joining, reporting)
+    print(os.getpid() in group.pids(), joining == start._BORN_INSIDE, flush=True)
+    os._exit(5)
+print(os.waitpid(pid, 0)[1] >> 8, os.read(report, 10), group.v2, group.remove())
+"""
+
+
+@pytest.mark.parametrize("way", ["born", "moved"])
+def test_a_process_is_in_its_group_from_the_beginning(way: str) -> None:
+    made = cgroups.make("jexevents-test-probe")
+    if not made:
+        pytest.skip("this machine lets nobody make a group")
+    os.close(made[1])
+    made[0].remove()
+    command = [sys.executable, "-I", "-S", "-c", FORKING, str(ROOT), way]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    inside, born, code, report, v2, removed = done.stdout.split()
+    assert (inside, code, report, removed) == ("True", "5", "b'+'", "True")
+    if way == "moved" or v2 == "False":
+        assert born == "False"
+    elif born == "False":
+        pytest.skip("this kernel, or what holds it, does not let a process begin in a group")
 
 
 @pytest.mark.parametrize("v2", [True, False], ids=["version 2", "version 1"])

@@ -22,14 +22,15 @@ from jexevents.store.schedules import Overtaken, ScheduleRow, State
 
 log = get_logger("scheduler")
 
-# What one transaction takes on: due times that are told, beyond the first schedule's.
+# What one transaction takes on: so many due times that are told and the last schedule's beyond
+# them, of so many schedules.
 MOST_AT_ONCE = 3000
 # How long a schedule is left alone with which something unforeseen went wrong.
 ASIDE = timedelta(seconds=60)
 LONGEST_SECONDS = 5.0
 # While it is for others to look, or what is in force is being told to all.
 _OTHERS_SECONDS = 1.0
-_NONE_LOOKED_AT = 500
+SCHEDULES_AT_ONCE = 500
 
 
 class InForce(Protocol):
@@ -138,7 +139,7 @@ class Looks:
         """Decide about schedules whose time has come: as many as one transaction takes."""
         done: list[Settled] = []
         while ids and not done:
-            some, ids = ids[:_NONE_LOOKED_AT], ids[_NONE_LOOKED_AT:]
+            some, ids = ids[:SCHEDULES_AT_ONCE], ids[SCHEDULES_AT_ONCE:]
             found = list(self._found(store.in_force(connection, some), read, now, some))
             known = store.known(
                 connection,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from heapq import heapify, heappop, heappush
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jexevents.logs import get_logger
 from jexevents.schedules import next_after, read_in_force
@@ -17,6 +17,8 @@ log = get_logger("scheduler")
 class _Entry(NamedTuple):
     fingerprint: str
     since: datetime
+    members: Mapping[str, Any]
+    priority: int
     next_at: datetime | None
 
 
@@ -49,7 +51,7 @@ class Plan:
         return plan
 
     def due(self, now: datetime) -> list[int]:
-        """Give the schedules whose time has come, the first one first."""
+        """Give the schedules whose time has come: the first one first, of one time by priority."""
         found: dict[int, datetime] = {}
         while self._heap and self._heap[0][0] <= now:
             at, number = heappop(self._heap)
@@ -57,7 +59,7 @@ class Plan:
                 found[number] = at
         for number, at in found.items():
             heappush(self._heap, (at, number))
-        return list(found)
+        return sorted(found, key=lambda one: (found[one], -self._entries[one].priority, one))
 
     def seconds_from(self, now: datetime) -> float | None:
         """Give how long it is until the next one; None where nothing comes."""
@@ -80,19 +82,21 @@ class Plan:
 
     def _entry(self, row: ScheduleRow, now: datetime, old: Plan | None) -> _Entry:
         before = None if old is None else old._entries.get(row.id)
-        if before is not None and before[:2] == (row.fingerprint, row.since):
+        if before is not None and before[:3] == (row.fingerprint, row.since, row.members):
             return before
-        return _Entry(row.fingerprint, row.since, _next_at(row, now, is_first=old is None))
+        priority, next_at = _next(row, now, is_first=old is None)
+        return _Entry(row.fingerprint, row.since, row.members, priority, next_at)
 
 
-def _next_at(row: ScheduleRow, now: datetime, *, is_first: bool) -> datetime | None:
+def _next(row: ScheduleRow, now: datetime, *, is_first: bool) -> tuple[int, datetime | None]:
+    """Give the priority of a schedule, and when it is to be looked at next."""
     try:
         schedule = read_in_force(row.members, row.first_seen, row.since)
         if is_first and schedule.by_clock:
-            return now
+            return schedule.priority, now
         due = next_after(schedule, min(row.decided_until, now))
     except Exception:
         # Whoever can read it decides it; nothing of it is lost.
         log.exception("schedule_unusable", job=row.definition, place=row.place)
-        return None
-    return None if due is None else due.at
+        return 0, None
+    return schedule.priority, None if due is None else due.at

@@ -1,4 +1,7 @@
-"""Run as ``python -I -S main.py FOLDER`` with what is to be run on its standard input.
+"""Run as ``python -I -S main.py [FOLDER]`` with the folder, a zero byte, and what is to be run on
+its standard input; the word on the command line is only for people to read. Where nothing comes
+before the end of the input, it ends without a word: so one may be started before it is known for
+what.
 
 It ends as soon as the job has begun, or cannot (exit codes: layout.py); what stays is a process in
 a session of its own, with no parent that knows it, which holds the job to its end.
@@ -14,7 +17,7 @@ _FAILED = 70
 _MOST_DESCRIPTORS = 1 << 20
 
 
-def main(folder: str) -> None:
+def main() -> None:
     """Take the folder, start the job, and hold it; the parent only waits for the word."""
     reading, writing = os.pipe()
     if os.fork():
@@ -26,7 +29,7 @@ def main(folder: str) -> None:
     os.setsid()
     # Last on the path: nothing that is installed beside us takes the place of Python's own.
     sys.path.append(_PACKAGES)
-    _hold(folder, _Word(writing))
+    _hold(_Word(writing))
 
 
 class _Word:
@@ -48,14 +51,16 @@ class _Word:
         os.close(self.descriptor)
 
 
-def _hold(folder: str, word: _Word) -> None:
+def _hold(word: _Word) -> None:
     from jexevents.runner.supervisor import layout, service, spec
 
     os.umask(0o077)
     lock = None
     try:
+        folder, is_whole, raw = _read_to_end(0).partition(b"\0")
+        if not is_whole:
+            return
         os.chdir(folder)
-        raw = _read_to_end(0)
         lock = service.take_folder()
         if lock is None:
             word.tell(layout.TAKEN)
@@ -89,4 +94,4 @@ def _leave(log: str, kept: set[int]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()
