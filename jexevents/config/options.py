@@ -428,7 +428,7 @@ _JOBS = (
         types.REPOSITORY_URL,
         "",
         "The git repository with the definitions of jobs, as any URL that git takes. A path that "
-        "begins with `./`, `../` or `~/` counts as that of `UploadDir` does. Empty: no jobs are "
+        "begins with `./` or `../` counts as that of `UploadDir` does. Empty: no jobs are "
         "run from here. See [definitions.md](definitions.md).",
         secret=True,
         example="https://git.example.org/jobs.git",

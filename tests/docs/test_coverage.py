@@ -22,8 +22,10 @@ from jexevents.sidecar import diagram, health, metrics, schemas
 from jexevents.sidecar.cloudevents import CloudEventSurface
 from jexevents.sidecar.hooks import HookSurface
 from jexevents.sidecar.jex import Jex
+from jexevents.sidecar.jobs import JobSurface
 from jexevents.sidecar.ledger import LedgerSurface
 from jexevents.sidecar.nonces import NonceSurface
+from jexevents.sidecar.outputs import OutputSurface
 from jexevents.sidecar.pipelinejobs import PipelineSurface
 from jexevents.sidecar.routes import Route, all_statuses
 from jexevents.sidecar.schedules import ScheduleSurface
@@ -33,12 +35,14 @@ from jexevents.sources.condor.events import EVENT_TYPES, FIRST_EXECUTE_POINT, ev
 from jexevents.sources.smrtlink.types import is_name
 from jexevents.store.rows import StoredEvent
 from jexevents.validation import SCHEMAS
+from tests.docs.console import examples
 from tests.support import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")
 HTTP = (ROOT / "docs/http.md").read_text("utf-8")
 CONDOR = (ROOT / "docs/condor.md").read_text("utf-8")
 REJECTS = (ROOT / "docs/rejects.md").read_text("utf-8")
+EXECUTIONS = (ROOT / "docs/executions.md").read_text("utf-8")
 DEFINITIONS = (ROOT / "docs/definitions.md").read_text("utf-8")
 CONFIGURATION = (ROOT / "docs/configuration.md").read_text("utf-8")
 
@@ -53,7 +57,9 @@ ROUTES = [
     *SmrtLinkSurface(NOTHING, "", NOTHING).routes(),
     *UploadSurface(NOTHING, NOTHING, 1, NOTHING).routes(),
     *NonceSurface(NOTHING, NOTHING).routes(),
+    *JobSurface(NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, "").routes(),
     *ScheduleSurface(NOTHING, NOTHING, "").routes(),
+    *OutputSurface(NOTHING, NOTHING, NOTHING, "").routes(),
     *HookSurface(NOTHING, NOTHING, NOTHING).routes(),
     *schemas.routes(NOTHING),
     *metrics.routes(NOTHING),
@@ -124,7 +130,8 @@ def test_statuses_of_errors() -> None:
 
 
 def test_every_route_is_shown_by_an_example() -> None:
-    calls = set(re.findall(r"localhost:8080(/[^\s'\"?]+)", README))
+    commands = [example.command for text in (README, EXECUTIONS) for example in examples(text)]
+    calls = set(re.findall(r"localhost:8080(/[^\s'\"?]+)", "\n".join(commands)))
     shown = {route.path: _like(route.path, calls) for route in ROUTES}
     assert all(shown.values()), [path for path, found in shown.items() if not found]
     assert calls == set().union(*shown.values())
