@@ -89,7 +89,8 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
     stack.callback(back.close)
     side = wiring.side(config, database)
     stack.callback(side.close)
-    links = wiring.Links(wiring.repository(config), stopping=ending.is_set)
+    links = wiring.Links(wiring.repository(config))
+    stack.enter_context(wiring.owned(config, links))
     metrics = Metrics()
     event_files = wiring.event_files(config)
     observer = wiring.observer(config, metrics, event_files)
@@ -137,6 +138,9 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
         service.on_death = lambda died: ending.fail(Exit.SOFTWARE, f"{died.name} died")
         service.start()
         stack.callback(_end, service)
+    if running is not None:
+        # First of all, so that nobody who has to end waits for git.
+        stack.callback(running.refresher.stop)
     log.info("listening", addresses=http.server.addresses)
     gc.freeze()
     consumer.run()

@@ -58,6 +58,8 @@ def measure(bench: Bench) -> Result:
         Goal("output captured byte-exact", output["rate"], "MB/s", 100),
         Goal("the same taken by cat into a file", output["cat"], "MB/s"),
         Goal("the daemon's memory while at it, more than before", output["grown"], "MiB", 8, "min"),
+        Goal("the same while it is read over HTTP", output["grown_while_read"], "MiB"),
+        Goal("output read over HTTP", output["read"], "MB/s"),
         Goal(f"{bench.sizes.at_once} executions at once: till all run", together["begun"], "s"),
         Goal("till all have ended, behind the end of the last", together["ended"], "s"),
     ]
@@ -186,6 +188,7 @@ def _output(place: _Place, megabytes: int) -> dict[str, float]:
     place.wait("a loud job", is_over)
     (end,) = (one for one in place.ask("GET", place.path(execution))["events"]
               if one["event"] == "complete")  # fmt: skip
+    while_written = (most - before) / 2**20
     begin = time.monotonic()
     hashed, length = hashlib.sha256(), 0
     for piece in place.content(f"{place.path(execution)}/stdout"):
@@ -199,7 +202,8 @@ def _output(place: _Place, megabytes: int) -> dict[str, float]:
         "rate": megabytes / end["data"]["run_seconds"],
         "cat": megabytes / _cat(place.stage.folder, size),
         "read": megabytes / read,
-        "grown": (most - before) / 2**20,
+        "grown": while_written,
+        "grown_while_read": (most - before) / 2**20,
     }
 
 

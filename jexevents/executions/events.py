@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import secrets
 from collections.abc import Mapping
 from datetime import datetime, timezone
@@ -22,6 +23,8 @@ from jexevents.model import Event, JobKey, Kind
 # The format of requests that come with an Idempotency-Key; their identity is one over the job's
 # name, whichever execution they made.
 REQUEST = "overseer.request"
+
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class Named(NamedTuple):
@@ -161,17 +164,25 @@ def _daemons(
 def _event(
     name: str, named: Named, at: datetime, data: Mapping[str, Any], identity: bytes
 ) -> Event:
+    data = {member: _storable(value) for member, value in data.items()}
     return Event(
         kind=Kind.COMMAND,
         job=named.key,
         source=named.definition,
-        name=name,
+        name=_storable(name),
         occurred_at=at,
         received_at=datetime.now(timezone.utc),
         data=data,
         raw=orjson.dumps(data),
         checksum=identity,
     )
+
+
+def _storable(value: Any) -> Any:
+    """Give a text as the ledger can hold it: a job says what it likes, in bytes of any kind."""
+    if isinstance(value, str):
+        return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value)
+    return value
 
 
 def _identity(*parts: Any) -> bytes:

@@ -236,8 +236,16 @@ class Queue:
     def _ended(
         self, connection: Connection, row: _Queued, end: str | None, why: str
     ) -> list[Event]:
-        """Take an execution whose attempt ended out of the queue, or have it tried again."""
+        """Take an execution whose attempt ended out of the queue, or have it tried again.
+
+        ``end`` is None for an end that nobody wants another attempt after. So is one that somebody
+        has asked for, whatever came of that.
+        """
         delay = None if end is None else row.what.retry_seconds(row.attempt, end)
+        if delay is not None and QUERIES.execution_queue.asked_to_end(
+            connection, job_id=row.job_id, attempt=row.attempt
+        ):
+            delay = None
         if delay is None:
             QUERIES.execution_queue.leave_queue(connection, job_ids=array([row.job_id]))
             return []
@@ -304,7 +312,9 @@ class Queue:
             done, runs[job_id] = True, row.what
             known = _known(connection, Report(job_id, named, attempt, lost=reason))
             told = events.lost(named, _now(), attempt, known, reason, by)
-            return [told, *self._ended(connection, row, "lost", reason)]
+            # Who gives it up by an order to kill it wants no other attempt.
+            end = None if by else "lost"
+            return [told, *self._ended(connection, row, end, reason)]
 
         self._apply(decide, lambda: runs)
         if done:

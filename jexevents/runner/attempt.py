@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from jexevents.errors import SupervisorAway
+from jexevents.errors import ExecutionEnded, RequestRefused, SupervisorAway
 from jexevents.executions.events import Named
 from jexevents.executions.queue import Report
 from jexevents.executions.run import Run
@@ -66,6 +66,7 @@ class Attempt:
         if self.is_over:
             return Standing(Held.ENDED, {})
         if not self.folder.path.is_dir():
+            # What runs without it is not heard of any more, and must not run beside the next one.
             self.folder.end_remains()
             self._lost = f"{_FOLDER_GONE}."
             return Standing(Held.LOST, {}, _FOLDER_GONE)
@@ -132,7 +133,7 @@ class Attempt:
         after = max([self.sequence, *(event["seq"] for event in self._fresh)])
         try:
             self.watch = self.folder.watch(after)
-        except SupervisorAway:
+        except (SupervisorAway, ExecutionEnded, RequestRefused):
             # It is about to end, or to begin; whoever looks again will see.
             return
 

@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum
@@ -23,6 +23,7 @@ from jexevents.runner.watch import Watch
 REQUEST_SECONDS = 10.0
 # The working folder of a job that has no other.
 WORK = "work"
+_UNREADABLE = "what its supervisor wrote down cannot be read"
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -88,7 +89,11 @@ class RunFolder:
         beside the lock, never a pid alone."""
         # First who holds it: what was written before it was let go is read then.
         held = self._is_locked()
-        state = self.state()
+        try:
+            state = self.state()
+        except ValueError:
+            # A loss of power may leave a file of nothing but zeros.
+            return Standing(Held.ALIVE if held else Held.LOST, {}, _UNREADABLE)
         if state.get("phase") == "ended":
             return Standing(Held.ENDED, state)
         if held or _lives(state):
@@ -98,11 +103,14 @@ class RunFolder:
         return Standing(Held.LOST, state, _loss(state))
 
     def state(self) -> dict[str, Any]:
-        """Give state.json; empty where there is none yet."""
+        """Give state.json; empty where there is none yet. Raises ValueError where it is broken."""
         try:
-            return json.loads((self.path / STATE).read_bytes())
+            state = json.loads((self.path / STATE).read_bytes())
         except FileNotFoundError:
             return {}
+        if not isinstance(state, dict) or "phase" not in state:
+            raise ValueError("state.json is none")
+        return state
 
     def live_state(self) -> dict[str, Any]:
         """Ask the supervisor for the state as it is now; raises SupervisorAway."""
@@ -129,7 +137,7 @@ class RunFolder:
         """Give the events with higher numbers than ``after``, in their order."""
         with suppress(FileNotFoundError):
             found = list(_whole_lines(self.path / EVENTS))
-            unwritten = self.state().get("unwritten", ())
+            unwritten = self._unwritten()
             have = {event["seq"] for event in found}
             found += [event for event in unwritten if event["seq"] not in have]
             return [event for event in found if event["seq"] > after]
@@ -154,7 +162,10 @@ class RunFolder:
 
     def end_remains(self) -> int:
         """Kill what a lost supervisor's job left running, and remove its control group; gives how
-        many processes there were. Does nothing while a supervisor lives."""
+        many processes there were. Does nothing while a supervisor lives in the folder; where that
+        is gone, whoever ran in it is lost."""
+        if not self.path.is_dir():
+            return remains.end(self.path.name, None)
         standing = self.standing()
         if standing.held is not Held.LOST:
             return 0
@@ -168,11 +179,16 @@ class RunFolder:
 
     def remove_work(self) -> None:
         """Remove what the job left in its working folder."""
-        shutil.rmtree(self.path / WORK, ignore_errors=True)
+        _remove(self.path / WORK)
 
     def remove(self) -> None:
         """Remove the folder and all in it. Not for one that a supervisor holds."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        _remove(self.path)
+
+    def _unwritten(self) -> Iterable[dict[str, Any]]:
+        with suppress(ValueError):
+            return self.state().get("unwritten", ())
+        return ()
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         return control.ask(self.path, request, REQUEST_SECONDS)
@@ -208,6 +224,22 @@ class RunFolder:
             os.close(lock)
 
 
+def _remove(folder: Path) -> None:
+    """Remove a folder with all in it, also what a job has closed against its owner."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if not folder.is_dir():
+        return
+    # Programs close folders that hold what must not change, as Go does with its modules.
+    os.chmod(folder, 0o700)
+    for inner, names, _ in os.walk(folder):
+        for name in names:
+            path = os.path.join(inner, name)
+            if not os.path.islink(path):
+                with suppress(OSError):
+                    os.chmod(path, 0o700)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def _take(lock: int) -> bool:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -239,8 +271,13 @@ def _boot() -> str:
 def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:
     with path.open("rb") as file:
         for line in file:
-            if line.endswith(b"\n"):
-                yield json.loads(line)
+            try:
+                event = json.loads(line) if line.endswith(b"\n") else None
+            except ValueError:
+                event = None
+            if not isinstance(event, dict):
+                return  # cut off, or never on the disk before the power went
+            yield event
 
 
 def _write_durably(path: Path, text: str) -> None:

@@ -4,6 +4,7 @@ processes that were killed."""
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -81,7 +82,11 @@ class Keeper(Service):
                 return
 
     def _remove_strays(self) -> None:
-        """Remove folders that nobody knows of: their process was killed before it noted a begin."""
+        """Remove folders that nobody knows of: their process was killed before it noted a begin.
+
+        What has run is kept as long as what is known: the ledger may be another one by mistake, or
+        stand where a backup of it stood.
+        """
         if not self._runs.is_dir():
             return
         there = {name for name in os.listdir(self._runs) if _is_uuid(name)}
@@ -92,7 +97,10 @@ class Keeper(Service):
             held = folder.standing().held
             if held is Held.ALIVE:
                 log.warning("stray_execution_runs", folder=name)
-            elif held is not Held.NEW or folder.give_up("Nobody knows of it."):
+            elif held is Held.NEW:
+                if folder.give_up("Nobody knows of it."):
+                    folder.remove()
+            elif _never_ran(folder) or _age(folder) > self._keep_seconds:
                 folder.remove()
 
     def _let_go(self) -> None:
@@ -105,6 +113,17 @@ class Keeper(Service):
                     with suppress(RepositoryUnavailable):
                         self._repository.release(commit, name)
         self._repository.prune()
+
+
+def _never_ran(folder: RunFolder) -> bool:
+    with suppress(ValueError):
+        return folder.state().get("reason") == "given up"
+    return False
+
+
+def _age(folder: RunFolder) -> float:
+    """Give how many seconds ago something was last made or removed in a folder."""
+    return time.time() - folder.path.stat().st_mtime
 
 
 def _is_uuid(name: str) -> bool:

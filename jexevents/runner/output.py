@@ -181,7 +181,7 @@ def _merged(placed: Iterator[tuple[Piece, int]]) -> Iterator[tuple[Piece, int]]:
     """Make one piece of those that follow each other in one file."""
     last: tuple[Piece, int] | None = None
     for piece, at in placed:
-        if last is not None and _goes_on(last[0], piece):
+        if last is not None and _goes_on(last, piece, at):
             last = last[0]._replace(length=last[0].length + piece.length), last[1]
             continue
         if last is not None:
@@ -191,10 +191,11 @@ def _merged(placed: Iterator[tuple[Piece, int]]) -> Iterator[tuple[Piece, int]]:
         yield last
 
 
-def _goes_on(last: Piece, piece: Piece) -> bool:
-    is_kept = not last.why and not piece.why
-    same = (last.stream, last.segment) == (piece.stream, piece.segment)
-    return is_kept and same and last.at + last.length == piece.at
+def _goes_on(placed: tuple[Piece, int], piece: Piece, at: int) -> bool:
+    last, last_at = placed
+    # What was passed by between the two may have been the other stream's.
+    is_next = not last.why and not piece.why and last_at + last.length == at
+    return is_next and (last.stream, last.segment) == (piece.stream, piece.segment)
 
 
 def _gap(piece: Piece, at: int) -> Chunk:

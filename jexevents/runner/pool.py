@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 
 from jexevents.logs import get_logger
@@ -47,8 +48,9 @@ class Pool:
                 break
         for _ in threads:
             self._tasks.put(None)
+        end = time.monotonic() + seconds
         for thread in threads:
-            thread.join(seconds)
+            thread.join(max(0.0, end - time.monotonic()))
 
     def _work(self) -> None:
         while (task := self._tasks.get()) is not None:

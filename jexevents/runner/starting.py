@@ -11,7 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from jexevents.errors import JexError, NotStarted, RepositoryUnavailable, SupervisorAway
+from jexevents.errors import (
+    JexError,
+    NotStarted,
+    RepositoryUnavailable,
+    SupervisorAway,
+    Unavailable,
+)
 from jexevents.executions.queue import Claimed, Queue
 from jexevents.executions.run import Run
 from jexevents.library import LIBRARY
@@ -101,9 +107,18 @@ class Starter:
         return self._start(claimed, folder, spec, problem)
 
     def go_on(self, claimed: Claimed) -> Attempt:
-        """Start what is noted as begun, and has certainly not run. Raises as ``begin``."""
-        spec, problem = self._spec(claimed, self._take(claimed))
-        return self._start(claimed, self._folder(claimed, spec), spec, problem)
+        """Start what is noted as begun, and has certainly not run.
+
+        Nobody else will: so what it needs and cannot have now makes it an attempt that failed.
+        """
+        try:
+            spec, problem = self._spec(claimed, self._take(claimed))
+            folder = self._folder(claimed, spec)
+        except (Unavailable, OSError) as error:
+            attempt = self._attempt(claimed, RunFolder(self._path(claimed)))
+            _give_up(attempt, str(error))
+            return attempt
+        return self._start(claimed, folder, spec, problem)
 
     def release(self, commit: str, job_id: str, attempt: int) -> None:
         """Let the checkout go; raises nothing, for what is not let go now is at the next start."""
@@ -133,19 +148,25 @@ class Starter:
     def _start(
         self, claimed: Claimed, folder: RunFolder, spec: Spec | None, problem: str
     ) -> Attempt:
-        attempt = Attempt(claimed.job_id, claimed.named, claimed.attempt, folder, claimed.run)
+        attempt = self._attempt(claimed, folder)
         if spec is None:
             attempt.fail(problem)
             return attempt
         try:
             folder.start(spec, ready=self._ready)
         except NotStarted as error:
-            if folder.give_up(str(error)):
-                attempt.fail(str(error))
+            _give_up(attempt, str(error))
         except SupervisorAway as error:
             log.warning("start_in_doubt", job=claimed.named.definition,
                         execution=shortest(claimed.named.execution), reason=str(error))  # fmt: skip
+        except Exception as error:
+            # It is noted as begun: whatever this is, it must not stay so for ever.
+            log.exception("start_broken", job=claimed.named.definition)
+            _give_up(attempt, f"It could not be started: {error!r}.")
         return attempt
+
+    def _attempt(self, claimed: Claimed, folder: RunFolder) -> Attempt:
+        return Attempt(claimed.job_id, claimed.named, claimed.attempt, folder, claimed.run)
 
     def _spec(self, claimed: Claimed, top: Path) -> tuple[Spec | None, str]:
         """Give what is to be run, or why that cannot be."""
@@ -185,6 +206,13 @@ class Starter:
             path = f"/jobs/{claimed.named.definition}/{shortest(claimed.named.execution)}"
             told["JEXEVENTS_URL"] = f"{self._settings.public_url}{path}"
         return told
+
+
+def _give_up(attempt: Attempt, why: str) -> None:
+    """See to it that it does not begin any more; where the disk is full, whoever looks again will."""
+    with suppress(OSError):
+        if attempt.folder.give_up(why):
+            attempt.fail(why)
 
 
 def _argv(run: Run, folder: Path) -> list[str] | None:

@@ -40,6 +40,7 @@ _RETRY_MAX_SECONDS = 10.0
 _LEAVE_SECONDS = 30.0
 _END_SECONDS = 3.0
 _NEVER_BEGAN = "Its supervisor was started, and did not begin."
+_GIVEN_UP = "It was given up before it began."
 
 
 class Worker(Service):
@@ -79,7 +80,10 @@ class Worker(Service):
         self._starting: dict[tuple[str, int], Claimed] = {}
         self._ordered: set[str] = set()
         self._left: dict[str, float] = {}
+        # What this node has claimed anew while the start of its earlier claim is under way.
+        self._again: dict[tuple[str, int], Claimed] = {}
         self._come: queue.SimpleQueue[tuple[Claimed, Attempt | None]] = queue.SimpleQueue()
+        self._refused: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._unsaid: list[tuple[Order, dict]] = []
         self._answers: queue.SimpleQueue[tuple[Order, dict]] = queue.SimpleQueue()
         self._selector = selectors.DefaultSelector()
@@ -180,7 +184,14 @@ class Worker(Service):
                     os.read(self._bell, 4096)
                 continue
             attempt: Attempt = key.data
-            attempt.read()
+            try:
+                attempt.read()
+            except (ValueError, TypeError, KeyError) as error:
+                log.error("execution_not_heard", folder=attempt.folder.path.name,
+                          reason=repr(error))  # fmt: skip
+                self._let_go(attempt)
+                self._hold(attempt)
+                continue
             if attempt.watch.closed:
                 self._let_go(attempt)
                 self._look_at_one(attempt)
@@ -194,30 +205,31 @@ class Worker(Service):
     def _recover(self) -> None:
         """Take up what an earlier life of this node has begun."""
         self._queue.give_back_all()
-        for one in self._queue.unsettled():
-            if (one.job_id, one.attempt) not in self._attempts:
-                self._take_up(one)
+        self._take_up_all()
         self._recovered.set()
+
+    def _take_up_all(self) -> None:
+        """Take up all that is noted as begun here and not in hand: of an earlier life, or of a
+        begin whose commit PostgreSQL did not confirm."""
+        for one in self._queue.unsettled():
+            place = one.job_id, one.attempt
+            if place not in self._attempts and place not in self._starting:
+                self._take_up(one)
 
     def _take_up(self, one: Unsettled) -> None:
         folder = RunFolder(self._settings.runs / str(attempt_id(one.job_id, one.attempt)))
         attempt = Attempt(one.job_id, one.named, one.attempt, folder, one.run, one.sequence)
-        held = attempt.look().held
+        held = self._looked_at(attempt)
         log.info("execution_taken_up", job=one.named.definition, attempt=one.attempt,
-                 execution=shortest(one.named.execution), standing=held.value)  # fmt: skip
-        if held is Held.NEW:
+                 execution=shortest(one.named.execution), standing=held and held.value)  # fmt: skip
+        if held is Held.NEW and one.run is not None:
             self._start_late(one, attempt)
             return
         self._attempts[attempt.place] = attempt
         self._hold(attempt)
 
     def _start_late(self, one: Unsettled, attempt: Attempt) -> None:
-        """Start what was noted as begun and has certainly not run; but not what was given up."""
-        if one.run is None:
-            attempt.folder.give_up("It was given up.")
-            attempt.fail("It was given up before it began.")
-            self._attempts[attempt.place] = attempt
-            return
+        """Start what was noted as begun and has certainly not run."""
         claimed = Claimed(one.job_id, one.named, one.attempt, 0, one.run)
         self._starting[attempt.place] = claimed
         self._starts.do(lambda: self._started(claimed, self._starter.go_on))
@@ -239,7 +251,7 @@ class Worker(Service):
         """Leave to others what cannot be begun here now."""
         log.warning("not_begun", job=claimed.named.definition,
                     execution=shortest(claimed.named.execution), reason=str(error))  # fmt: skip
-        self._left[claimed.run.commit] = time.monotonic() + _LEAVE_SECONDS
+        self._refused.put(claimed.run.commit)
         with suppress(Unavailable):
             self._queue.give_back([claimed])
 
@@ -248,19 +260,28 @@ class Worker(Service):
         with suppress(queue.Empty):
             while True:
                 claimed, attempt = self._come.get_nowait()
-                self._starting.pop((claimed.job_id, claimed.attempt), None)
+                place = claimed.job_id, claimed.attempt
+                self._starting.pop(place, None)
+                again = self._again.pop(place, None)
                 if attempt is None:
                     self._wants_claim = True
+                    if again is not None:
+                        self._begin(again)
                     continue
                 self._attempts[attempt.place] = attempt
                 self._look_at_one(attempt)
 
     def _look_at_one(self, attempt: Attempt) -> None:
-        try:
-            attempt.look()
-        except (OSError, ValueError) as error:
-            log.error("execution_not_read", folder=attempt.folder.path.name, reason=str(error))
+        self._looked_at(attempt)
         self._hold(attempt)
+
+    def _looked_at(self, attempt: Attempt) -> Held | None:
+        """Look how one stands; None where that cannot be seen now."""
+        try:
+            return attempt.look().held
+        except OSError as error:
+            log.error("execution_not_read", folder=attempt.folder.path.name, reason=str(error))
+        return None
 
     def _look_at_unheld(self) -> None:
         """Look at those whose supervisors do not answer: they begin or end just now."""
@@ -270,9 +291,14 @@ class Worker(Service):
                 self._look_at_one(attempt)
 
     def _require_begun(self, attempt: Attempt) -> None:
-        """Give up one whose supervisor was started long ago, and did not begin."""
-        if attempt.never_began() and attempt.folder.give_up(_NEVER_BEGAN):
-            attempt.fail(_NEVER_BEGAN)
+        """Give up one whose supervisor was started long ago, and did not begin; or that was given
+        up before one was started."""
+        why = _NEVER_BEGAN if attempt.run is not None else _GIVEN_UP
+        try:
+            if attempt.never_began() and attempt.folder.give_up(why):
+                attempt.fail(why)
+        except OSError as error:
+            log.error("not_given_up", folder=attempt.folder.path.name, reason=str(error))
 
     def _hold(self, attempt: Attempt) -> None:
         """Listen to its supervisor; to one that does not answer, look again soon."""
@@ -341,13 +367,28 @@ class Worker(Service):
         if due > 0:
             self._claim_at = min(self._claim_at, time.monotonic() + due)
             return
-        now = time.monotonic()
-        self._left = {commit: until for commit, until in self._left.items() if until > now}
-        found = self._queue.claim(free, list(self._left))
+        found = self._queue.claim(free, self._commits_left())
         for claimed in found:
-            self._starting[claimed.job_id, claimed.attempt] = claimed
-            self._starts.do(lambda claimed=claimed: self._started(claimed, self._starter.begin))
+            self._begin(claimed)
         self._wants_claim |= len(found) == free
+
+    def _commits_left(self) -> list[str]:
+        """Give the commits that this node could not have a moment ago."""
+        now = time.monotonic()
+        with suppress(queue.Empty):
+            while True:
+                self._left[self._refused.get_nowait()] = now + _LEAVE_SECONDS
+        self._left = {commit: until for commit, until in self._left.items() if until > now}
+        return list(self._left)
+
+    def _begin(self, claimed: Claimed) -> None:
+        place = claimed.job_id, claimed.attempt
+        if place in self._starting:
+            # A start outlasted its lease, and still works in the folder of this attempt.
+            self._again[place] = claimed
+            return
+        self._starting[place] = claimed
+        self._starts.do(lambda: self._started(claimed, self._starter.begin))
 
     def _free(self) -> int:
         return self._slots - self.running
@@ -356,6 +397,7 @@ class Worker(Service):
         """Do what is done every few seconds, told or not."""
         self._look_at = time.monotonic() + self._look_seconds
         self._wants_orders = True
+        self._take_up_all()
         for attempt in list(self._attempts.values()):
             if attempt.watch is None and not attempt.is_over:
                 self._require_begun(attempt)

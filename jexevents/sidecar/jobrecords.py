@@ -96,23 +96,26 @@ def execution_row(row: Row, public_url: str) -> dict[str, Any]:
 
 
 def execution(
-    row: Row,
-    asked: Row | None,
-    queued: Row | None,
-    attempts: Sequence[Row],
-    story: Sequence[Row],
-    public_url: str,
+    row: Row, attempts: Sequence[Row], story: Sequence[Row], public_url: str
 ) -> dict[str, Any]:
     """Give an execution with all that is known of it (schema execution)."""
-    asked = asked or {}
+    asked = _asked_with(story)
     shown = execution_row(row, public_url)
     shown |= {name: asked[name] for name in _ASKED if name in asked}
     if "repeats" in asked:
         shown["repeats"] = number(microseconds(asked["repeats"]) or 0)
-    shown["due_at"] = None if queued is None or queued["node"] else plain(queued["due_at"])
+    shown["due_at"] = plain(row["due_at"])
     shown["attempts"] = [_attempt(one) for one in attempts]
     shown["events"] = [event(one) for one in story]
     return shown
+
+
+def _asked_with(story: Sequence[Row]) -> Row:
+    """Give what an execution was asked for with; nothing once its events were pruned."""
+    for one in story:
+        if one["name"] == command.REQUESTED and one["data"].get("auto") is True:
+            return one["data"]
+    return {}
 
 
 def status_of(row: Row) -> str:

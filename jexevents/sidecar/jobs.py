@@ -7,7 +7,7 @@ like a UUID is its.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
@@ -66,7 +66,6 @@ class JobSurface:
     fetching: Fetching | None
     bell: Bell
     public_url: str
-    stopping: Callable[[], bool] = lambda: False
 
     def routes(self) -> list[Route]:
         """Give the table of the surface."""
@@ -258,6 +257,8 @@ class JobSurface:
     def run(self, request: Request) -> Response:
         """Run a job with the parameters of the body and of the query."""
         name = request.parameters["job"]
+        # What is wrong is said before anything is made.
+        seconds = _wait_of(request)
         values, texts = _parameters(request)
         asked = Asked(
             name,
@@ -267,10 +268,11 @@ class JobSurface:
             texts,
         )
         (made,) = self.requests.request([asked])
-        return self._made(request, name, made)
+        return self._made(name, made, seconds)
 
     def repeat(self, request: Request) -> Response:
         """Repeat an execution with its values, on its commit unless the newest is asked for."""
+        seconds = _wait_of(request)
         row = self._row(request)
         commit = request.query.get("commit")
         if commit not in (None, _NEWEST):
@@ -288,12 +290,12 @@ class JobSurface:
             repeats=row["execution"],
         )
         (made,) = self.requests.request([asked])
-        return self._made(request, row["definition"], made)
+        return self._made(row["definition"], made, seconds)
 
     def execution(self, request: Request) -> dict[str, Any]:
         """Say what became of an execution."""
-        row = self._row(request)
-        return self._shown(self._waited(row, _wait_of(request)))
+        seconds = _wait_of(request)
+        return self._shown(self._waited(request, self._row(request), seconds))
 
     def create_event(self, request: Request) -> tuple[int, dict[str, Any]]:
         """Create an event: 202 where the node that has the execution has not answered yet."""
@@ -355,34 +357,32 @@ class JobSurface:
         job_id = row["job_id"]
         return jobrecords.execution(
             row,
-            self.executions.asked_with(job_id),
-            self.executions.queued(job_id),
             self.executions.attempts(job_id),
             self.executions.story(job_id),
             self.public_url,
         )
 
-    def _made(self, request: Request, name: str, made: Made) -> Response:
+    def _made(self, name: str, made: Made, seconds: float | None) -> Response:
         row = self.executions.find(name, made.execution)
         if row is None:
             raise not_found("The execution was removed meanwhile.")
-        seconds = _wait_of(request)
-        row = self._waited(row, seconds)
+        row = self._waited(request, row, seconds)
         status = 200 if seconds is not None and row["closed"] else 202
         location = jobrecords.path_of(name, made.execution)
         return Response(status, self._shown(row), {"Location": location})
 
-    def _waited(self, row: Row, seconds: float | None) -> Row:
+    def _waited(self, request: Request, row: Row, seconds: float | None) -> Row:
         """Wait till an execution is over, for so long at most."""
         end = time.monotonic() + (seconds or 0)
-        while not row["closed"] and not self.stopping():
+        while not row["closed"] and not request.unwanted():
             left = end - time.monotonic()
             if left <= 0:
                 break
             heard = self.bell.count
             row = self._again(row)
             if not row["closed"]:
-                self.bell.wait(heard, min(left, _POLL_SECONDS))
+                with request.aside():
+                    self.bell.wait(heard, min(left, _POLL_SECONDS))
                 row = self._again(row)
         return row
 
@@ -396,7 +396,7 @@ def _wait_of(request: Request) -> float | None:
     text = request.query.get("wait")
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit() and int(text[:9]) <= WAIT_SECONDS):
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) <= WAIT_SECONDS):
         expected = f"whole seconds, {WAIT_SECONDS} at most"
         raise malformed("That is no time to wait.", "wait", expected, text[:80])
     return float(text)

@@ -199,6 +199,13 @@ select exists (
     where job_id = :job_id and attempt = :attempt and event = :event
 );
 
+-- name: asked_to_end$
+-- Whether somebody wants this attempt to end, be the order carried out or not.
+select exists (
+    select from execution_orders
+    where job_id = :job_id and attempt = :attempt and event in ('terminate', 'kill')
+);
+
 -- name: open_orders
 -- What a node was asked for and has not done.
 select id, job_id, attempt, event, cause, credential

@@ -23,11 +23,13 @@ on conflict (job_id) do update set definition = excluded.definition, commit = ex
     claim = excluded.claim, exit_signal = excluded.exit_signal;
 
 -- name: execution_record^
--- An execution by its definition and its id in microseconds.
+-- An execution by its definition and its id in microseconds; due_at while nobody has it.
 select j.id as job_id, x.execution, x.definition, x.commit, x.attempt, x.status, x.node,
     x.exit_signal, j.state, j.phase, j.closed, j.submitter, j.submitted_at, j.started_at,
-    j.finished_at, j.exit_code, j.reason
-from executions x join jobs j on j.id = x.job_id
+    j.finished_at, j.exit_code, j.reason, case when q.node is null then q.due_at end as due_at
+from executions x
+join jobs j on j.id = x.job_id
+left join execution_queue q on q.job_id = x.job_id
 where x.execution = :execution and x.definition = :definition;
 
 -- name: execution_attempts

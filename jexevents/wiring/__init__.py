@@ -1,6 +1,6 @@
 """Makes of the configuration what the other packages take; they know no configuration."""
 
-from jexevents.wiring.jobs import Links, repository, run_job, running
+from jexevents.wiring.jobs import Links, owned, repository, run_job, running
 from jexevents.wiring.outside import access, intake, signers, topology
 from jexevents.wiring.reading import doors, event_types, recognise, schemas
 from jexevents.wiring.storage import back, database, front, ledger_database, side, unmade
@@ -34,6 +34,7 @@ __all__ = [
     "ledger",
     "ledger_database",
     "observer",
+    "owned",
     "recognise",
     "repository",
     "retry",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from jexevents.executions.queue import Queue
 from jexevents.executions.requests import Requests
 from jexevents.executions.retention import Retention
 from jexevents.executions.telling import tell
+from jexevents.runner import owning
 from jexevents.runner.keeping import Keeper
 from jexevents.runner.refreshing import Refresher
 from jexevents.runner.scheduler import Looks, Scheduler
@@ -65,7 +67,6 @@ class Links:
     ring_node: Callable[[str], None] = lambda _node: None
     ring_told: Callable[[], None] = lambda: None
     fetching: Refresher | None = None
-    stopping: Callable[[], bool] = lambda: False
 
 
 def source(config: Config) -> Source:
@@ -84,6 +85,13 @@ def repository(config: Config) -> Repository | NoRepository:
     if not config.jobs_repository:
         return NoRepository()
     return Repository(source(config), Path(config.jobs_dir) / "repositories", config.node_name)
+
+
+def owned(config: Config, links: Links) -> AbstractContextManager[None]:
+    """Keep the folder of jobs for this process and node, where it runs any. Raises ConfigError."""
+    if not isinstance(links.repository, Repository):
+        return nullcontext()
+    return owning.owned(Path(config.jobs_dir), runs_folder(config), config.node_name)
 
 
 def runs_folder(config: Config) -> Path:

@@ -70,7 +70,7 @@ class Surfaces:
             *self.jex().routes(),
             # Before those of executions, whose ids stand at the same place of a path.
             *self.schedules().routes(),
-            *self.outputs().routes(),
+            *self.outputs(runs_folder(self.config)).routes(),
             *self.jobs().routes(),
             *LedgerSurface(Reading(self.database)).routes(),
             *self.pipelines(throttle).routes(),
@@ -97,7 +97,6 @@ class Surfaces:
             links.fetching,
             links.bell,
             self.config.public_url or "",
-            lambda: links.stopping(),
         )
 
     def schedules(self) -> ScheduleSurface:
@@ -105,15 +104,6 @@ class Surfaces:
         parts = JobParts(self.config, self.database, self.links, self.wake)
         return ScheduleSurface(
             self.database, parts.requests().definition, self.config.public_url or ""
-        )
-
-    def outputs(self) -> OutputSurface:
-        """Give the surface of what executions wrote."""
-        return OutputSurface(
-            ExecutionOutputs(self.database),
-            RunOutputs(runs_folder(self.config)),
-            Peers(self.config.node_secret),
-            self.config.node_name,
         )
 
     def pipelines(self, throttle: Throttle) -> PipelineSurface:

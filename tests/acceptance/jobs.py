@@ -136,18 +136,26 @@ class Jobs:
 
     def processes(self) -> list[ProcessId]:
         """Give what runs of the executions of this place, supervisors among them."""
-        ids = {path.name for path in self.runs.iterdir()} if self.runs.is_dir() else set()
-        runs = str(self.runs)
-        return processes.select(
-            lambda pid: (
-                processes.variable(pid, "JEXEVENTS_EXECUTION") in ids
-                or runs in processes.command_line(pid)
-            )
-        )
+        return left_of(self.runs)
 
     def close(self) -> None:
         """End what is left."""
         processes.end(self.processes())
+
+
+def left_of(runs: Path) -> list[ProcessId]:
+    """Give what runs of the executions in a folder, supervisors among them."""
+    ids = {path.name for path in runs.iterdir()} if runs.is_dir() else set()
+    found = processes.select(lambda pid: processes.variable(pid, "JEXEVENTS_EXECUTION") in ids)
+    states = [RunFolder(runs / own).state() for own in ids]
+    holders = [holder_in(state) for state in states if state.get("phase") != "ended"]
+    return [*found, *(holder for holder in holders if processes.alive(holder))]
+
+
+def holder_in(state: Mapping[str, Any]) -> ProcessId | None:
+    """Give the supervisor that a state names."""
+    holder = state.get("supervisor")
+    return holder and ProcessId(holder["pid"], f"{state['boot']}:{holder['started']}")
 
 
 def quoted(text: str) -> str:

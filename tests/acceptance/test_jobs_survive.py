@@ -11,7 +11,7 @@ import pytest
 from jexevents import processes
 from jexevents.processes import ProcessId
 from jexevents.runner.folder import Held
-from tests.acceptance.jobs import SECONDS, WAITS_FOR, Jobs
+from tests.acceptance.jobs import SECONDS, WAITS_FOR, Jobs, holder_in
 from tests.support import wait_until
 
 FILES = {
@@ -34,9 +34,7 @@ def place(jobs) -> Jobs:
 
 
 def supervisor_of(place: Jobs, execution: dict, attempt: int = 1) -> ProcessId:
-    state = place.place(execution, attempt).state()
-    holder = state["supervisor"]
-    return ProcessId(holder["pid"], f"{state['boot']}:{holder['started']}")
+    return holder_in(place.place(execution, attempt).state())
 
 
 def begun(place: Jobs, name: str, flag: Path, **values: object) -> dict:

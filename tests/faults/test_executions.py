@@ -19,6 +19,7 @@ import pytest
 
 from jexevents import processes
 from jexevents.lifecycle.executionid import attempt_id
+from tests.acceptance.jobs import left_of
 from tests.acceptance.support import make_token
 from tests.faults.daemons import SupervisedDaemon
 from tests.faults.servers import Postgres, Rabbit, ask
@@ -113,8 +114,7 @@ class Runner:
 
     def close(self) -> None:
         self.daemon.end()
-        left = processes.select(lambda pid: str(self.runs) in processes.command_line(pid))
-        processes.end(left)
+        processes.end(left_of(self.runs))
 
 
 @pytest.fixture

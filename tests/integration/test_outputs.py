@@ -558,18 +558,19 @@ def test_follow_of_what_was_given_up_before_its_folder_was_there(node: Node) -> 
 
 
 class EndsAtALook(RunOutputs):
-    """Lets the job end just when somebody asks whether it has ended."""
+    """Lets the job end just when somebody asks, for the so-and-so-many-th time, whether it has."""
 
-    def __init__(self, runs: Path, gate: Path) -> None:
+    def __init__(self, runs: Path, gate: Path, look: int) -> None:
         super().__init__(runs)
-        self._gate = gate
+        self._gate, self._looks = gate, look
 
     def of(self, attempt: UUID) -> AttemptOutput:
         output = super().of(attempt)
         standing, run = output.standing, RunFolder(output._folder)
 
         def ending() -> Any:
-            if run.standing().held is Held.ALIVE:
+            self._looks -= 1
+            if self._looks <= 0 and run.standing().held is Held.ALIVE:
                 open_gate(self._gate)
                 ended(run)
             return standing()
@@ -578,9 +579,11 @@ class EndsAtALook(RunOutputs):
         return output
 
 
-@pytest.mark.parametrize("query", ["", "?follow=1", "?follow=1&times=1"])
-def test_an_end_between_two_looks_loses_nothing(nodes: Any, gate_file: Path, query: str) -> None:
-    node = nodes(outputs=lambda runs: EndsAtALook(runs, gate_file))
+@pytest.mark.parametrize(("query", "look"), [("", 1), ("?follow=1", 1), ("?follow=1&times=1", 3)])
+def test_an_end_between_two_looks_loses_nothing(
+    nodes: Any, gate_file: Path, query: str, look: int
+) -> None:
+    node = nodes(outputs=lambda runs: EndsAtALook(runs, gate_file, look))
     execution, run = node.begin(f"echo a; cat {gate_file}; echo end")
     heard(run, b"a\n")
     answer = node.get(f"{execution.path}/stdout{query}")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from jexevents.runner import segments
@@ -119,6 +119,7 @@ def streams_of(folder: Path) -> list[Path]:
     block=st.integers(1, 4),
     start=st.floats(0, 1.1),
 )
+@example([(1, 1, 0), (1, 1, 0), (2, 1, 0), (1, 1, 0)], None, {0}, 2, 0.75)
 def test_reading_from_an_offset_on(
     folder: Path, writes, limit, losses, block, start: float
 ) -> None:
@@ -148,6 +149,29 @@ def test_reading_from_an_offset_on(
             follower = Follower(folder, which, at)
             assert shown(list(follower.read(10**9)), at) == whole[at:]
             assert follower.read() == []
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(
+    writes=st.lists(st.tuples(st.sampled_from([STDOUT, STDERR]), st.integers(1, 9)), max_size=40),
+    reads=st.sets(st.integers(0, 40)),
+    which=st.sampled_from(["stdout", "output"]),
+    block=st.integers(1, 4),
+    start=st.integers(0, 150),
+)
+def test_a_follower_that_is_ahead(folder: Path, writes, reads, which, block, start) -> None:
+    """What comes before the offset that it waits for is passed by, whenever it looks."""
+    clear(folder)
+    sink, follower, found = Output(None), Follower(folder, which, start), []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(segments, "_BLOCK_RECORDS", block)
+        for number, (stream, length) in enumerate(writes):
+            now = NOW + number * 700  # the last record grows now and then
+            sink.write(stream, memoryview(bytes([1 + number]) * length), now)
+            found += follower.read() if number in reads else []
+        sink.finish(NOW)
+        found += follower.read()
+    assert shown(found, start) == collected(folder, which)[0][start:]
 
 
 def shown(chunks: list, at: int) -> bytes:
