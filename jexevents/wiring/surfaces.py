@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from pathlib import Path
 
 from jexevents.archives.listing import Limits
 from jexevents.cloudevents import CloudEvents
@@ -136,6 +137,15 @@ class Surfaces:
             observer=self.observer,
         )
         return UploadSurface(uploads, Peers(config.node_secret), config.upload_max_bytes, self.now)
+
+    def outputs(self, runs: Path) -> OutputSurface:
+        """Give the surface of what executions wrote; those of this node are in ``runs``."""
+        return OutputSurface(
+            ExecutionOutputs(self.database),
+            RunOutputs(runs),
+            Peers(self.config.node_secret),
+            self.config.node_name,
+        )
 
     def cloud_events(self) -> CloudEventSurface:
         """Give the surface that takes CloudEvents."""

@@ -143,7 +143,7 @@ def nodes(database: str, tmp_path: Path) -> Iterator[Any]:
             runs = Runs(tmp_path / name)
             stack.callback(runs.close)
             config = from_mapping({"NodeName": name, "NodeSecret": secret}, tmp_path)
-            surface = replace(wiring.Surfaces(config, pool).outputs(), sleep=sleep)
+            surface = replace(wiring.Surfaces(config, pool).outputs(runs.folder), sleep=sleep)
             surface = replace(surface, outputs=outputs(runs.folder))
             gate = Gate(Tokens(lambda: credentials))
             app = build_app(surface.routes(), gate, check_answers=True, stream_limit=stream_limit)
