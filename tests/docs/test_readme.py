@@ -15,7 +15,10 @@ from tests.support import ROOT, administer, database_uri, free_port, missing, un
 
 README = (ROOT / "README.md").read_text("utf-8")
 # Whoever has followed the README can go on with these.
-MORE = [(ROOT / f"docs/{name}.md").read_text("utf-8") for name in ("cloudevents", "smrtlink", "executions")]
+MORE = [
+    (ROOT / f"docs/{name}.md").read_text("utf-8")
+    for name in ("cloudevents", "smrtlink", "executions")
+]
 
 
 @pytest.fixture
