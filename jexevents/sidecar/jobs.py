@@ -268,7 +268,7 @@ class JobSurface:
             texts,
         )
         (made,) = self.requests.request([asked])
-        return self._made(name, made, seconds)
+        return self._made(request, name, made, seconds)
 
     def repeat(self, request: Request) -> Response:
         """Repeat an execution with its values, on its commit unless the newest is asked for."""
@@ -290,7 +290,7 @@ class JobSurface:
             repeats=row["execution"],
         )
         (made,) = self.requests.request([asked])
-        return self._made(row["definition"], made, seconds)
+        return self._made(request, row["definition"], made, seconds)
 
     def execution(self, request: Request) -> dict[str, Any]:
         """Say what became of an execution."""
@@ -362,7 +362,7 @@ class JobSurface:
             self.public_url,
         )
 
-    def _made(self, name: str, made: Made, seconds: float | None) -> Response:
+    def _made(self, request: Request, name: str, made: Made, seconds: float | None) -> Response:
         row = self.executions.find(name, made.execution)
         if row is None:
             raise not_found("The execution was removed meanwhile.")
