@@ -101,11 +101,17 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
     consumer = _consumer(config, way_in, presence, ending, metrics)
     depth = Depth(config.amqp_uri, config.queue_name, name=f"jexevents {config.node_name} depth")
     _watch(metrics, consumer, presence, depth)
-    running = wiring.running(config, side, links, hooks.wake, presence.require)
+    running = wiring.running(
+        config, side, links, hooks.wake, presence.require, metrics.attempt_ended
+    )
+    if running is not None:
+        metrics.watch_jobs(running.use)
     metrics.pools.watch(main=database.use, http=front.use, hooks=back.use, jobs=side.use)
     metrics.watch_hooks(lambda: hooks.pending)
     throttle = Throttle()
-    surfaces = wiring.Surfaces(config, front, observer, hooks.wake, links=links)
+    surfaces = wiring.Surfaces(
+        config, front, observer, hooks.wake, links=links, ended=metrics.attempt_ended
+    )
     routes = [
         *health.routes(lambda: _readiness(presence, consumer)),
         *surfaces.routes(throttle, _upload_folder(config)),

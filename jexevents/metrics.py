@@ -18,10 +18,11 @@ from prometheus_client.registry import Collector
 
 from jexevents import __version__
 from jexevents.model import Event, Outcome, Reason, Reject
-from jexevents.observers import AWAY, FAILED, REFUSED, TOO_SLOW, PoolUse
+from jexevents.observers import AWAY, FAILED, REFUSED, TOO_SLOW, JobsUse, PoolUse
 
 _PREFIX = "jexevents"
 DOORS = ("amqp", "http")
+ENDS = ("complete", "fail", "killed", "time-out", "lost", "cancelled")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 OTHER = "other"
 
@@ -52,6 +53,7 @@ class Metrics:
         self.pools = _Pools()
         self.registry.register(self.pools)
         self._hooks()
+        self._executions()
         self.database_up = self._gauge("database_up", "Whether PostgreSQL answers and may be used.")
         self.build = Info(f"{_PREFIX}_build", "This version.", registry=self.registry)
         self.build.info({"version": __version__})
@@ -113,6 +115,14 @@ class Metrics:
         """Count and measure a try of a webhook's delivery."""
         self.hook_tries.labels(hook, _TRIED[state]).inc()
         self.hook_seconds.labels(hook).observe(seconds)
+
+    def attempt_ended(self, end: str) -> None:
+        """Count an attempt of an execution that is over; ``end`` is one of ``ENDS``."""
+        self.execution_ends.labels(end).inc()
+
+    def watch_jobs(self, ask: Callable[[], JobsUse]) -> None:
+        """Show how it stands with the jobs that are run, asked when somebody looks."""
+        self.registry.register(_Jobs(ask))
 
     def watch_hooks(self, ask: Callable[[], Mapping[str, int]]) -> None:
         """Show how many deliveries of each hook wait, asked when somebody looks."""
@@ -197,6 +207,13 @@ class Metrics:
             "hook_seconds", "Time of a try, to the end of its answer.", _HOOK_SECONDS, "hook"
         )
 
+    def _executions(self) -> None:
+        self.execution_ends = self._counter(
+            "execution_ends", "Attempts of executions that are over, by how they ended.", "end"
+        )
+        for end in ENDS:
+            self.execution_ends.labels(end)
+
     def _counter(self, name: str, told: str, *labels: str) -> Counter:
         return Counter(f"{_PREFIX}_{name}", told, labels, registry=self.registry)
 
@@ -249,6 +266,32 @@ class _Waiting(Collector):
         for hook, count in self._ask().items():
             pending.add_metric([hook], count)
         return [pending]
+
+
+class _Jobs(Collector):
+    """The jobs that are run, as this process has last seen it."""
+
+    def __init__(self, ask: Callable[[], JobsUse]) -> None:
+        self._ask = ask
+
+    def collect(self) -> Iterable[Metric]:
+        """Give how it stands, as a registry wants it."""
+        use = self._ask()
+        return [
+            _told("execution_slots", "Executions that may run here at once.", use.slots),
+            _told("executions_running", "Executions that this node has begun.", use.running),
+            _told("executions_waiting", "Executions that nobody has, of all nodes.", use.waiting),
+            _told("executions_held", "Executions that somebody has, of all nodes.", use.held),
+            _told("schedule_looked_timestamp_seconds", "When it was looked at what is due; 0 for "
+                  "never.", use.looked_at),
+            _told("repository_fetched_timestamp_seconds", "When the repository of definitions last "
+                  "answered; 0 for never.", use.fetched_at),
+            _told("repository_fault", "Whether its newest commit is not in force.", use.has_fault),
+        ]  # fmt: skip
+
+
+def _told(name: str, told: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"{_PREFIX}_{name}", told, value=float(value))
 
 
 def _pool_gauge(name: str, told: str, *labels: str) -> GaugeMetricFamily:

@@ -87,7 +87,8 @@ class Queue:
     """The queue of one ledger, as the node ``node`` sees it.
 
     ``tell`` writes what hooks of the jobs get; ``wake`` is called with their names. ``ring`` is
-    called when somebody may have something to begin.
+    called when somebody may have something to begin, ``ended`` for each attempt that is over, with
+    how: the name of its last event, or ``killed``.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class Queue:
         tell: Tell = tells_nobody,
         wake: Callable[[Collection[str]], None] = lambda _hooks: None,
         ring: Callable[[], None] = lambda: None,
+        ended: Callable[[str], None] = lambda _end: None,
         lease_seconds: float = LEASE_SECONDS,
     ) -> None:
         self._ledger = ledger
@@ -107,6 +109,7 @@ class Queue:
         self._tell = tell
         self._wake = wake
         self._ring = ring
+        self._tell_end = ended
         self._lease_seconds = lease_seconds
 
     # --- claims
@@ -269,6 +272,12 @@ class Queue:
         ]
         QUERIES.execution_queue.note_reports(connection, **columns(_REPORTS, rows))
 
+    def depth(self) -> tuple[int, int]:
+        """Say how many executions wait, and how many are in somebody's hands."""
+        with self._database.look() as connection:
+            waiting, held = QUERIES.execution_queue.queue_depth(connection)
+        return waiting, held
+
     # --- judgements
 
     def judge(self, lost_after_seconds: float) -> None:
@@ -367,6 +376,7 @@ class Queue:
         """Store what is decided, and what hooks of the jobs get of it."""
         told: Sequence[Event] = ()
         woken: Collection[str] = ()
+        ends: Sequence[str] = ()
 
         def first(connection: Connection) -> Sequence[Event]:
             nonlocal told
@@ -374,16 +384,19 @@ class Queue:
             return told
 
         def also(connection: Connection, applied: Sequence[Applied]) -> None:
-            nonlocal woken
+            nonlocal woken, ends
             known = runs()
             fresh = [
                 (event, one, known[one.job_id])
                 for event, one in zip(told, applied, strict=True)
                 if one.outcome is Outcome.ACCEPTED and one.job_id in known
             ]
+            ends = [end for event, _, _ in fresh if (end := command.end_of(event)) is not None]
             woken = self._tell(connection, fresh) if fresh else ()
 
         self._ledger.apply([], also=also, decide=first)
+        for end in ends:
+            self._tell_end(end)
         if woken:
             self._wake(woken)
 

@@ -74,6 +74,7 @@ ON_REQUEST = ("terminated", "killed")
 # Of events of one attempt and number, this is the order.
 _RANKS = {REQUESTED: 0, RETRIED: 0, CLAIMED: 1, CANCEL: 2, LOSE: 4}
 _OWN_RANK = 3
+_ENDS = (COMPLETES, FAILS, TIMES_OUT, LOSE, CANCEL)
 _RETRIABLE = (FAILED, TIMED_OUT, LOST)
 
 # Attempts and numbers are kept where the order of the fold has an instant: a day an attempt, a
@@ -141,6 +142,14 @@ def is_own(event: CommandEvent) -> bool:
     """Whether an event is a word of the job, which sets its status and nothing else."""
     signalled = event.name in SIGNALS and _text(event, "signal")
     return event.data.get("auto") is not True and not signalled
+
+
+def end_of(event: CommandEvent) -> str | None:
+    """Say how the attempt ended that an event ends: the event's name, or ``killed`` where somebody
+    asked for that; None for an event that ends none."""
+    if is_own(event) or event.name not in _ENDS:
+        return None
+    return "killed" if event.data.get("reason") in ON_REQUEST else event.name
 
 
 def fold(events: Iterable[CommandEvent]) -> CommandState:

@@ -15,6 +15,9 @@ from jexevents.runner.folder import Held, RunFolder, Standing
 from jexevents.runner.watch import Watch
 
 _FIRST_LOOK_SECONDS, _LAST_LOOK_SECONDS = 0.005, 1.0
+# One that takes a connection and says nothing hangs, and holds up all others for so long; the more
+# seldom it is asked.
+_ANSWER_SECONDS, _LAST_HANGING_SECONDS = 1.0, 20.0
 _FOLDER_GONE = "Its folder is gone from the node that ran it"
 
 
@@ -46,6 +49,7 @@ class Attempt:
         # When to look again at one whose supervisor does not answer (monotonic).
         self.look_at = 0.0
         self._look_pause = _FIRST_LOOK_SECONDS
+        self._last_pause = _LAST_LOOK_SECONDS
         self._fresh: list[Mapping[str, Any]] = []
         self._end: Mapping[str, Any] | None = None
         self._lost: str | None = None
@@ -89,7 +93,7 @@ class Attempt:
     def look_later(self) -> None:
         """Wait before the next look, each time longer than before."""
         self.look_at = time.monotonic() + self._look_pause
-        self._look_pause = min(2 * self._look_pause, _LAST_LOOK_SECONDS)
+        self._look_pause = min(2 * self._look_pause, self._last_pause)
 
     def never_began(self) -> bool:
         """Whether no supervisor has begun, though one was started."""
@@ -131,11 +135,15 @@ class Attempt:
 
     def _hold(self) -> None:
         after = max([self.sequence, *(event["seq"] for event in self._fresh)])
+        begin = time.monotonic()
         try:
-            self.watch = self.folder.watch(after)
+            self.watch = self.folder.watch(after, _ANSWER_SECONDS)
+            self._look_pause, self._last_pause = _FIRST_LOOK_SECONDS, _LAST_LOOK_SECONDS
         except (SupervisorAway, ExecutionEnded, RequestRefused):
             # It is about to end, or to begin; whoever looks again will see.
-            return
+            if time.monotonic() - begin >= _ANSWER_SECONDS:
+                self._look_pause = max(self._look_pause, _LAST_LOOK_SECONDS)
+                self._last_pause = _LAST_HANGING_SECONDS
 
     def _take_end(self, state: Mapping[str, Any]) -> None:
         if state.get("reason") == "given up":

@@ -143,10 +143,10 @@ class RunFolder:
             return [event for event in found if event["seq"] > after]
         return []
 
-    def watch(self, after: int = 0) -> Watch:
+    def watch(self, after: int = 0, seconds: float = REQUEST_SECONDS) -> Watch:
         """Hear of each event with a higher number than ``after`` as soon as it is on the disk, of
-        those that are there at once; raises SupervisorAway."""
-        return Watch(control.connect(self.path, {"watch": after}, REQUEST_SECONDS), after)
+        those that are there at once; raises SupervisorAway where it does not answer in time."""
+        return Watch(control.connect(self.path, {"watch": after}, seconds), after)
 
     def give_up(self, reason: str) -> bool:
         """See to it that no supervisor begins any more; False if one has.

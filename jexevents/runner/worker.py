@@ -7,6 +7,7 @@ stands in their folders, and is reported when it is back.
 
 from __future__ import annotations
 
+import math
 import os
 import queue
 import selectors
@@ -95,6 +96,7 @@ class Worker(Service):
         self._wants_claim = self._wants_orders = True
         self._claim_at = self._look_at = self._try_at = 0.0
         self._recovered = threading.Event()
+        self._depth = (math.nan, math.nan)
 
     # --- what others ask, from any thread
 
@@ -107,6 +109,11 @@ class Worker(Service):
     def slots(self) -> int:
         """How many it may have."""
         return self._slots
+
+    @property
+    def depth(self) -> tuple[float, float]:
+        """How many executions waited when it was last looked, and how many somebody had."""
+        return self._depth
 
     def ring(self) -> None:
         """Say that something may wait in the queue; never blocks."""
@@ -167,6 +174,13 @@ class Worker(Service):
             pause = self._waits.next()
             self._try_at = time.monotonic() + pause
             log.warning("worker_waits", reason=str(error), seconds=round(pause, 1))
+        except MemoryError:
+            # What a new process mends.
+            raise
+        except Exception:
+            # What runs goes on, and so does the rest of the daemon.
+            self._try_at = time.monotonic() + self._waits.next()
+            log.exception("work_broken")
 
     def _pause(self) -> float:
         now = time.monotonic()
@@ -402,6 +416,7 @@ class Worker(Service):
             if attempt.watch is None and not attempt.is_over:
                 self._require_begun(attempt)
         self._queue.judge(self._lost_after_seconds)
+        self._depth = self._queue.depth()
         self._orders.make_room()
         ours = [one for one in self._attempts.values() if not one.is_over]
         held = self._queue.held() if ours else set()

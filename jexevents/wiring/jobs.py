@@ -20,6 +20,7 @@ from jexevents.executions.queue import Queue
 from jexevents.executions.requests import Requests
 from jexevents.executions.retention import Retention
 from jexevents.executions.telling import tell
+from jexevents.observers import JobsUse
 from jexevents.runner import owning
 from jexevents.runner.keeping import Keeper
 from jexevents.runner.refreshing import Refresher
@@ -107,6 +108,7 @@ class JobParts:
     database: Database
     links: Links
     wake: Wake = nobody_waits
+    ended: Callable[[str], None] = lambda _end: None
 
     def executions(self) -> Executions:
         """Give what reads executions."""
@@ -133,6 +135,7 @@ class JobParts:
             tell=tell,
             wake=self.wake,
             ring=self._rung,
+            ended=self.ended,
         )
 
     def orders(self) -> Orders:
@@ -189,6 +192,20 @@ class Running:
         """All of them, in the order in which they are started."""
         return (self.others, self.refresher, self.worker, self.keeper, self.scheduler)
 
+    def use(self) -> JobsUse:
+        """Say how it stands with them; asks nobody."""
+        standing, (waiting, held) = self.refresher.standing, self.worker.depth
+        fetched = standing.fetched_at
+        return JobsUse(
+            self.worker.slots,
+            self.worker.running,
+            waiting,
+            held,
+            self.scheduler.looked_at,
+            0.0 if fetched is None else fetched.timestamp(),
+            standing.fault is not None,
+        )
+
 
 def running(
     config: Config,
@@ -196,15 +213,16 @@ def running(
     links: Links,
     wake: Wake,
     require_store: Callable[[], None],
+    ended: Callable[[str], None] = lambda _end: None,
 ) -> Running | None:
     """Make what runs jobs here, and tie it to ``links``; None where no repository is configured.
 
-    ``database`` is a pool of its own.
+    ``database`` is a pool of its own; ``ended`` hears how attempts end.
     """
     found = links.repository
     if not isinstance(found, Repository):
         return None
-    parts = JobParts(config, database, links, wake)
+    parts = JobParts(config, database, links, wake, ended)
     queue = parts.queue()
     own = config.node_name
     settings = Settings(

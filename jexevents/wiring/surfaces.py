@@ -55,7 +55,7 @@ class Surfaces:
     """Makes each surface over one pool.
 
     ``observer`` hears of what they store, ``wake`` is called when something is to be sent to hooks,
-    ``links`` are those with what runs jobs here.
+    ``links`` are those with what runs jobs here, ``ended`` hears how attempts of executions end.
     """
 
     config: Config
@@ -64,6 +64,7 @@ class Surfaces:
     wake: Wake = nobody_waits
     now: Callable[[], datetime] = _now
     links: Links = field(default_factory=Links)
+    ended: Callable[[str], None] = lambda _end: None
 
     def routes(self, throttle: Throttle, folder: UploadFolder) -> list[Route]:
         """Give the tables of all of them."""
@@ -89,7 +90,8 @@ class Surfaces:
 
     def jobs(self) -> JobSurface:
         """Give the surface of jobs that are run from here."""
-        parts, links = JobParts(self.config, self.database, self.links, self.wake), self.links
+        links = self.links
+        parts = JobParts(self.config, self.database, links, self.wake, self.ended)
         return JobSurface(
             self.jex(),
             parts.requests(),

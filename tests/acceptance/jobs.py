@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import urllib.parse
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -147,9 +148,15 @@ def left_of(runs: Path) -> list[ProcessId]:
     """Give what runs of the executions in a folder, supervisors among them."""
     ids = {path.name for path in runs.iterdir()} if runs.is_dir() else set()
     found = processes.select(lambda pid: processes.variable(pid, "JEXEVENTS_EXECUTION") in ids)
-    states = [RunFolder(runs / own).state() for own in ids]
+    states = [_state_in(runs / own) for own in ids]
     holders = [holder_in(state) for state in states if state.get("phase") != "ended"]
     return [*found, *(holder for holder in holders if processes.alive(holder))]
+
+
+def _state_in(folder: Path) -> dict[str, Any]:
+    with suppress(ValueError):
+        return RunFolder(folder).state()
+    return {}
 
 
 def holder_in(state: Mapping[str, Any]) -> ProcessId | None:

@@ -206,7 +206,7 @@ def test_a_late_report_of_what_was_given_up_changes_nothing(place, tmp_path):
     flag = tmp_path / "flag"
     going = begun(place, "waits", flag)
     place.kill()
-    place.start_again(NodeName="two")
+    place.start_again(NodeName="two", JobsDir=str(tmp_path / "other"))
     order = {"event": "kill", "give_up": True, "cause": "the node is gone"}
     path = f"/jobs/waits/{going['id']}"
     assert place.ask("PUT", path, order).status == 403

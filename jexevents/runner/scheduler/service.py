@@ -47,6 +47,8 @@ class Scheduler(Service):
         self._woken = threading.Event()
         self._was_overtaken = False
         self._dropped_at = float("-inf")
+        # When what is due was last looked at, in seconds since 1970; 0 before that.
+        self.looked_at = 0.0
 
     def wake(self) -> None:
         """Have it look now. Never blocks, from any thread."""
@@ -81,8 +83,11 @@ class Scheduler(Service):
         try:
             pause = self._looks.look()
         except Overtaken:
+            # Another one has looked.
             self._was_overtaken = True
+            self.looked_at = time.time()
             return self._draw(*_LET_PASS_SECONDS)
+        self.looked_at = time.time()
         if not pause:
             self._was_overtaken = False
             return 0.0
