@@ -189,7 +189,7 @@ def test_it_is_measured(place, tmp_path):
     for one in (*going, waiting):
         place.wait_over(one)
     assert place.run("short", wait=SECONDS)["state"] == "COMPLETE"
-    ends = {end: 1 for end in ("cancelled", "killed", "lost", "complete")}
+    ends = dict.fromkeys(("cancelled", "killed", "lost", "complete"), 1)
     wait_until(
         lambda: {end: shown("execution_ends_total", end=end) for end in ends} == ends,
         SECONDS,
