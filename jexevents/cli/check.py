@@ -6,6 +6,7 @@ It makes nothing: no folder, no database, nothing at the broker.
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections.abc import Callable, Iterable
 from ipaddress import ip_address
@@ -44,6 +45,7 @@ def run(_options: argparse.Namespace, config: Config) -> Exit:
         _try("schemas", lambda: _schemas(config)),
         _try("uploads", lambda: look_at("UploadDir", config.upload_dir)),
         _try("event files", lambda: look_at("SMRTLinkEventDir", config.smrt_link_event_dir)),
+        _try("jobs", lambda: _jobs(config)),
         _try("webhooks", lambda: _webhooks(config)),
         _try("jobs", lambda: _jobs(config)),
         _try("secrets of jobs", lambda: _job_secrets(config)),
@@ -107,6 +109,17 @@ def _schemas(config: Config) -> Iterable[str]:
     if config.smrt_link_schemas:
         names = schemas.added
         yield f"{len(names)} of your own" + (f" ({', '.join(names)})" if names else "")
+
+
+def _jobs(config: Config) -> Iterable[str]:
+    """Look at what running jobs needs on this node; the repository is not asked."""
+    if not config.jobs_repository:
+        return
+    wiring.repository(config)
+    if shutil.which("git") is None:
+        raise ConfigError("There is no git program.", remedy="Install git, 2.30 or newer.")
+    yield f"defined in {redact_uri(config.jobs_repository)}, {counted(config.worker_slots, 'slot')}"
+    yield from look_at("JobsDir", config.jobs_dir)
 
 
 def _webhooks(config: Config) -> Iterable[str]:

@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+from functools import partial
 
 import pytest
 
@@ -44,9 +45,11 @@ def test_the_schemas_of_the_site(check, tmp_path):
     assert "WRONG schemas" in done.err
 
 
-@pytest.mark.parametrize("option", ["UploadDir", "SMRTLinkEventDir"])
+@pytest.mark.parametrize("option", ["UploadDir", "SMRTLinkEventDir", "JobsDir"])
 def test_folders_that_are_written_to(check, tmp_path, option):
     (tmp_path / "file").write_text("")
+    more = {"JobsRepository": "https://ann:secret@example.org/jobs.git"}
+    check = partial(check, **(more if option == "JobsDir" else {}))
     done = check(**{option: str(tmp_path / "file" / "below")})
     assert done.code == 78
     assert f"{option}: {tmp_path / 'file'} is no folder." in done.err
@@ -57,6 +60,19 @@ def test_folders_that_are_written_to(check, tmp_path, option):
     assert not folder.parent.exists()
     folder.mkdir(parents=True)
     assert f"{folder} can be written by " in check(**{option: str(folder)}).out
+
+
+def test_jobs(check, monkeypatch):
+    assert "jobs:" not in check().out
+    done = check(JobsRepository="https://ann:secret@example.org/jobs.git", WorkerSlots=4)
+    assert "ok    jobs: defined in https://ann:***@example.org/jobs.git, 4 slots\n" in done.out
+    done = check(JobsRepository="--upload-pack=sh")
+    assert done.code == 78
+    assert "WRONG jobs: The repository of jobs cannot be used" in done.err
+    monkeypatch.setenv("PATH", "/nowhere")
+    done = check(JobsRepository="https://example.org/jobs.git")
+    assert done.code == 78
+    assert "WRONG jobs: There is no git program." in done.err
 
 
 def test_a_folder_of_somebody_else(tmp_path):
