@@ -6,7 +6,6 @@ It makes nothing: no folder, no database, nothing at the broker.
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 from collections.abc import Callable, Iterable
 from ipaddress import ip_address
@@ -45,7 +44,6 @@ def run(_options: argparse.Namespace, config: Config) -> Exit:
         _try("schemas", lambda: _schemas(config)),
         _try("uploads", lambda: look_at("UploadDir", config.upload_dir)),
         _try("event files", lambda: look_at("SMRTLinkEventDir", config.smrt_link_event_dir)),
-        _try("jobs", lambda: _jobs(config)),
         _try("webhooks", lambda: _webhooks(config)),
         _try("jobs", lambda: _jobs(config)),
         _try("secrets of jobs", lambda: _job_secrets(config)),
@@ -111,17 +109,6 @@ def _schemas(config: Config) -> Iterable[str]:
         yield f"{len(names)} of your own" + (f" ({', '.join(names)})" if names else "")
 
 
-def _jobs(config: Config) -> Iterable[str]:
-    """Look at what running jobs needs on this node; the repository is not asked."""
-    if not config.jobs_repository:
-        return
-    wiring.repository(config)
-    if shutil.which("git") is None:
-        raise ConfigError("There is no git program.", remedy="Install git, 2.30 or newer.")
-    yield f"defined in {redact_uri(config.jobs_repository)}, {counted(config.worker_slots, 'slot')}"
-    yield from look_at("JobsDir", config.jobs_dir)
-
-
 def _webhooks(config: Config) -> Iterable[str]:
     """Look at what can be wrong before anything is sent; nobody is asked."""
     names = [hook.name for hook in wiring.hooks(config).enabled()]
@@ -138,6 +125,7 @@ def _jobs(config: Config) -> Iterable[str]:
 
     yield from look_at("JobsDir", config.jobs_dir)
     yield from look(wiring.source(config))
+    yield counted(config.worker_slots, "slot")
 
 
 def _job_secrets(config: Config) -> Iterable[str]:
