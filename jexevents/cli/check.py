@@ -125,6 +125,7 @@ def _jobs(config: Config) -> Iterable[str]:
 
     yield from look_at("JobsDir", config.jobs_dir)
     yield from look(wiring.source(config))
+    yield counted(config.worker_slots, "slot")
 
 
 def _job_secrets(config: Config) -> Iterable[str]:

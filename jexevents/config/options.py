@@ -170,7 +170,7 @@ _DATABASE = (
         types.whole(2, 1000),
         8,
         "Connections at most for requests over HTTP; a daemon needs up to four more for itself, "
-        "and up to three for webhooks.",
+        "up to three for webhooks, and up to six for jobs.",
     ),
     Option(
         "DBConnectTimeoutSeconds",
@@ -427,8 +427,9 @@ _JOBS = (
         "JobsRepository",
         types.REPOSITORY_URL,
         "",
-        "The git repository with the definitions of jobs, as any URL that git takes. Empty: no "
-        "jobs are run from here. See [definitions.md](definitions.md).",
+        "The git repository with the definitions of jobs, as any URL that git takes. A path that "
+        "begins with `./` or `../` counts as that of `UploadDir` does. Empty: no jobs are "
+        "run from here. See [definitions.md](definitions.md).",
         secret=True,
         example="https://git.example.org/jobs.git",
     ),

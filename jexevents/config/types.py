@@ -325,7 +325,9 @@ JOB_SECRETS = OptionType(
     jobsecrets.show_job_secrets,
     jobsecrets.resolve_job_secrets,
 )
-REPOSITORY_URL = replace(text(max_bytes=4096), name="URL", show=redact_uri)
+REPOSITORY_URL = replace(
+    text(max_bytes=4096), name="URL", show=redact_uri, resolve=uris.resolve_repository
+)
 ANONYMOUS_ROLES = list_of(
     "list of roles", "a list out of read and write", _read_anonymous_role, frozenset
 )

@@ -170,6 +170,12 @@ def resolve_db_uri(uri: str, folder: Path) -> str:
     return EMBEDDED + resolve_path(uri.removeprefix(EMBEDDED), folder)
 
 
+def resolve_repository(url: str, folder: Path) -> str:
+    """Make a path that begins with ``./``, ``../`` or ``~/`` absolute, from ``folder``; whatever
+    else git takes comes back as it is."""
+    return resolve_path(url, folder) if url.startswith(("./", "../", "~/")) else url
+
+
 def resolve_path(path: str, folder: Path) -> str:
     """Make a path absolute, from ``folder``; the empty text is none. ``~`` is the home folder."""
     return os.path.normpath(folder.absolute() / Path(path).expanduser()) if path else ""

@@ -250,7 +250,7 @@ class JobSurface:
         self.executions.set_active(name, active, request.caller.name)
         state = self.executions.active_states().get(name)
         shown = jobrecords.job(definition, commit.id, state, self.public_url)
-        return shown | {"executions": [], "next": None}
+        return shown | self._last_executions(request, name)
 
     # --- executions
 

@@ -51,13 +51,13 @@ class OutputSurface:
     clock: Callable[[], float] = time.monotonic
 
     def routes(self) -> list[Route]:
-        """Give the table of the surface; before that of ``/jobs/<name>/<execution>/<event>``."""
+        """Give the table of the surface; before that of ``/jobs/<job>/<execution>/<event>``."""
         return [*map(self._route, STREAMS), self._node_route()]
 
     def _route(self, which: str) -> Route:
         return Route(
             method="GET",
-            path=f"/jobs/<name>/<execution>/{which}",
+            path=f"/jobs/<job>/<execution>/{which}",
             role=Role.READ,
             handler=self.show,
             statuses=(200, 204, 206, 404, 410, 416),
@@ -82,7 +82,7 @@ class OutputSurface:
     def show(self, request: Request) -> Response:
         """Give the output of an execution, from this node or from the one that has it."""
         wish = wish_of(request)
-        name, asked = request.parameters["name"], request.parameters["execution"]
+        name, asked = request.parameters["job"], request.parameters["execution"]
         execution = microseconds(asked)
         place = None if execution is None else self.store.find(name, execution, wish.attempt)
         if place is None:

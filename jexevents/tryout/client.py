@@ -37,8 +37,8 @@ class Client:
         return True
 
     def jobs(self) -> list[dict[str, Any]]:
-        """The newest jobs of the ledger."""
-        return self.get("/ledger/jobs?limit=1000")["items"]
+        """The newest jobs of HTCondor in the ledger."""
+        return self.get("/ledger/jobs?kind=condor&limit=1000")["items"]
 
     def wait_for_events(self, count: int, seconds: float) -> None:
         """Wait until the jobs have so many events in all. Raises Unavailable after ``seconds``."""

@@ -60,8 +60,14 @@ def tell(console: Console, place: Place, stack: ExitStack) -> None:
         say(f"ready at {client.url}, logs to {_short(place.log)}")
     with _step(console, "events") as say:
         _publish_once(config.load(place.config, environment), client, say)
+    _show(console, client, place)
+    if settings.jobs_repository:
+        said = "The daemon runs the jobs that are defined in the git repository"
+        _say(console, f"{said} {_repository(settings.jobs_repository)}")
     # The password of a broker of our own is no secret; one that was named may have another.
-    _show(console, client, place, broker.uri if named is None else config.redact_uri(named))
+    uri = broker.uri if named is None else config.redact_uri(named)
+    _say(console, f"RabbitMQ, to publish events of your own: {uri}")
+    _say(console, "Ctrl-C stops the daemon and the servers; the data stays in var/.")
     daemon.wait()
 
 
@@ -108,10 +114,17 @@ def _token(place: Place, database: Database) -> str:
 
 
 def _listening(environ: Mapping[str, str], settings: Config) -> dict[str, str]:
-    """Give an environment for the daemon: the port that is configured, or a free one."""
+    """Give an environment for the daemon: the port that is configured, or a free one.
+
+    Links, as those in webhooks, lead to that port where they are not configured to lead elsewhere.
+    """
     port = settings.http_listen_port.port
-    free = port if _is_free(port) else 0
-    return _with(environ, "HTTPListenPort", f"127.0.0.1:{free}")
+    if not _is_free(port):
+        return _with(environ, "HTTPListenPort", "127.0.0.1:0")
+    environment = _with(environ, "HTTPListenPort", f"127.0.0.1:{port}")
+    if settings.public_url or not port:
+        return environment
+    return _with(environment, "PublicURL", f"http://localhost:{port}")
 
 
 def _with(environ: Mapping[str, str], name: str, value: str) -> dict[str, str]:
@@ -147,7 +160,7 @@ def _publish_once(settings: Config, client: Client, say) -> None:
     say(f"{len(pieces)} events of a sample log published; the ledger has them all")
 
 
-def _show(console: Console, client: Client, place: Place, amqp_uri: str) -> None:
+def _show(console: Console, client: Client, place: Place) -> None:
     table = Table("job", "status", "exit code", "finished", "reason")
     for job in reversed(client.jobs()):
         code = "" if job["exit_code"] is None else str(job["exit_code"])
@@ -164,9 +177,15 @@ def _show(console: Console, client: Client, place: Place, amqp_uri: str) -> None
     console.print("Ask it yourself, in another terminal:\n")
     for path in (f"/last-events/{_INVOCATION}", "/ledger/jobs?phase=ERROR", "/readyz"):
         console.print(f"  curl {bearer} '{client.url}{path}'", soft_wrap=True, markup=False)
-    line = f"\nRabbitMQ, to publish events of your own: {amqp_uri}"
-    console.print(line, soft_wrap=True, markup=False)
-    console.print("\nCtrl-C stops the daemon and the servers; the data stays in var/.")
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(f"\n{line}", soft_wrap=True, markup=False)
+
+
+def _repository(url: str) -> str:
+    """Give a repository as one would type it here; of a URL no password."""
+    return _short(Path(url)) if url.startswith("/") else config.redact_uri(url)
 
 
 def _short(path: Path) -> str:

@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+from functools import partial
 
 import pytest
 
@@ -44,9 +45,13 @@ def test_the_schemas_of_the_site(check, tmp_path):
     assert "WRONG schemas" in done.err
 
 
-@pytest.mark.parametrize("option", ["UploadDir", "SMRTLinkEventDir"])
+@pytest.mark.parametrize("option", ["UploadDir", "SMRTLinkEventDir", "JobsDir"])
 def test_folders_that_are_written_to(check, tmp_path, option):
     (tmp_path / "file").write_text("")
+    if option == "JobsDir":
+        origin = Origin(tmp_path / "origin")
+        origin.commit(a__yml="command: x\n")
+        check = partial(check, JobsRepository=origin.url)
     done = check(**{option: str(tmp_path / "file" / "below")})
     assert done.code == 78
     assert f"{option}: {tmp_path / 'file'} is no folder." in done.err
@@ -57,6 +62,17 @@ def test_folders_that_are_written_to(check, tmp_path, option):
     assert not folder.parent.exists()
     folder.mkdir(parents=True)
     assert f"{folder} can be written by " in check(**{option: str(folder)}).out
+
+
+def test_jobs(check, monkeypatch):
+    assert "jobs:" not in check().out
+    done = check(JobsRepository="--upload-pack=sh")
+    assert done.code == 78
+    assert "WRONG jobs: The repository of jobs cannot be used" in done.err
+    monkeypatch.setenv("PATH", "/nowhere")
+    done = check(JobsRepository="https://example.org/jobs.git")
+    assert done.code == 78
+    assert "WRONG jobs: There is no git program." in done.err
 
 
 def test_a_folder_of_somebody_else(tmp_path):
@@ -128,6 +144,7 @@ def test_the_repository_of_jobs(check, tmp_path, monkeypatch):
     assert done.code == 0, done.err
     assert f"ok    jobs: {origin.url} has commit {commit}\n" in done.out
     assert "ok    jobs: git 2." in done.out
+    assert "ok    jobs: 2 slots\n" in done.out
     assert f"{folder} will be made when the daemon starts" in done.out
     assert not folder.exists()
     done = check(**options, JobsBranch="other")

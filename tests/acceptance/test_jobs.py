@@ -141,7 +141,10 @@ def test_off_the_active_list_and_back(place):
         False
     ]
     assert place.ask("PUT", "/jobs/paused").json()["active"] is True
-    assert place.ask("POST", "/jobs/paused").status == 202
+    made = place.ask("POST", "/jobs/paused")
+    assert made.status == 202
+    again = place.ask("PUT", "/jobs/paused").json()
+    assert [one["id"] for one in again["executions"]] == [made.json()["id"]]
 
 
 def test_signals_and_words(place, tmp_path):
@@ -160,6 +163,7 @@ def test_signals_and_words(place, tmp_path):
     assert ended.status == 200
     done = place.wait_over(going)
     assert (done["state"], done["phase"], done["exit_signal"]) == ("KILLED", "CANCELLED", 15)
+    assert done["reason"] == "Terminated on request: enough; signal 15 (SIGTERM)"
     assert place.put(going, "kill").status == 409
     late = place.put(going, "reviewed", cause="too late").json()
     assert (late["state"], late["status"]) == ("KILLED", "fail")

@@ -4,8 +4,9 @@ A fenced block marked ``console`` is run, one marked ``sh`` is not. In a console
 that begins with ``$ `` is a command, which goes on behind a backslash, through a here document
 and up to a closing quotation mark; the lines below are what it prints. All but white space is
 compared. A line of three dots stands for any text. What is new at each run is compared by its
-form: ids that the document shows for the first time in an answer (and which are then known),
-times of the year in which it was written, request ids, numbers of events, ages, tokens.
+form: ids that the document shows for the first time in an answer (and which are then known), those
+of executions among them, times of the year in which it was written, request ids, commits, numbers
+of events, ages, tokens.
 """
 
 from __future__ import annotations
@@ -21,17 +22,20 @@ from pathlib import Path
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _HERE = re.compile(r"<<'?(\w+)'?")
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_TOLD = re.compile(_UUID)
+_EXECUTION = r"(?<![0-9.])1[0-9]{9}\.[0-9]{1,6}(?![0-9])"
+_TOLD = re.compile(f"{_UUID}|{_EXECUTION}")
 _ELLIPSIS = "\0"
 _COMMAND_SECONDS = 30.0
 _ASKS = re.compile(r"curl (?!.*\s-[Xd]\b)", re.DOTALL)
 # How a thing looks in the document, and what may stand in its place.
 _LOOSE = (
     (re.compile(rf"(?P<uuid>{_UUID})"), None),
+    (re.compile(rf"(?P<execution>{_EXECUTION})"), None),
     (re.compile(r"2026-[0-9:.T-]+Z"), r"20[0-9:.T-]+Z"),
     (re.compile(r"\b[0-9a-f]{32}\b"), r"[0-9a-f]{32}"),
+    (re.compile(r"\b[0-9a-f]{40}\b"), r"[0-9a-f]{40}"),
     (re.compile(r"\bjex_[\w-]{43}"), r"jex_[\w-]{43}"),
-    (re.compile(r'(?P<name>"(?:seq|seconds)":)[0-9.]+'), r"[0-9.]+"),
+    (re.compile(r'(?P<name>"(?:seq|seconds|run_seconds)":)[0-9.]+'), r"[0-9.]+"),
 )
 
 
@@ -168,7 +172,8 @@ class Reader:
         if text in seen:
             return f"(?P={_name_of(text)})"
         seen.add(text)
-        return f"(?P<{_name_of(text)}>{_UUID})"
+        form = _UUID if "-" in text else r"[0-9]{10}\.[0-9]{1,6}"
+        return f"(?P<{_name_of(text)}>{form})"
 
 
 def _pieces(text: str) -> Iterator[tuple[str, str | None]]:
@@ -192,12 +197,12 @@ def _loose(found: re.Match[str]) -> Iterator[tuple[str, str | None]]:
     yield found[0], None
 
 
-def _name_of(uuid: str) -> str:
-    return "id_" + uuid.replace("-", "_")
+def _name_of(told: str) -> str:
+    return "id_" + told.replace("-", "_").replace(".", "__")
 
 
 def _name_back(name: str) -> str:
-    return name.removeprefix("id_").replace("_", "-")
+    return name.removeprefix("id_").replace("__", ".").replace("_", "-")
 
 
 def _dense(text: str) -> str:

@@ -78,6 +78,9 @@ def test_ids_are_learned_from_answers(reader: Reader) -> None:
     told = "01a2041e-bec3-75ad-a31c-0a427ef2f71"
     follow(reader, f"echo {real}1 {real}1 {real}2", f"{told}1 {told}1 {told}2")
     follow(reader, f"echo {told}2", f"{told}2")
+    follow(reader, "echo 'at 1489895624.840211/output.'", "at 1795675400.1/output.")
+    follow(reader, "echo 1795675400.1", "1795675400.1")
+    follow(reader, "echo 1795675400.1", "1489895624.840211")
     follow(reader, f"test {told}1 = {real}1", "")
     with pytest.raises(AssertionError):
         follow(reader, f"echo {real}2", f"{told}1")

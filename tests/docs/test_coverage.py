@@ -15,15 +15,17 @@ import pytest
 from jexevents.config import environment
 from jexevents.config.options import OPTIONS
 from jexevents.exits import Exit
-from jexevents.lifecycle import condor, pipeline, smrtlink
+from jexevents.lifecycle import command, condor, pipeline, smrtlink
 from jexevents.model import INSERTED, Kind, Phase, Reason, Role
 from jexevents.schemafiles import with_folder
 from jexevents.sidecar import diagram, health, metrics, schemas
 from jexevents.sidecar.cloudevents import CloudEventSurface
 from jexevents.sidecar.hooks import HookSurface
 from jexevents.sidecar.jex import Jex
+from jexevents.sidecar.jobs import JobSurface
 from jexevents.sidecar.ledger import LedgerSurface
 from jexevents.sidecar.nonces import NonceSurface
+from jexevents.sidecar.outputs import OutputSurface
 from jexevents.sidecar.pipelinejobs import PipelineSurface
 from jexevents.sidecar.routes import Route, all_statuses
 from jexevents.sidecar.schedules import ScheduleSurface
@@ -33,12 +35,15 @@ from jexevents.sources.condor.events import EVENT_TYPES, FIRST_EXECUTE_POINT, ev
 from jexevents.sources.smrtlink.types import is_name
 from jexevents.store.rows import StoredEvent
 from jexevents.validation import SCHEMAS
+from tests.docs.console import examples
 from tests.support import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")
 HTTP = (ROOT / "docs/http.md").read_text("utf-8")
 CONDOR = (ROOT / "docs/condor.md").read_text("utf-8")
 REJECTS = (ROOT / "docs/rejects.md").read_text("utf-8")
+EXECUTIONS = (ROOT / "docs/executions.md").read_text("utf-8")
+OPERATIONS = (ROOT / "docs/operations.md").read_text("utf-8")
 DEFINITIONS = (ROOT / "docs/definitions.md").read_text("utf-8")
 CONFIGURATION = (ROOT / "docs/configuration.md").read_text("utf-8")
 
@@ -53,7 +58,9 @@ ROUTES = [
     *SmrtLinkSurface(NOTHING, "", NOTHING).routes(),
     *UploadSurface(NOTHING, NOTHING, 1, NOTHING).routes(),
     *NonceSurface(NOTHING, NOTHING).routes(),
+    *JobSurface(NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, "").routes(),
     *ScheduleSurface(NOTHING, NOTHING, "").routes(),
+    *OutputSurface(NOTHING, NOTHING, NOTHING, "").routes(),
     *HookSurface(NOTHING, NOTHING, NOTHING).routes(),
     *schemas.routes(NOTHING),
     *metrics.routes(NOTHING),
@@ -124,7 +131,8 @@ def test_statuses_of_errors() -> None:
 
 
 def test_every_route_is_shown_by_an_example() -> None:
-    calls = set(re.findall(r"localhost:8080(/[^\s'\"?]+)", README))
+    commands = [example.command for text in (README, EXECUTIONS) for example in examples(text)]
+    calls = set(re.findall(r"localhost:8080(/[^\s'\"?]+)", "\n".join(commands)))
     shown = {route.path: _like(route.path, calls) for route in ROUTES}
     assert all(shown.values()), [path for path, found in shown.items() if not found]
     assert calls == set().union(*shown.values())
@@ -289,6 +297,53 @@ def test_the_status_table_of_the_readme() -> None:
 def test_a_normal_end_is_completed() -> None:
     ended = status_after("JOB_TERMINATED", TerminatedNormally=True, ReturnValue=0)
     assert ended == ("Completed", False, True)
+
+
+def test_states_of_executions() -> None:
+    told = {row[0].strip("`"): row[1].strip("`") for row in rows(section(EXECUTIONS, "States"))}
+    assert told.pop("State") == "Phase"
+    assert told == {state: phase.value for state, phase in command.PHASES.items()}
+
+
+def test_events_of_executions() -> None:
+    told = {row[0]: row[2] for row in rows(section(EXECUTIONS, "Events"))}
+    named = {name for cell in told for name in re.findall(r"`([\w-]+)`", cell)}
+    ours = {command.REQUESTED, command.CLAIMED, command.RETRIED, command.CANCEL, command.LOSE}
+    assert named == {*ours, *command.AUTOMATIC, *command.SIGNALS}
+    for name in command._RULES:
+        (after,) = [row[1] for row in told.items() if f"`{name}`" in row[0]]
+        story = {command.STOP: [command.START], command.CONTINUE: [command.START, command.STOP]}
+        events = [_of_execution(one, at) for at, one in enumerate([*story.get(name, ()), name])]
+        assert f"`{command.fold(events).state}`" in after, name
+
+
+def _of_execution(name: str, sequence: int) -> StoredEvent:
+    at = datetime(2026, 3, 1, tzinfo=timezone.utc)
+    data = {"auto": True, "signal": name, "attempt": 1, "sequence": sequence}
+    return StoredEvent(name, at, None, None, bytes(32), data, None)
+
+
+@pytest.mark.parametrize("name", command.REFUSED_NAMES)
+def test_names_that_no_event_has(name: str) -> None:
+    assert f"`{name}`" in section(EXECUTIONS, "Events")
+
+
+def test_variables_of_a_job() -> None:
+    code = "".join((ROOT / f"jexevents/runner/{path}.py").read_text("utf-8")
+                   for path in ("starting", "supervisor/start", "supervisor/quick"))  # fmt: skip
+    told = section(EXECUTIONS, "What a job finds")
+    for name in set(re.findall(r'"(JEXEVENTS_[A-Z]+|PATH|HOME|USER|LOGNAME|SHELL|LANG)"', code)):
+        assert f"`{name}`" in told, name
+
+
+def test_what_the_log_says_of_jobs() -> None:
+    files = [ROOT / "jexevents/broker/wake.py"]
+    files += [*ROOT.glob("jexevents/runner/**/*.py"), *ROOT.glob("jexevents/executions/*.py")]
+    code = "".join(file.read_text("utf-8") for file in files)
+    events = set(re.findall(r'log\.(?:info|warning|error|exception)\(\s*"(\w+)"', code))
+    assert len(events) > 20
+    told = " ".join(row[0] for row in rows(section(OPERATIONS, "Jobs")))
+    assert [event for event in sorted(events) if f"`{event}`" not in told] == []
 
 
 PIPELINES = (ROOT / "docs/pipelinejobs.md").read_text("utf-8")

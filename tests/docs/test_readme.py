@@ -15,7 +15,10 @@ from tests.support import ROOT, administer, database_uri, free_port, missing, un
 
 README = (ROOT / "README.md").read_text("utf-8")
 # Whoever has followed the README can go on with these.
-MORE = [(ROOT / f"docs/{name}.md").read_text("utf-8") for name in ("cloudevents", "smrtlink")]
+MORE = [
+    (ROOT / f"docs/{name}.md").read_text("utf-8")
+    for name in ("cloudevents", "smrtlink", "executions")
+]
 
 
 @pytest.fixture
@@ -33,7 +36,7 @@ def reader(tmp_path: Path, database: str, empty_database: str, vhost: str) -> It
         if shutil.which(program) is None:
             missing(program, "it is not installed")
     tryout.furnish(tmp_path)
-    here, nobody = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+    here, nobody, receiver = f"localhost:{free_port()}", f"127.0.0.1:{free_port()}", free_port()
     hook = {"Name": "portal", "URL": f"http://{nobody}/in", "States": ["Failed"]}
     variables = {
         "JEXEVENTS_AMQPURI": vhost,
@@ -46,6 +49,7 @@ def reader(tmp_path: Path, database: str, empty_database: str, vhost: str) -> It
     }
     replacements = {
         "localhost:8080": here,
+        "9901": str(receiver),
         "amqp://guest:guest@localhost:5672/": vhost,
         "postgres://jexevents:PASSWORD@localhost:5432/jexevents": empty_database,
     }
@@ -53,6 +57,13 @@ def reader(tmp_path: Path, database: str, empty_database: str, vhost: str) -> It
         shell = Shell(tmp_path, tryout.environment_in(tmp_path))
         yield Reader(shell, replacements)
         shell.close()
+
+
+def test_the_walk_to_a_scheduled_job_with_a_webhook_has_ten_lines() -> None:
+    block = README.split("## Run jobs\n")[1].split("```\n")[0] + "```\n"
+    commands = [example.command for example in examples(block)]
+    assert sum(len(command.splitlines()) for command in commands) == 10
+    assert commands[0].startswith("git init ")
 
 
 def test_the_examples_run_as_written(reader: Reader) -> None:

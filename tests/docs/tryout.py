@@ -31,7 +31,10 @@ def environment_in(folder: Path) -> dict[str, str]:
     """Give an environment in which ``jexevents`` is this one and no variable configures it."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("JEXEVENTS_")}
     path = os.pathsep.join([str(folder / "programs"), os.environ.get("PATH", os.defpath)])
-    return kept | {"PATH": path, "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"}
+    # Who works with git has told it who he is.
+    who = {f"GIT_{role}_{what}": f"{role.lower()}@example.org"
+           for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}  # fmt: skip
+    return kept | who | {"PATH": path, "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"}
 
 
 @contextmanager

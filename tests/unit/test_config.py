@@ -88,7 +88,11 @@ def test_everything_has_a_default():
 
 def test_an_empty_object_is_the_same_as_no_file(write):
     path = write("{}")
-    environ = {"JEXEVENTS_DBURI": "dbname=x", "JEXEVENTS_UPLOADDIR": "/uploads"}
+    environ = {
+        "JEXEVENTS_DBURI": "dbname=x",
+        "JEXEVENTS_UPLOADDIR": "/uploads",
+        "JEXEVENTS_JOBSDIR": "/jobs",
+    }
     config = load(path, environ)
     assert config == load(None, environ)
     assert config.path == path
@@ -129,11 +133,35 @@ def test_older_keys_load_and_say_that_they_do_nothing(write):
 def test_the_samples_load():
     sample = load(ROOT / "etc/jexevents.json", {})
     assert sample.db_uri == f"embedded:{ROOT}/var/postgres"
+    assert (sample.jobs_repository, sample.jobs_dir) == (
+        f"{ROOT}/var/repository",
+        f"{ROOT}/var/jobs",
+    )
     assert sample.warnings == ()
     production = load(ROOT / "etc/jexevents.production.json", {})
     assert production.amqp_uri.startswith("amqps://")
     assert production.db_uri.startswith("postgres://")
     assert production.queue_arguments == {"x-queue-type": "quorum"}
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("./jobs", "{folder}/jobs"),
+        ("../jobs.git", "{above}/jobs.git"),
+        ("~/jobs", "{home}/jobs"),
+        ("/srv/jobs.git", "/srv/jobs.git"),
+        ("git@example.org:jobs.git", "git@example.org:jobs.git"),
+        ("https://example.org/jobs.git", "https://example.org/jobs.git"),
+        ("jobs.example.org:x", "jobs.example.org:x"),
+        ("", ""),
+    ],
+)
+def test_a_path_to_the_repository_counts_from_the_folder_of_the_file(write, written, meant):
+    path = write(json.dumps({"JobsRepository": written}))
+    above, home = path.parent.parent, Path.home()
+    found = load(path, {}).jobs_repository
+    assert found == meant.format(folder=path.parent, above=above, home=home)
 
 
 def test_the_file_is_the_one_that_the_environment_names(write):

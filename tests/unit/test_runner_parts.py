@@ -108,9 +108,9 @@ def test_stopwatch_leaves_out_what_was_stopped() -> None:
         ([], 0, "exit", "complete", "exit 0"),
         ([], 3 << 8, "exit", "fail", "exit 3"),
         ([], signal.SIGSEGV | 0x80, "signal", "fail", "signal 11 (SIGSEGV)"),
-        (["terminated"], 0, "terminated", "fail", "terminated; exit 0"),
-        (["terminated", "killed"], 9, "killed", "fail", "killed; signal 9 (SIGKILL)"),
-        (["killed", "terminated"], 9, "killed", "fail", "killed; signal 9 (SIGKILL)"),
+        (["terminated"], 0, "terminated", "fail", "exit 0"),
+        (["terminated", "killed"], 9, "killed", "fail", "signal 9 (SIGKILL)"),
+        (["killed", "terminated"], 9, "killed", "fail", "signal 9 (SIGKILL)"),
         (
             ["time-out", "killed"],
             9,
@@ -127,6 +127,14 @@ def test_endings(asked, status, reason, event, cause) -> None:
         ending.ask(each)
     ending.status(status)
     assert (ending.reason, ending.event, ending.cause(2.5)) == (reason, event, cause)
+
+
+def test_the_end_says_why_it_was_asked_for() -> None:
+    ending = Ending()
+    ending.ask("terminated")
+    ending.why = "no more"
+    ending.status(signal.SIGTERM)
+    assert ending.cause(None) == "no more; signal 15 (SIGTERM)"
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ class Ending:
 
     def __init__(self) -> None:
         self.asked = ""
+        # What they said who asked for the end; the last who said anything.
+        self.why = ""
         self.exit_code: int | None = None
         self.signal: int | None = None
         self.refusal = ""
@@ -50,7 +52,7 @@ class Ending:
             return self.refusal
         if self.reason == "time-out":
             return f"it had run for {timeout_seconds:g} s; {how}"
-        return how if self.reason in ("exit", "signal") else f"{self.reason}; {how}"
+        return f"{self.why}; {how}" if self.asked and self.why else how
 
 
 def _signal_name(number: int) -> str:

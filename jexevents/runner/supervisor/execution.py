@@ -123,6 +123,8 @@ class Execution:
             event = self._add(name, cause, key, by)
         except OSError:
             event = {}
+        if name in ("terminate", "kill") and not self._closing:
+            self._ending.why = mask_text(cause, self._secrets) or self._ending.why
         {
             "stop": self._stop,
             "continue": self._continue,
