@@ -267,3 +267,20 @@ def test_the_job_speaks_while_the_daemon_is_away(jobs, tmp_path):
     done = place.wait_over(going)
     assert place.written(done) == b"heard\n"
     assert place.get(f"/jobs/speaks/{going['id']}/spoken").json()["cause"] == "to nobody"
+
+
+def test_without_a_repository_what_runs_is_looked_after(place, tmp_path):
+    flag = tmp_path / "flag"
+    going, other = (begun(place, "waits", one, code=6) for one in (flag, tmp_path / "never"))
+    waiting = place.run("waits", file="/", code=0)
+    place.kill()
+    options = {name: value for name, value in place.options.items() if name != "JobsRepository"}
+    place.daemon = place._start(**options).wait_ready()
+    assert place.get("/jobs").status == 503
+    flag.touch()
+    done = place.wait_over(going)
+    assert (done["state"], done["exit_code"]) == ("FAILED", 6)
+    assert place.put(other, "kill").status in (200, 202)
+    assert place.wait_over(other)["state"] == "KILLED"
+    assert place.at(waiting)["state"] == "QUEUED"
+    assert place.daemon.stop() == 0
