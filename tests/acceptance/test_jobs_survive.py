@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -284,3 +285,13 @@ def test_without_a_repository_what_runs_is_looked_after(place, tmp_path):
     assert place.wait_over(other)["state"] == "KILLED"
     assert place.at(waiting)["state"] == "QUEUED"
     assert place.daemon.stop() == 0
+
+
+def test_what_waits_for_others_does_not_hold_up_what_is_due_soon(place, tmp_path):
+    begun(place, "in-a-row", tmp_path / "never")
+    waiting = place.run("in-a-row", file="/")
+    done = place.run("again", wait=SECONDS)
+    assert (done["state"], done["attempt"]) == ("COMPLETE", 3)
+    begin, end = (datetime.fromisoformat(done[name]) for name in ("requested_at", "finished_at"))
+    assert (end - begin).total_seconds() < 4
+    assert place.at(waiting)["state"] == "QUEUED"
