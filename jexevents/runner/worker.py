@@ -17,7 +17,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from jexevents.backoff import Backoff
-from jexevents.errors import JexError, SupervisorAway, Unavailable
+from jexevents.errors import JexError, StoreUnavailable, SupervisorAway, Unavailable
 from jexevents.executions.orders import Order, Orders
 from jexevents.executions.queue import Claimed, Queue, Report, Unsettled
 from jexevents.lifecycle.executionid import attempt_id, shortest
@@ -131,8 +131,9 @@ class Worker(Service):
 
     def in_hand(self) -> set[str]:
         """Give the ids of the attempts that are not settled, which name folders and holds."""
-        # Copied by one step of the interpreter each, while the other thread works.
-        known = [*list(self._attempts), *list(self._starting)]
+        # Copied by one step of the interpreter each, while the other thread works. In the order in
+        # which they go from the one to the other, or one that does so just now would be missed.
+        known = [*list(self._starting), *list(self._attempts)]
         return {str(attempt_id(*place)) for place in known}
 
     def wait_recovered(self, seconds: float) -> bool:
@@ -265,7 +266,8 @@ class Worker(Service):
         """Leave to others what cannot be begun here now."""
         log.warning("not_begun", job=claimed.named.definition,
                     execution=shortest(claimed.named.execution), reason=str(error))  # fmt: skip
-        self._refused.put(claimed.run.commit)
+        if not isinstance(error, StoreUnavailable):
+            self._refused.put(claimed.run.commit)
         with suppress(Unavailable):
             self._queue.give_back([claimed])
 
@@ -275,6 +277,8 @@ class Worker(Service):
             while True:
                 claimed, attempt = self._come.get_nowait()
                 place = claimed.job_id, claimed.attempt
+                if attempt is not None:
+                    self._attempts[place] = attempt
                 self._starting.pop(place, None)
                 again = self._again.pop(place, None)
                 if attempt is None:
@@ -282,7 +286,6 @@ class Worker(Service):
                     if again is not None:
                         self._begin(again)
                     continue
-                self._attempts[attempt.place] = attempt
                 self._look_at_one(attempt)
 
     def _look_at_one(self, attempt: Attempt) -> None:
