@@ -131,8 +131,8 @@ class JobsUse(NamedTuple):
 
     ``slots`` and ``running`` are this node's; ``waiting`` and ``held`` count what is in the queue
     of all nodes, waiting or in somebody's hands, NaN before the first look. ``looked_at`` is when
-    what is due was last looked at here, ``fetched_at`` when the repository last answered (seconds since
-    1970, 0 before that); ``has_fault`` says whether there is a fault with it.
+    what is due was last looked at here, ``fetched_at`` when the repository last answered (seconds
+    since 1970, 0 before that); ``has_fault`` says whether there is a fault with it.
     """
 
     slots: int
