@@ -6,7 +6,6 @@ It makes nothing: no folder, no database, nothing at the broker.
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 from collections.abc import Callable, Iterable
 from ipaddress import ip_address
@@ -25,7 +24,7 @@ _LOOPBACK = (ip_address("127.0.0.1"), ip_address("::1"))
 def add_to(commands: Any) -> list[argparse.ArgumentParser]:
     """Add the command; give the parsers that take --config."""
     parser = commands.add_parser(
-        "check", help="check the configuration, reach PostgreSQL and RabbitMQ"
+        "check", help="check the configuration, reach PostgreSQL, RabbitMQ and the repository"
     )
     parser.set_defaults(run=run)
     return [parser]
@@ -45,8 +44,9 @@ def run(_options: argparse.Namespace, config: Config) -> Exit:
         _try("schemas", lambda: _schemas(config)),
         _try("uploads", lambda: look_at("UploadDir", config.upload_dir)),
         _try("event files", lambda: look_at("SMRTLinkEventDir", config.smrt_link_event_dir)),
-        _try("jobs", lambda: _jobs(config)),
         _try("webhooks", lambda: _webhooks(config)),
+        _try("jobs", lambda: _jobs(config)),
+        _try("secrets of jobs", lambda: _job_secrets(config)),
     ]
     return max(codes)
 
@@ -109,20 +109,35 @@ def _schemas(config: Config) -> Iterable[str]:
         yield f"{len(names)} of your own" + (f" ({', '.join(names)})" if names else "")
 
 
-def _jobs(config: Config) -> Iterable[str]:
-    """Look at what running jobs needs on this node; the repository is not asked."""
-    if not config.jobs_repository:
-        return
-    wiring.repository(config)
-    if shutil.which("git") is None:
-        raise ConfigError("There is no git program.", remedy="Install git, 2.30 or newer.")
-    yield f"defined in {redact_uri(config.jobs_repository)}, {counted(config.worker_slots, 'slot')}"
-    yield from look_at("JobsDir", config.jobs_dir)
-
-
 def _webhooks(config: Config) -> Iterable[str]:
     """Look at what can be wrong before anything is sent; nobody is asked."""
     names = [hook.name for hook in wiring.hooks(config).enabled()]
     if names:
         wiring.hook_ways(config)
         yield f"{', '.join(names)}; `jexevents hooks test NAME` sends one an event"
+
+
+def _jobs(config: Config) -> Iterable[str]:
+    """Look at git, the repository and the folder of what is run."""
+    if not config.jobs_repository:
+        return
+    from jexevents.definitions.reaching import look
+
+    yield from look_at("JobsDir", config.jobs_dir)
+    yield from look(wiring.source(config))
+    yield counted(config.worker_slots, "slot")
+
+
+def _job_secrets(config: Config) -> Iterable[str]:
+    """Read them as they are read when a job begins; of what they are nothing is said."""
+    if not (config.jobs_repository and config.job_secrets):
+        return
+    from jexevents.runner.secrets import Secrets
+    from jexevents.runner.starting import CannotRun
+
+    names = tuple(secret.name for secret in config.job_secrets)
+    try:
+        Secrets(config.job_secrets)(names)
+    except CannotRun as error:
+        raise ConfigError(str(error)) from error
+    yield ", ".join(names)

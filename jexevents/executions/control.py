@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from enum import Enum
 from typing import Any
+from uuid import UUID, uuid5
+
+import uuid_utils
 
 from jexevents.errors import Conflict, StorageFull, Unavailable
 from jexevents.executions import events
 from jexevents.executions.events import Named
-from jexevents.executions.orders import ENDED, NO_ROOM, Orders
+from jexevents.executions.orders import ENDED, NO_ROOM, Order, Orders
 from jexevents.executions.queue import Queue
+from jexevents.ingest import other_content
 from jexevents.lifecycle.command import SIGNALS
 from jexevents.lifecycle.executionid import shortest
-from jexevents.model import Fault
+from jexevents.model import Event, Fault
 from jexevents.store import audit
 from jexevents.store.database import Connection
 from jexevents.store.executions import Executions, Row
@@ -43,16 +47,20 @@ class Control:
     queue: Queue
     orders: Orders
 
-    def create(self, row: Row, name: str, cause: str, by: str, seconds: float) -> Told:
+    def create(
+        self, row: Row, name: str, cause: str, by: str, seconds: float, key: str | None = None
+    ) -> Told:
         """Create an event of an execution, given as ``Executions.find`` gives it.
 
         A signal is sent to what runs, and cancels what has not begun; any other name is a status of
-        the job's own. Waits for its node so many seconds; gives one of ``Told``. Raises Conflict
-        where the state does not allow it, StorageFull where its node's disk is full.
+        the job's own. Waits for its node so many seconds; gives one of ``Told``. With the same
+        ``key`` (an Idempotency-Key) it is created once. Raises Conflict where the state does not
+        allow it, or the key was used for something else; StorageFull where its node's disk is full.
         """
         named = Named(row["execution"], row["definition"])
-        for _ in range(_TRIES):
-            done = self._create(named, row["job_id"], name, cause, by, seconds)
+        for number in range(_TRIES):
+            asked = _Asked(named, row["job_id"], name, cause, by, key, number)
+            done = self._again(asked, seconds) or self._create(asked, seconds)
             if done is not None:
                 return done
         raise Unavailable("The execution changes hands just now.", remedy="Try again.")
@@ -63,21 +71,39 @@ class Control:
         queued = self.executions.queued(row["job_id"])
         reason = cause or "Somebody gave it up."
         if queued is None or not self.queue.give_up(
-            row["job_id"], named, queued["attempt"], reason, by
+            row["job_id"], named, queued["attempt"], reason, by, tries_again=False
         ):
             raise _refused(row["state"], "an execution that was begun and is not over")
         self._audit(named, "execution given up", cause, by)
 
-    def _create(
-        self, named: Named, job_id: str, name: str, cause: str, by: str, seconds: float
-    ) -> Told | None:
+    def _again(self, asked: _Asked, seconds: float) -> Told | None:
+        """Give what became of the same request, asked before; None where it was not."""
+        if asked.key is None:
+            return None
+        order = self.orders.known(asked.order)
+        if order is not None:
+            _require_same(asked, order.event, order.cause)
+            return self._waited(order, seconds)
+        before = self.executions.event_of(asked.job_id, asked.identity)
+        if before is None:
+            return None
+        _require_same(asked, before["name"], before["data"].get("cause", ""))
+        return Told.DONE
+
+    def _create(self, asked: _Asked, seconds: float) -> Told | None:
         """Try it with things as they stand now; None where they changed meanwhile."""
-        queued = self.executions.queued(job_id)
+        queued = self.executions.queued(asked.job_id)
         if queued is None:
-            return self._after_its_end(named, job_id, name, cause, by)
+            return self._after_its_end(asked)
         if queued["begun_at"] is None:
-            return self._before_its_begin(named, job_id, queued, name, cause, by)
-        order = self.orders.order(named, job_id, queued["attempt"], queued["node"], name, cause, by)
+            return self._before_its_begin(asked, queued)
+        order = Order(
+            asked.order, asked.job_id, queued["attempt"], asked.name, asked.cause, asked.by
+        )
+        self.orders.order(asked.named, order, queued["node"])
+        return self._waited(order, seconds)
+
+    def _waited(self, order: Order, seconds: float) -> Told | None:
         answer = self.orders.wait(order, seconds)
         return Told.PENDING if answer is None else self._answered(answer)
 
@@ -91,36 +117,32 @@ class Control:
             raise StorageFull(answer["error"])
         raise Conflict(answer["error"])
 
-    def _before_its_begin(
-        self, named: Named, job_id: str, queued: Row, name: str, cause: str, by: str
-    ) -> Told | None:
+    def _before_its_begin(self, asked: _Asked, queued: Row) -> Told | None:
+        named, name, cause, by = asked.named, asked.name, asked.cause, asked.by
         if name in _ENDING:
-            if not self.queue.cancel(job_id, named, cause or f"Asked to {name}.", by):
+            if not self.queue.cancel(asked.job_id, named, cause or f"Asked to {name}.", by):
                 return None
             self._audit(named, f"execution {name}", cause, by)
             return Told.DONE
         if name in SIGNALS:
             raise _refused("QUEUED", "terminate or kill: it has not begun")
-        event = events.of_person(named, _now(), queued["attempt"], 0, name, cause, by)
-        if not self.queue.add(job_id, event):
+        if not self.queue.add(asked.job_id, asked.event(queued["attempt"], 0)):
             return None
         self._audit(named, "execution event", cause, by)
         return Told.DONE
 
-    def _after_its_end(
-        self, named: Named, job_id: str, name: str, cause: str, by: str
-    ) -> Told | None:
+    def _after_its_end(self, asked: _Asked) -> Told | None:
+        named = asked.named
         row = self.executions.find(named.definition, named.execution)
         if row is None or not row["closed"]:
             return None
-        if name in SIGNALS:
+        if asked.name in SIGNALS:
             raise _refused(row["state"], "another event than a signal: it is over")
-        attempts = self.executions.attempts(job_id)
+        attempts = self.executions.attempts(asked.job_id)
         last = attempts[-1]["sequence"] if attempts else 2
         # Kept, and no more: what is over has no status that hooks could be for.
-        event = events.of_person(named, _now(), row["attempt"], last + 1, name, cause, by)
-        self.ledger.apply([event])
-        self._audit(named, "execution event", cause, by)
+        self.ledger.apply([asked.event(row["attempt"], last + 1)])
+        self._audit(named, "execution event", asked.cause, asked.by)
         return Told.DONE
 
     def _audit(self, named: Named, action: str, cause: str, by: str) -> None:
@@ -130,6 +152,45 @@ class Control:
             audit.note(connection, action, detail, by)
 
         self.ledger.apply([], also=also)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """An event that somebody wants; ``number`` counts the tries of one request."""
+
+    named: Named
+    job_id: str
+    name: str
+    cause: str
+    by: str
+    key: str | None
+    number: int
+    order: str = field(init=False)
+    """The id of the order that it becomes, where it becomes one."""
+
+    def __post_init__(self) -> None:
+        """Have the order's id say which request it is, where there is a key."""
+        own = uuid_utils.uuid7()
+        if self.key is not None:
+            own = uuid5(UUID(self.job_id), f"{self.number} {self.key}")
+        object.__setattr__(self, "order", str(own))
+
+    @property
+    def identity(self) -> bytes | None:
+        """The identity of the event that it becomes, where it becomes one at once."""
+        return None if self.key is None else events.identity_of_person(self.named, self.key)
+
+    def event(self, attempt: int, sequence: int) -> Event:
+        """Give that event."""
+        told = events.of_person(
+            self.named, _now(), attempt, sequence, self.name, self.cause, self.by
+        )
+        return told if self.identity is None else told._replace(checksum=self.identity)
+
+
+def _require_same(asked: _Asked, name: str, cause: str) -> None:
+    if (asked.name, asked.cause) != (name, cause):
+        raise other_content()
 
 
 def _now() -> datetime:

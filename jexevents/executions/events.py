@@ -104,6 +104,11 @@ def of_person(
     return _event(name, named, at, told, secrets.token_bytes(32))
 
 
+def identity_of_person(named: Named, idempotency_key: str) -> bytes:
+    """Give the identity of the event that a request with this key makes of an execution."""
+    return _identity("person", shortest(named.execution), idempotency_key)
+
+
 def of_supervisor(
     named: Named,
     attempt: int,

@@ -66,20 +66,23 @@ class Orders:
 
     # --- for who orders
 
-    def order(
-        self, named: Named, job_id: str, attempt: int, node: str, event: str, cause: str, by: str
-    ) -> Order:
-        """Order a signal or an event of the attempt that a node has begun."""
-        order = Order(str(uuid_utils.uuid7()), job_id, attempt, event, cause, by)
+    def order(self, named: Named, order: Order, node: str) -> None:
+        """Order a signal or an event of the attempt that a node has begun; once by one id."""
 
         def work(connection: Connection) -> None:
             _insert(connection, order, node)
             detail = {"job": named.definition, "execution": shortest(named.execution)}
-            audit.note(connection, f"execution {event}", {**detail, "cause": cause}, by)
+            action = f"execution {order.event}"
+            audit.note(connection, action, {**detail, "cause": order.cause}, order.credential)
 
         self._database.run(work)
         self._ring(node)
-        return order
+
+    def known(self, id_: str) -> Order | None:
+        """Give the order with this id."""
+        with self._database.look() as connection:
+            row = QUERIES.execution_queue.known_order(connection, id=id_)
+        return None if row is None else Order(*row)
 
     def wait(self, order: Order, seconds: float) -> Mapping[str, Any] | None:
         """Wait till an order was carried out; None where it was not by then."""

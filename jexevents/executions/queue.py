@@ -307,8 +307,20 @@ class Queue:
                 reason = f"The node {node} has not been heard of for {seconds:.0f} s."
                 self.give_up(job_id, Named(execution, name), attempt, reason)
 
-    def give_up(self, job_id: str, named: Named, attempt: int, reason: str, by: str = "") -> bool:
-        """Give up an attempt of which nothing is heard; False where it is not the current one."""
+    def give_up(
+        self,
+        job_id: str,
+        named: Named,
+        attempt: int,
+        reason: str,
+        by: str = "",
+        *,
+        tries_again: bool = True,
+    ) -> bool:
+        """Give up an attempt of which nothing is heard; False where it is not the current one.
+
+        It is tried again where its definition says so, and ``tries_again``.
+        """
         done, runs = False, {}
 
         def decide(connection: Connection) -> list[Event]:
@@ -321,8 +333,7 @@ class Queue:
             done, runs[job_id] = True, row.what
             known = _known(connection, Report(job_id, named, attempt, lost=reason))
             told = events.lost(named, _now(), attempt, known, reason, by)
-            # Who gives it up by an order to kill it wants no other attempt.
-            end = None if by else "lost"
+            end = "lost" if tries_again else None
             return [told, *self._ended(connection, row, end, reason)]
 
         self._apply(decide, lambda: runs)

@@ -34,6 +34,8 @@ from jexevents.store.queries import QUERIES
 
 # What an execution was asked for by.
 BY_REQUEST, BY_SCHEDULE, BY_HOOK, BY_REPEAT = "request", "schedule", "hook", "repeat"
+# What two requests with one Idempotency-Key have in common.
+_SAME = ("values", "trigger", "repeats", "newest")
 _TRIES = 5
 _QUEUE = ("job_ids", "executions", "definitions", "priorities", "exclusives", "runs")
 
@@ -308,6 +310,8 @@ def _told(one: _Ready) -> dict[str, Any]:
         told["depth"] = asked.depth
     if asked.repeats is not None:
         told["repeats"] = shortest(asked.repeats)
+        if asked.commit is None:
+            told["newest"] = True
     return told
 
 
@@ -320,9 +324,8 @@ def _made_before(connection: Connection, one: _Ready, applied: Applied) -> Made:
             remedy="Send a new key.",
         )
     job_id, execution, data = row
-    before = (data.get("values"), data.get("repeats"), data.get("trigger"))
     told = _told(one)
-    if before != (told["values"], told.get("repeats"), told["trigger"]):
+    if any(data.get(name) != told.get(name) for name in _SAME):
         raise other_content()
     return Made(execution, job_id, is_new=False)
 

@@ -209,7 +209,7 @@ class Starter:
 
 
 def _give_up(attempt: Attempt, why: str) -> None:
-    """See to it that it does not begin any more; if the disk is full, whoever looks later does."""
+    """See to it that it does not begin any more; on a full disk, whoever looks later will."""
     with suppress(OSError):
         if attempt.folder.give_up(why):
             attempt.fail(why)

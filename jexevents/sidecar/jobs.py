@@ -308,7 +308,8 @@ class JobSurface:
         if name in REFUSED_NAMES:
             fault = Fault("/event", f"none of {', '.join(REFUSED_NAMES)}", name)
             raise Invalid(f"An event cannot be named {name!r}.", [fault])
-        told = self.control.create(row, name, cause, request.caller.name, _ANSWER_SECONDS)
+        key, by = request.idempotency_key(), request.caller.name
+        told = self.control.create(row, name, cause, by, _ANSWER_SECONDS, key)
         status = 200 if told is Told.DONE else 202
         return status, self._shown(self._again(row))
 

@@ -182,9 +182,14 @@ select job_id, attempt from execution_queue where node = :node;
 select count(*) filter (where node is null) as waiting, count(node) as held from execution_queue;
 
 -- name: order!
--- Ask the node that has an execution for a signal or an event.
+-- Ask the node that has an execution for a signal or an event, once by one id.
 insert into execution_orders (id, job_id, attempt, node, event, cause, credential)
-values (:id, :job_id, :attempt, :node, :event, :cause, :credential);
+values (:id, :job_id, :attempt, :node, :event, :cause, :credential)
+on conflict (id) do nothing;
+
+-- name: known_order^
+-- What was ordered by this id.
+select id, job_id, attempt, event, cause, credential from execution_orders where id = :id;
 
 -- name: ordered_seconds_ago$
 -- How long ago this was first asked of an attempt; null where it was not.

@@ -72,6 +72,14 @@ class Executions:
             rows = QUERIES.executions.last_named.mappings(connection, job_id=job_id, name=name)
         return rows[0] if rows else None
 
+    def event_of(self, job_id: str, identity: bytes) -> Row | None:
+        """The event of an execution with this identity; None if there is none."""
+        with self._database.look() as connection:
+            rows = QUERIES.executions.execution_event.mappings(
+                connection, job_id=job_id, checksum=identity
+            )
+        return rows[0] if rows else None
+
     def attempts(self, job_id: str) -> list[Row]:
         """The attempts that were begun, the first one first."""
         with self._database.look() as connection:

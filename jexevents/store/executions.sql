@@ -60,6 +60,10 @@ where e.job_id = :job_id and e.name = :name
 order by (e.data->>'attempt')::bigint desc, (e.data->>'sequence')::bigint desc, e.seq desc
 limit 1;
 
+-- name: execution_event^
+-- The event of an execution with this identity.
+select name, data from events where job_id = :job_id and checksum = :checksum;
+
 -- name: asked_with$
 -- What an execution was asked for with; null once its events were pruned.
 select e.data from events e

@@ -63,11 +63,15 @@ class Query:
         self._query = query
         self._prepared = Prepared(name, query.sql) if hot else None
         self._give = _GIVES[query.operation] if hot else None
+        self._lists = query.operation is SQLOperationType.SELECT
 
     def __call__(self, connection: Session, **arguments: Any) -> Any:
         """Run it."""
         if self._prepared is None:
-            return self._query(connection, **arguments)
+            given = self._query(connection, **arguments)
+            # Some versions of aiosql ask the server when the rows are taken, so perhaps never: who
+            # asks for a lock takes none.
+            return list(given) if self._lists else given
         with connection.cursor() as cursor:
             self._prepared.execute(cursor, arguments)
             return self._give(cursor)

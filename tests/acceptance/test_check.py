@@ -10,6 +10,7 @@ import pytest
 from jexevents.cli.folders import look_at
 from jexevents.errors import ConfigError
 from tests.acceptance.support import make_token, run, write_config
+from tests.gitting import Origin
 from tests.support import wait_until
 
 NOBODY = 65534
@@ -47,8 +48,10 @@ def test_the_schemas_of_the_site(check, tmp_path):
 @pytest.mark.parametrize("option", ["UploadDir", "SMRTLinkEventDir", "JobsDir"])
 def test_folders_that_are_written_to(check, tmp_path, option):
     (tmp_path / "file").write_text("")
-    more = {"JobsRepository": "https://ann:secret@example.org/jobs.git"}
-    check = partial(check, **(more if option == "JobsDir" else {}))
+    if option == "JobsDir":
+        origin = Origin(tmp_path / "origin")
+        origin.commit(a__yml="command: x\n")
+        check = partial(check, JobsRepository=origin.url)
     done = check(**{option: str(tmp_path / "file" / "below")})
     assert done.code == 78
     assert f"{option}: {tmp_path / 'file'} is no folder." in done.err
@@ -63,8 +66,6 @@ def test_folders_that_are_written_to(check, tmp_path, option):
 
 def test_jobs(check, monkeypatch):
     assert "jobs:" not in check().out
-    done = check(JobsRepository="https://ann:secret@example.org/jobs.git", WorkerSlots=4)
-    assert "ok    jobs: defined in https://ann:***@example.org/jobs.git, 4 slots\n" in done.out
     done = check(JobsRepository="--upload-pack=sh")
     assert done.code == 78
     assert "WRONG jobs: The repository of jobs cannot be used" in done.err
@@ -132,3 +133,48 @@ def test_documents_with_urls_want_a_public_one(check):
         assert done.code == 0, done.err
         assert ("note  the hook board sends" in done.out) == is_told, json.dumps(options)
         assert ("Set PublicURL." in done.out) == is_told
+
+
+def test_the_repository_of_jobs(check, tmp_path, monkeypatch):
+    origin = Origin(tmp_path / "origin")
+    commit = origin.commit(a__yml="command: x\n")
+    folder = tmp_path / "jobs"
+    options = {"JobsRepository": origin.url, "JobsDir": str(folder)}
+    done = check(**options)
+    assert done.code == 0, done.err
+    assert f"ok    jobs: {origin.url} has commit {commit}\n" in done.out
+    assert "ok    jobs: git 2." in done.out
+    assert "ok    jobs: 2 slots\n" in done.out
+    assert f"{folder} will be made when the daemon starts" in done.out
+    assert not folder.exists()
+    done = check(**options, JobsBranch="other")
+    assert (done.code, "has no branch other" in done.err) == (78, True)
+    done = check(**options | {"JobsRepository": f"file://{tmp_path}/nowhere"})
+    assert (done.code, "WRONG jobs" in done.err) == (69, True)
+    (tmp_path / "file").write_text("")
+    done = check(**options | {"JobsDir": str(tmp_path / "file")})
+    assert (done.code, "JobsDir" in done.err) == (78, True)
+    (tmp_path / "bin").mkdir()
+    git = tmp_path / "bin" / "git"
+    git.write_text("#!/bin/sh\necho git version 2.20.1\n")
+    git.chmod(0o755)
+    monkeypatch.setenv("PATH", str(git.parent))
+    done = check(**options)
+    assert (done.code, "2.20.1" in done.err, "2.30" in done.err) == (78, True, True)
+    git.unlink()
+    done = check(**options)
+    assert (done.code, "There is no git program" in done.err) == (78, True)
+
+
+def test_the_secrets_of_jobs(check, tmp_path):
+    origin = Origin(tmp_path / "origin")
+    origin.commit(a__yml="command: x\n")
+    secret = tmp_path / "secret"
+    secrets = {"TOKEN": {"File": str(secret)}}
+    options = {"JobsRepository": origin.url, "JobSecrets": secrets}
+    done = check(**options)
+    assert (done.code, "TOKEN" in done.err) == (78, True)
+    secret.write_text("opensesame")
+    done = check(**options)
+    assert (done.code, "ok    secrets of jobs: TOKEN\n" in done.out) == (0, True)
+    assert "opensesame" not in done.out + done.err
