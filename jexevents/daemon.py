@@ -137,6 +137,10 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
     services.append(hooks)
     if running is not None:
         services += running.services
+    elif attendant := wiring.looking_after(
+        config, side, links, hooks.wake, presence.require, metrics.attempt_ended
+    ):
+        services.append(attendant)
     if not config.queue_exclusive:
         # Of an exclusive queue the broker tells other connections nothing.
         services.append(depth)

@@ -114,11 +114,11 @@ class Queue:
 
     # --- claims
 
-    def next_due(self) -> float | None:
+    def next_due(self, *, later: bool = False) -> float | None:
         """Give in how many seconds the first of what waits is due, below 0 for some time ago; None
-        if nothing waits."""
+        if nothing waits. With ``later``, of what is not due yet."""
         with self._database.look() as connection:
-            return QUERIES.execution_queue.next_due_execution(connection)
+            return QUERIES.execution_queue.next_due_execution(connection, later=later)
 
     def claim(self, limit: int, but_commits: Collection[str] = ()) -> list[Claimed]:
         """Take up to ``limit`` of what is next, but nothing on these commits."""

@@ -385,6 +385,11 @@ class Worker(Service):
         for claimed in found:
             self._begin(claimed)
         self._wants_claim |= len(found) == free
+        if not found:
+            # What is due waits for others; what is due soon need not.
+            due = self._queue.next_due(later=True)
+            if due is not None:
+                self._claim_at = min(self._claim_at, time.monotonic() + due)
 
     def _commits_left(self) -> list[str]:
         """Give the commits that this node could not have a moment ago."""

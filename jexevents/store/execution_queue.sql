@@ -28,9 +28,10 @@ from unnest(:job_ids::uuid[], :executions::bigint[], :definitions::text[],
     as new (job_id, execution, definition, priority, exclusive, run);
 
 -- name: next_due_execution$
--- In how many seconds the first of what waits may be begun; null if nothing waits.
+-- In how many seconds the first of what waits may be begun; null if nothing waits. With later, of
+-- what may not be begun yet.
 select extract(epoch from min(due_at) - clock_timestamp())::float8
-from execution_queue where node is null;
+from execution_queue where node is null and (not :later or due_at > clock_timestamp());
 
 -- name: next_in_line
 -- What can be claimed now, in its order, locked. Of those that exclude each other it is the first:

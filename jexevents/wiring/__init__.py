@@ -1,6 +1,6 @@
 """Makes of the configuration what the other packages take; they know no configuration."""
 
-from jexevents.wiring.jobs import Links, owned, repository, run_job, running, source
+from jexevents.wiring.jobs import Links, looking_after, owned, repository, run_job, running, source
 from jexevents.wiring.outside import access, intake, signers, topology
 from jexevents.wiring.reading import doors, event_types, recognise, schemas
 from jexevents.wiring.storage import back, database, front, ledger_database, side, unmade
@@ -33,6 +33,7 @@ __all__ = [
     "intake",
     "ledger",
     "ledger_database",
+    "looking_after",
     "observer",
     "owned",
     "recognise",

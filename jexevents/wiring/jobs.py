@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -53,6 +53,16 @@ class NoRepository:
         """Raise RepositoryUnavailable."""
         raise self.standing.fault
 
+    def take(self, _commit: str, _holder: str) -> Path:
+        """Raise RepositoryUnavailable."""
+        raise self.standing.fault
+
+    def release(self, commit: str, holder: str) -> None:
+        """Do nothing: the holds are let go by who has a repository again."""
+
+    def refresh(self) -> None:
+        """Do nothing."""
+
 
 @dataclass(slots=True)
 class Links:
@@ -90,7 +100,7 @@ def repository(config: Config) -> Repository | NoRepository:
 
 def owned(config: Config, links: Links) -> AbstractContextManager[None]:
     """Keep the folder of jobs for this process and node, where it runs any. Raises ConfigError."""
-    if not isinstance(links.repository, Repository):
+    if not isinstance(links.repository, Repository) and not _has_runs(config):
         return nullcontext()
     return owning.owned(Path(config.jobs_dir), runs_folder(config), config.node_name)
 
@@ -225,13 +235,7 @@ def running(
     parts = JobParts(config, database, links, wake, ended)
     queue = parts.queue()
     own = config.node_name
-    settings = Settings(
-        runs_folder(config),
-        Secrets(config.job_secrets),
-        config.job_max_output,
-        config.job_grace_seconds,
-        config.public_url or "",
-    )
+    settings = _settings(config)
     worker = Worker(
         queue,
         parts.orders(),
@@ -272,6 +276,48 @@ def running(
     )
     _tie(links, own, worker, others)
     return Running(worker, refresher, keeper, scheduler, others)
+
+
+def looking_after(
+    config: Config,
+    database: Database,
+    links: Links,
+    wake: Wake,
+    require_store: Callable[[], None],
+    ended: Callable[[str], None] = lambda _end: None,
+) -> Worker | None:
+    """Make what looks after executions that this node has begun, where no repository is configured
+    any more: what runs has its end told. None where nothing was ever run here."""
+    if isinstance(links.repository, Repository) or not _has_runs(config):
+        return None
+    parts = JobParts(config, database, links, wake, ended)
+    queue, settings = parts.queue(), _settings(config)
+    return Worker(
+        queue,
+        parts.orders(),
+        Starter(queue, links.repository, settings),
+        settings,
+        slots=0,
+        lost_after_seconds=config.lost_after,
+        require_store=require_store,
+        told=lambda: _told(links),
+    )
+
+
+def _has_runs(config: Config) -> bool:
+    with suppress(OSError):
+        return any(runs_folder(config).iterdir())
+    return False
+
+
+def _settings(config: Config) -> Settings:
+    return Settings(
+        runs_folder(config),
+        Secrets(config.job_secrets),
+        config.job_max_output,
+        config.job_grace_seconds,
+        config.public_url or "",
+    )
 
 
 def _tie(links: Links, own: str, worker: Worker, others: broker_wake.Wake) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import time
@@ -143,7 +144,6 @@ def test_a_folder_of_jobs_is_one_nodes(place, tmp_path):
 
 def test_it_stops_in_time_while_starts_hang(jobs, tmp_path):
     """Whatever a start waits for, here for the lock of the checkouts."""
-    import fcntl
 
     place = jobs(FILES, WorkerSlots=8)
     (lock,) = (tmp_path / "place0" / "jobs" / "repositories").glob("*/checkouts.lock")
@@ -198,3 +198,21 @@ def test_it_is_measured(place, tmp_path):
     place.origin.commit(waits__yml="command: [")
     place.refresh()
     assert shown("repository_fault") == 1
+
+
+def test_a_start_that_outlasts_its_claim_harms_not_the_next(jobs, tmp_path):
+    """Its node claims the same anew, while it waits for a checkout."""
+    place = jobs(FILES, WorkerSlots=12)
+    (lock,) = (tmp_path / "place0" / "jobs" / "repositories").glob("*/checkouts.lock")
+    with lock.open("r+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        going = [place.run("short") for _ in range(4)]
+        claims = "select count(*) from jex.events where name = 'claimed'"
+        wait_until(lambda: place.rows(claims) == [(4,)], SECONDS, "the claims")
+        place.rows("update jex.execution_queue set node = null, lease_until = null")
+        place.run("short")  # so that it looks
+        wait_until(lambda: place.rows(claims)[0][0] >= 8, SECONDS, "the claims again")
+    for one in going:
+        done = place.wait_over(one)
+        assert (done["state"], done["attempt"]) == ("COMPLETE", 1)
+        assert place.written(done) == b"done\n"

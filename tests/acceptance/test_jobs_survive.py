@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -267,3 +268,30 @@ def test_the_job_speaks_while_the_daemon_is_away(jobs, tmp_path):
     done = place.wait_over(going)
     assert place.written(done) == b"heard\n"
     assert place.get(f"/jobs/speaks/{going['id']}/spoken").json()["cause"] == "to nobody"
+
+
+def test_without_a_repository_what_runs_is_looked_after(place, tmp_path):
+    flag = tmp_path / "flag"
+    going, other = (begun(place, "waits", one, code=6) for one in (flag, tmp_path / "never"))
+    waiting = place.run("waits", file="/", code=0)
+    place.kill()
+    options = {name: value for name, value in place.options.items() if name != "JobsRepository"}
+    place.daemon = place._start(**options).wait_ready()
+    assert place.get("/jobs").status == 503
+    flag.touch()
+    done = place.wait_over(going)
+    assert (done["state"], done["exit_code"]) == ("FAILED", 6)
+    assert place.put(other, "kill").status in (200, 202)
+    assert place.wait_over(other)["state"] == "KILLED"
+    assert place.at(waiting)["state"] == "QUEUED"
+    assert place.daemon.stop() == 0
+
+
+def test_what_waits_for_others_does_not_hold_up_what_is_due_soon(place, tmp_path):
+    begun(place, "in-a-row", tmp_path / "never")
+    waiting = place.run("in-a-row", file="/")
+    done = place.run("again", wait=SECONDS)
+    assert (done["state"], done["attempt"]) == ("COMPLETE", 3)
+    begin, end = (datetime.fromisoformat(done[name]) for name in ("requested_at", "finished_at"))
+    assert (end - begin).total_seconds() < 4
+    assert place.at(waiting)["state"] == "QUEUED"
