@@ -21,14 +21,19 @@ WORDS = ("event", "source", "kind", "job", "job_id", "state", "phase", "occurred
 def values_of(event: Mapping[str, Any], declared: Collection[str]) -> dict[str, Any]:
     """Give the values that an event has for variables of these names, as JSON values.
 
-    A variable has the member of the event's data that is called so, else the event's own word (see
-    ``WORDS``). What is null, or not there, is not given.
+    A variable has the member of the event's data that is called so, else that of its ``message``,
+    where SMRT Link says what an event is about, else the event's own word (see ``WORDS``). What is
+    null, or not there, is not given.
     """
-    data = event.get("data")
-    data = data if isinstance(data, Mapping) else {}
+    data = _members(event.get("data"))
     own = {name: event[name] for name in WORDS if name in event}
-    found = {name: data.get(name, own.get(name)) for name in declared}
+    known = {**own, **_members(data.get("message")), **data}
+    found = {name: known.get(name) for name in declared}
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _members(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 class Chain:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+import signal
 import urllib.parse
+from contextlib import closing
 
 import pytest
 
+from jexevents.definitions.repository import Repository, Source
+from jexevents.executions.retention import Retention
 from jexevents.runner.folder import Held
+from jexevents.runner.keeping import Keeper
+from jexevents.store.database import Database
 from tests.acceptance.jobs import SECONDS, WAITS_FOR
-from tests.support import wait_until
+from tests.gitting import smart_http
+from tests.receiver import receiving
+from tests.support import free_port, wait_until
 
 EXAMPLE = """---
 - command: my_command {{ positional_var }} --some-opt {{ some_opt }}
@@ -278,3 +286,104 @@ def test_who_may_not_run(place, role):
     ):  # fmt: skip
         assert place.daemon.ask(method, path, {"event": "x"}, token=token).status == 403
         assert place.daemon.ask(method, path, {"event": "x"}).status == 401
+
+
+def test_a_job_that_runs_too_long_is_ended(jobs):
+    """TERM, and KILL after the grace, to all that it has started; in time, not ten times late."""
+    place = jobs(
+        {"long.yml": "command: trap '' TERM; sleep 300 & sleep 300\ntimeout: 0.3\n"},
+        JobGraceSeconds=0.2,
+    )
+    done = place.run("long", wait=SECONDS)
+    assert (done["state"], done["phase"], done["status"]) == ("TIMED-OUT", "ERROR", "time-out")
+    assert 0.3 <= done["events"][-1]["data"]["run_seconds"] < 5
+    wait_until(lambda: not place.processes(), SECONDS, "its processes to be gone")
+
+
+def test_hooks_get_the_document_of_the_seed_with_a_url_that_answers(jobs):
+    with receiving() as receiver:
+        port = free_port()
+        place = jobs(
+            {"hooked.yml": "command: event half-way; exit 3\n"
+             f"hooks: {{half-way: '{receiver.url}/a', fail: ['{receiver.url}/b'], "
+             "complete: 'job:nothing', start: 'job:nothing'}\n", "nothing.yml": "{}\n"},
+            HTTPListenPort=f"127.0.0.1:{port}",
+            PublicURL=f"http://127.0.0.1:{port}",
+        )  # fmt: skip
+        done = place.run("hooked", wait=SECONDS)
+        got = {one.path: one.json() for one in receiver.wait_for(2)}
+        for path, status in (("/a", "half-way"), ("/b", "fail")):
+            assert got[path] == {
+                "job": "hooked", "execution": done["id"], "status": status,
+                "metadata": f"http://127.0.0.1:{port}/jobs/hooked/{done['id']}",
+            }  # fmt: skip
+        there = got["/b"]["metadata"].removeprefix(f"http://127.0.0.1:{port}")
+        assert place.get(there).json()["uuid"] == done["uuid"]
+        started = wait_until(
+            lambda: place.get("/jobs/nothing").json()["executions"], SECONDS, "the job of the hook"
+        )
+        assert [one["state"] for one in started] == ["COMPLETE"], "for start, and not for complete"
+
+
+def test_an_event_of_smrt_link_starts_a_job(jobs):
+    place = jobs(
+        {"analyse.yml": "command: echo {{ jobId }} of {{ source }}\n"
+         "vars: [{name: jobId, type: int}, {name: source}]\n"},
+        Hooks=[{"Name": "auto", "URL": "job:analyse", "Events": ["sl_job_metrics"]}],
+    )  # fmt: skip
+    system = "1073f4ff-c2b9-5190-bd9a-e6a406d9796a"
+    sent = {
+        "smrtLinkId": system, "uuid": "2073f4ff-c2b9-5190-bd9a-e6a406d9796a",
+        "createdAt": "2026-01-02T12:00:00.000Z", "eventTypeId": "sl_job_metrics",
+        "eventTypeVersion": 1, "message": {"jobId": 7, "jobTypeId": "import-dataset",
+        "jobState": "SUCCESSFUL"},
+    }  # fmt: skip
+    answer = place.daemon.ask("POST", "/api/v1/events", sent, token=place.admin)
+    assert answer.status == 201, answer.body
+    (execution,) = wait_until(
+        lambda: place.get("/jobs/analyse").json()["executions"], SECONDS, "the job of the hook"
+    )
+    done = place.wait_over(execution)
+    assert (done["trigger"], done["state"]) == ("hook", "COMPLETE"), done
+
+
+def test_the_example_of_the_seed_over_http(jobs):
+    """From a repository that git's own server gives out, and that is pushed to meanwhile."""
+    place = jobs(FILES)
+    with smart_http(place.origin.folder.parent) as url:
+        place.daemon.stop()
+        place.start_again(JobsRepository=f"{url}/origin/.git")
+        done = place.run("example-job", wait=SECONDS, positional_var="x", some_opt="a")
+        assert (done["state"], done["exit_code"]) == ("COMPLETE", 0)
+        place.origin.commit(says__yml="command: echo pushed\n")
+        place.daemon.send(signal.SIGHUP)
+        head = place.origin.git("rev-parse", "HEAD")
+        wait_until(
+            lambda: place.get("/jobs/-").json()["commit"] == head, SECONDS, "what HUP asked for"
+        )
+        assert place.written(place.run("says", wait=SECONDS)) == b"pushed\n"
+
+
+def test_outputs_are_removed_after_their_time(place):
+    done = place.run("example-job", wait=SECONDS, positional_var="x", some_opt="c")
+    path = f"/jobs/example-job/{done['id']}"
+    assert place.get(f"{path}/stdout").status == 200
+    place.rows(
+        "update jex.execution_attempts set settled_at = settled_at - interval '31 days'"
+        f" where job_id = '{done['uuid']}'"
+    )
+    database = Database(place.options["DBURI"])
+    with closing(database):
+        keeper = Keeper(
+            Retention(database, "one"),
+            Repository(Source(place.origin.url), place.folder / "other", "one"),
+            place.runs,
+            keep_seconds=30 * 86400,
+            in_hand=set,
+            ready=lambda _seconds: True,
+        )
+        keeper.keep()
+    gone = place.get(f"{path}/stdout")
+    assert (gone.status, "removed" in gone.json()["detail"]) == (410, True)
+    assert not place.place(done).path.exists()
+    assert place.get(path).json()["attempts"][0]["removed_at"]
