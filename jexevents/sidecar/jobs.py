@@ -10,7 +10,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
-from urllib.parse import parse_qsl
 
 from jexevents.definitions.repository import Standing
 from jexevents.errors import Invalid
@@ -22,6 +21,7 @@ from jexevents.lifecycle.executionid import microseconds, shortest
 from jexevents.model import Fault, Role
 from jexevents.sidecar import jobrecords
 from jexevents.sidecar.jex import Jex
+from jexevents.sidecar.jobparameters import WAIT, parameters
 from jexevents.sidecar.paging import PAGE, choice_of, filter_of, limit_of
 from jexevents.sidecar.problems import Problem, forbidden, malformed, not_found
 from jexevents.sidecar.requests import Request
@@ -34,8 +34,6 @@ WAIT_SECONDS = 300
 _SHOWN = 10
 _ANSWER_SECONDS = 5.0
 _POLL_SECONDS = 1.0
-_FORM = "application/x-www-form-urlencoded"
-_MAX_FIELDS = 1000
 _NEWEST = "newest"
 _KILL = "kill"
 
@@ -259,7 +257,7 @@ class JobSurface:
         name = request.parameters["job"]
         # What is wrong is said before anything is made.
         seconds = _wait_of(request)
-        values, texts = _parameters(request)
+        values, texts = parameters(request)
         asked = Asked(
             name,
             values,
@@ -389,12 +387,12 @@ class JobSurface:
 
 
 def _waits(request: Request) -> bool:
-    return "wait" in request.query
+    return WAIT in request.query
 
 
 def _wait_of(request: Request) -> float | None:
     """Give how many seconds to wait for the end, None for not at all. Raises Problem (400)."""
-    text = request.query.get("wait")
+    text = request.query.get(WAIT)
     if text is None:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) <= WAIT_SECONDS):
@@ -408,60 +406,6 @@ def _cursor(text: str) -> int:
     if own is None:
         raise malformed("before is no id.", "before", "the id of an execution", text[:80])
     return own
-
-
-def _parameters(
-    request: Request,
-) -> tuple[Mapping[str, Any], Mapping[str, list[str]] | None]:
-    """Give the parameters of a run: values of a JSON body, or texts of a form and the query.
-
-    Raises Problem (400, 415), Malformed, Invalid.
-    """
-    query = {name: [text] for name, text in request.query.items() if name != "wait"}
-    body = request.body()
-    if _is_form(request, body):
-        return {}, _joined(_fields(body), query)
-    if not body.strip():
-        return {}, query
-    values = request.json(body)
-    if not isinstance(values, dict):
-        fault = Fault("", "an object, whose members are the variables", type(values).__name__)
-        raise Invalid("The parameters are no object.", [fault])
-    if not query:
-        return values, None
-    return _joined(values, {name: texts[0] for name, texts in query.items()}), None
-
-
-def _joined(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
-    twice = sorted(first.keys() & second.keys())
-    if twice:
-        faults = [Fault(f"/{name}", "the parameter once", "body and query") for name in twice]
-        raise Invalid(f"A parameter is given twice: {twice[0]}.", faults)
-    return {**first, **second}
-
-
-def _is_form(request: Request, body: bytes) -> bool:
-    claimed = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    return claimed == _FORM and not body.lstrip().startswith((b"{", b"["))
-
-
-def _fields(body: bytes) -> dict[str, list[str]]:
-    try:
-        pairs = parse_qsl(
-            body.decode("utf-8"),
-            keep_blank_values=True,
-            strict_parsing=bool(body.strip()),
-            errors="strict",
-            max_num_fields=_MAX_FIELDS,
-        )
-    except ValueError as error:
-        raise malformed(
-            "The form cannot be read.", "", "name=value&...", str(error)[:80]
-        ) from error
-    fields: dict[str, list[str]] = {}
-    for name, text in pairs:
-        fields.setdefault(name, []).append(text)
-    return fields
 
 
 def _one_line(text: str) -> str:

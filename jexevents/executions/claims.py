@@ -1,0 +1,144 @@
+"""Who has what of the queue: claims with a lease, and begins, which no lease frees."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from jexevents.executions import events
+from jexevents.executions.events import Named
+from jexevents.executions.run import Run
+from jexevents.executions.writing import QueueWriter, now
+from jexevents.model import Event
+from jexevents.store.database import Connection
+from jexevents.store.literals import array
+from jexevents.store.queries import QUERIES
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """An attempt that a node has: which one, and what is run."""
+
+    job_id: str
+    named: Named
+    attempt: int
+    claim: int
+    run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """An attempt that was begun on a node, whose end is not in the ledger.
+
+    ``run`` is None where the attempt was given up. ``sequence`` is the last of its own events that
+    is known.
+    """
+
+    job_id: str
+    named: Named
+    attempt: int
+    boot: str
+    sequence: int
+    run: Run | None
+
+
+class Claims(QueueWriter):
+    """Takes from the queue for one node."""
+
+    def next_due(self, *, later: bool = False) -> float | None:
+        """Give in how many seconds the first of what waits is due, below 0 for some time ago; None
+        if nothing waits. With ``later``, of what is not due yet."""
+        with self._database.look() as connection:
+            return QUERIES.execution_queue.next_due_execution(connection, later=later)
+
+    def claim(self, limit: int, but_commits: Collection[str] = ()) -> list[Claimed]:
+        """Take up to ``limit`` of what is next, but nothing on these commits."""
+        found: list[Claimed] = []
+
+        def decide(connection: Connection) -> list[Event]:
+            nonlocal found
+            QUERIES.execution_queue.lock_claims(connection)
+            rows = QUERIES.execution_queue.next_in_line(
+                connection, limit=limit, but_commits=array(but_commits)
+            )
+            found = [
+                Claimed(job_id, Named(execution, name), attempt, claim, Run.of_json(run))
+                for job_id, execution, name, attempt, claim, run in rows
+            ]
+            found = _one_of_each(found)
+            if found:
+                QUERIES.execution_queue.take(
+                    connection,
+                    node=self._node,
+                    lease_seconds=self._lease_seconds,
+                    job_ids=array(one.job_id for one in found),
+                )
+            at = now()
+            return [
+                events.claimed(one.named, at, one.attempt, self._node, one.claim) for one in found
+            ]
+
+        self._write(decide, lambda: {one.job_id: one.run for one in found})
+        return found
+
+    def begin(self, claimed: Claimed, boot: str) -> bool:
+        """Note that what was claimed begins now; False where it is this node's no more."""
+        with self._database.transaction() as connection:
+            return bool(
+                QUERIES.execution_queue.begin_attempt(
+                    connection,
+                    job_id=claimed.job_id,
+                    attempt=claimed.attempt,
+                    node=self._node,
+                    claim=claimed.claim,
+                    boot=boot,
+                )
+            )
+
+    def give_back(self, claimed: Iterable[Claimed], delay_seconds: float = 0.0) -> None:
+        """Let others have what was claimed and not begun, after so many seconds."""
+        ids = [one.job_id for one in claimed]
+        if ids:
+            with self._database.transaction() as connection:
+                QUERIES.execution_queue.give_back(
+                    connection, job_ids=array(ids), node=self._node, delay_seconds=delay_seconds
+                )
+            self._ring()
+
+    def give_back_all(self) -> None:
+        """Let others have what an earlier life of this node claimed, and did not begin."""
+        with self._database.transaction() as connection:
+            QUERIES.execution_queue.give_back_all(connection, node=self._node)
+
+    def unsettled(self) -> list[Unsettled]:
+        """Give what was begun on this node and whose end is not known."""
+        with self._database.look() as connection:
+            rows = QUERIES.execution_queue.unsettled(connection, node=self._node)
+        return [
+            Unsettled(
+                job_id,
+                Named(execution, definition),
+                attempt,
+                boot,
+                sequence,
+                Run.of_json(run) if current else None,
+            )
+            for job_id, attempt, boot, sequence, execution, definition, run, current in rows
+        ]
+
+    def held(self) -> set[tuple[str, int]]:
+        """Give the attempts (job id, number) that are this node's."""
+        with self._database.look() as connection:
+            rows = QUERIES.execution_queue.held_by(connection, node=self._node)
+        return {(job_id, attempt) for job_id, attempt in rows}
+
+
+def _one_of_each(found: Sequence[Claimed]) -> list[Claimed]:
+    """Leave out what must wait for another one that is claimed with it."""
+    taken: set[str] = set()
+    left = []
+    for one in found:
+        if not (one.run.is_exclusive and one.named.definition in taken):
+            left.append(one)
+            taken.add(one.named.definition)
+    return left
