@@ -108,8 +108,8 @@ class RunFolder:
             state = json.loads((self.path / STATE).read_bytes())
         except FileNotFoundError:
             return {}
-        if not isinstance(state, dict) or "phase" not in state:
-            raise ValueError("state.json is none")
+        if not isinstance(state, dict):
+            raise ValueError("state.json is no object")
         return state
 
     def live_state(self) -> dict[str, Any]:

@@ -66,11 +66,12 @@ def test_a_state_that_cannot_be_read_is_lost(place, tmp_path, content):
 def test_what_runs_in_a_folder_that_is_gone_is_ended(place, tmp_path):
     going = begun(place, "waits", tmp_path / "never")
     place.kill()
-    job = place.place(going).state()["job"]
+    job, supervisor = place.place(going).state()["job"], supervisor_of(place, going)
     place.place(going).remove()
     place.start_again()
     assert place.wait_over(going)["state"] == "LOST"
     wait_until(lambda: not os.path.exists(f"/proc/{job['pid']}"), SECONDS, "the job to be ended")
+    wait_until(lambda: not processes.alive(supervisor), SECONDS, "the end of its supervisor")
 
 
 def test_begun_and_forgotten_is_taken_up_without_a_restart(place, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 
+from jexevents.runner.supervisor import files
 from jexevents.runner.supervisor import tree as trees
 from jexevents.runner.supervisor.closing import Closing
 from jexevents.runner.supervisor.ending import Ending
@@ -215,7 +216,8 @@ class Execution:
             self._closing.was_told(self._kill_at, now)
 
     def _end(self) -> None:
-        """Write down the end. Where there is no room for it, try again: it must not get lost."""
+        """Write down the end. Where there is no room for it, try again: it must not get lost; but
+        where the folder is gone there is nobody to read it."""
         if self.phase != "ended":
             if self._tree.group:
                 self._tree.group.remove()
@@ -236,7 +238,7 @@ class Execution:
                 events=self._events.count,
                 unwritten=self._events.unwritten,
             )
-        self.over = self._state.write_last()
+        self.over = self._state.write_last() or files.folder_is_gone()
         self._write_at = time.monotonic() + _AGAIN_SECONDS
 
     def _add(self, name: str, cause: str, key: str, by: str) -> dict:

@@ -53,3 +53,11 @@ def sync_folder() -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def folder_is_gone() -> bool:
+    """Whether the current folder was removed, so that nothing can be made in it any more."""
+    try:
+        return os.stat(".").st_nlink == 0
+    except OSError:
+        return False
