@@ -18,7 +18,12 @@ def test_the_port_is_the_one_that_is_configured_by_whatever_name(name: str) -> N
     port = free_port()
     environ = {name: str(port), "HOME": "/"}
     told = story._listening(environ, config.load(None, environ))
-    assert told == {"HOME": "/", "JEXEVENTS_HTTPLISTENPORT": f"127.0.0.1:{port}"}
+    assert told == {
+        "HOME": "/",
+        "JEXEVENTS_HTTPLISTENPORT": f"127.0.0.1:{port}",
+        # Links in webhooks lead to it.
+        "JEXEVENTS_PUBLICURL": f"http://localhost:{port}",
+    }
     assert config.load(None, told).http_listen_port.port == port
 
 
