@@ -252,7 +252,8 @@ _HTTP = (
         "PublicURL",
         types.optional(types.PUBLIC_URL),
         "",
-        "The URL that callers reach us by, for links; empty: taken from the request.",
+        "The URL that callers reach us by, for links. Empty: those of PipelineJobs are taken from "
+        "the request, and those of executions and in webhooks are paths alone.",
         example="https://jex.example.org",
     ),
     Option(

@@ -82,6 +82,11 @@ def unwise(values: Values) -> Iterator[str]:
     """Say what is allowed, and hardly what was meant."""
     if values["PublicURL"]:
         return
+    if values["JobsRepository"]:
+        yield (
+            "the webhooks of job definitions have the URL of the execution; without PublicURL that "
+            "is a path alone. Set PublicURL."
+        )
     for hook in values["Hooks"]:
         if hook.format == OVERSEER and not hook.disabled:
             yield (

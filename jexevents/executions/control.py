@@ -198,6 +198,4 @@ def _now() -> datetime:
 
 
 def _refused(state: str, allowed: str) -> Conflict:
-    return Conflict(
-        f"The execution is {state}.", [Fault("/event", allowed, "what this does not allow")]
-    )
+    return Conflict(f"The execution is {state}.", [Fault("/event", allowed, "a signal")])

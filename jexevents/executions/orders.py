@@ -120,7 +120,7 @@ class Orders:
             rows = QUERIES.execution_queue.replaced(connection)
         for job_id, execution, name, attempt, node, begun_at, newer in rows:
             named = Named(execution, name)
-            cause = f"Replaced by {shortest(newer)}."
+            cause = f"Replaced by {shortest(newer)}"
             if begun_at is None and self._queue.cancel(job_id, named, cause):
                 continue
             if begun_at is not None:

@@ -67,10 +67,16 @@ class RunFolder:
                 _write_durably(path / SPEC, text)
                 _sync(runs)
         except OSError as exc:
-            raise FilesUnavailable(
-                f"The folder of an execution cannot be made: {path}: {exc.strerror}.",
-                remedy="See to the disk, and to whom the folder above belongs.",
-            ) from exc
+            raise _unusable(path, exc) from exc
+        return cls(path)
+
+    @classmethod
+    def empty(cls, path: Path) -> RunFolder:
+        """Make a folder for an execution that cannot be begun. Raises FilesUnavailable."""
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as exc:
+            raise _unusable(path, exc) from exc
         return cls(path)
 
     def start(
@@ -222,6 +228,13 @@ class RunFolder:
             yield _take(lock)
         finally:
             os.close(lock)
+
+
+def _unusable(path: Path, exc: OSError) -> FilesUnavailable:
+    return FilesUnavailable(
+        f"The folder of an execution cannot be made: {path}: {exc.strerror}.",
+        remedy="See to the disk, and to whom the folder above belongs.",
+    )
 
 
 def _remove(folder: Path) -> None:

@@ -78,6 +78,9 @@ class Refresher(Service):
             # It may be older than what other daemons have fetched meanwhile.
             self._note(standing.in_force.id, only_first=True)
         self._tell()
+        if standing.in_force is not None:
+            # What became due while nobody was there waits for no fetch.
+            self._changed()
         while not self.stopping.is_set():
             self._refresh()
             self._pause()

@@ -136,7 +136,8 @@ class Starter:
 
     def _folder(self, claimed: Claimed, spec: Spec | None) -> RunFolder:
         if spec is None:
-            return RunFolder(self._path(claimed))
+            # It will have nothing in it: what never began has written nothing.
+            return RunFolder.empty(self._path(claimed))
         folder = RunFolder.create(self._settings.runs, spec)
         if spec.cwd == str(folder.path / WORK):
             _make_work(folder.path / WORK, spec.user)
@@ -150,7 +151,7 @@ class Starter:
     ) -> Attempt:
         attempt = self._attempt(claimed, folder)
         if spec is None:
-            attempt.fail(problem)
+            _give_up(attempt, problem)
             return attempt
         try:
             folder.start(spec, ready=self._ready)

@@ -7,9 +7,10 @@ from typing import Any
 
 from jexevents.definitions.definition import Definition
 from jexevents.definitions.repository import Standing
+from jexevents.hookwords import JOB
 from jexevents.lifecycle import command
 from jexevents.lifecycle.executionid import microseconds, number, shortest
-from jexevents.redaction import redact_uri
+from jexevents.redaction import redact_uri, shown_url
 from jexevents.rfc3339 import plain
 
 Row = Mapping[str, Any]
@@ -66,9 +67,15 @@ def shown_definition(definition: Definition) -> dict[str, Any]:
     document = dict(definition.document)
     if definition.hooks:
         document["hooks"] = {
-            status: [redact_uri(url) for url in urls] for status, urls in definition.hooks.items()
+            status: [_shown_hook(url) for url in urls] for status, urls in definition.hooks.items()
         }
     return document
+
+
+def _shown_hook(url: str) -> str:
+    """Give what may be shown of a hook's URL: of one on the web the host, for its path can be what
+    lets somebody in."""
+    return url if url.startswith(JOB) else shown_url(url)
 
 
 def execution_row(row: Row, public_url: str) -> dict[str, Any]:

@@ -215,6 +215,8 @@ class JobSurface:
         name = request.parameters["job"]
         if is_uuid(name.lower()):
             return self.jex.job(name.lower())
+        if self.fetching is None:
+            raise not_found(f"The ledger knows no job {name[:80]!r}.")
         commit, definition = self.requests.definition(name)
         state = self.executions.active_states().get(name)
         shown = jobrecords.job(definition, commit.id, state, self.public_url)
@@ -274,7 +276,8 @@ class JobSurface:
         row = self._row(request)
         commit = request.query.get("commit")
         if commit not in (None, _NEWEST):
-            raise malformed("There is no such commit.", "commit", _NEWEST, commit[:80])
+            expected = f"{_NEWEST}, or nothing for the same commit"
+            raise malformed("The commit cannot be chosen so.", "commit", expected, commit[:80])
         data = self.executions.asked_with(row["job_id"])
         if data is None:
             raise Problem(409, "What the execution was asked for with was pruned.")

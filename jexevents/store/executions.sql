@@ -121,3 +121,7 @@ select commit, commit_since, commit_node from runner_state;
 -- Note that a daemon has put these definitions in force, for all.
 update runner_state set commit = :commit, commit_since = clock_timestamp(), commit_node = :node
 where commit is distinct from :commit and (:first::boolean is false or commit is null);
+
+-- name: execution_details^
+-- What only an execution has.
+select definition, commit, attempt, status, node, exit_signal from executions where job_id = :id;

@@ -42,6 +42,8 @@ class Reading:
             return self._one(QUERIES.pipeline_jobs.pipeline_job, key=row["key"])
         if row["kind"] == Kind.SMRTLINK.value:
             return self._one(QUERIES.smrtlink_jobs.smrtlink_job, id=row["id"])
+        if row["kind"] == Kind.COMMAND.value:
+            return self._one(QUERIES.executions.execution_details, id=row["id"])
         return self.condor_job(row["id"])
 
     def job_of_invocation(self, invocation_id: str) -> str | None:

@@ -73,6 +73,8 @@ def test_the_example_of_the_seed(place):
     assert (half["cause"], half["count"]) == ("row 5000 of 10000", 1)
     assert done["command"] == """my_command 'it'"'"'s $HOME' --some-opt b"""
     assert done["commit"] == place.origin.git("rev-parse", "HEAD")
+    in_ledger = place.get(f"/ledger/jobs/{done['uuid']}").json()
+    assert in_ledger["command"]["definition"] == "example-job"
 
 
 def test_lists_and_documents(place):
@@ -273,6 +275,8 @@ def test_secrets_reach_the_job_and_nothing_else(jobs, tmp_path):
     failed = place.run("lacks", wait=SECONDS)
     assert failed["state"] == "FAILED"
     assert "OTHER" in failed["reason"]
+    output = place.get(f"/jobs/lacks/{failed['id']}/output")
+    assert (output.status, output.body) == (200, b""), "what never began has written nothing"
 
 
 @pytest.mark.parametrize("role", ["read", "write"])
@@ -317,6 +321,9 @@ def test_hooks_get_the_document_of_the_seed_with_a_url_that_answers(jobs):
                 "job": "hooked", "execution": done["id"], "status": status,
                 "metadata": f"http://127.0.0.1:{port}/jobs/hooked/{done['id']}",
             }  # fmt: skip
+        shown = place.get("/jobs/hooked").json()["definition"]["hooks"]
+        assert "/b" not in json.dumps(shown), "a path can be what lets somebody in"
+        assert shown["start"] == ["job:nothing"]
         there = got["/b"]["metadata"].removeprefix(f"http://127.0.0.1:{port}")
         assert place.get(there).json()["uuid"] == done["uuid"]
         started = wait_until(

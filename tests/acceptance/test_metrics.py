@@ -69,7 +69,7 @@ def test_requests_are_counted_by_route_and_answer(
     assert events(daemon, "http") == [1, 1, 0]
     assert requests(daemon, "POST", "/jobs", "2xx") == 2
     assert requests(daemon, "POST", "/jobs", "4xx") == 1
-    assert requests(daemon, "GET", "/jobs/<uuid>", "4xx") == 1
+    assert requests(daemon, "GET", "/jobs/<job>", "4xx") == 1
     assert requests(daemon, "GET", "other", "4xx") == 1
     assert requests(daemon, "other", "other", "4xx") == 1
     assert daemon.metric("http_request_seconds_count", method="POST", route="/jobs") == 3

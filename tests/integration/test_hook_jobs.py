@@ -19,6 +19,7 @@ from jexevents.executions.telling import tell
 from jexevents.hooks.service import HookSenders
 from jexevents.hookwords import name_of_url
 from jexevents.lifecycle.executionid import microseconds
+from jexevents.store.database import Database
 from jexevents.store.definition_hooks import depth
 from jexevents.store.outbox import DEAD, DELIVERED, PENDING
 from tests.gitting import Origin
@@ -48,6 +49,7 @@ class Runner:
     requests: Requests
     executions: Executions
     woken: list[str]
+    pool: Database
 
     def start(self) -> HookSenders:
         """Start the senders of a daemon that starts jobs."""
@@ -60,7 +62,7 @@ class Runner:
 
     def requested(self, name: str) -> list[Mapping[str, Any]]:
         """What the executions of a job were asked for with, the first asked first."""
-        with self.place.database().look() as connection, connection.cursor() as cursor:
+        with self.pool.look() as connection, connection.cursor() as cursor:
             cursor.execute(
                 "select e.data from events e join jobs j on j.id = e.job_id"
                 " where j.source = %s and e.name = 'requested' order by e.seq",
@@ -86,7 +88,7 @@ def runner(database: str, tmp_path: Path) -> Iterator[Runner]:
     requests = Requests(
         executions.ledger, place.database(), repository, "n1", tell=tell, wake=woken.extend
     )
-    yield Runner(place, requests, executions, woken)
+    yield Runner(place, requests, executions, woken, place.database())
     place.end()
     repository.close()
 
