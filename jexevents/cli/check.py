@@ -9,6 +9,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 from jexevents import wiring
@@ -122,7 +123,9 @@ def _jobs(config: Config) -> Iterable[str]:
     if not config.jobs_repository:
         return
     from jexevents.definitions.reaching import look
+    from jexevents.runner.owning import require_own
 
+    require_own(Path(config.jobs_dir), wiring.runs_folder(config), config.node_name)
     yield from look_at("JobsDir", config.jobs_dir)
     yield from look(wiring.source(config))
     yield counted(config.worker_slots, "slot")

@@ -60,16 +60,27 @@ def _take(owner: int, folder: Path, deadline: float) -> None:
             time.sleep(_LOOK_SECONDS)
 
 
-def _sign(owner: int, folder: Path, runs: Path, node: str) -> None:
-    before = os.pread(owner, 1000, 0).decode("utf-8", "replace").strip()
-    if before == node:
-        return
-    if before and _has_any(runs):
+def require_own(folder: Path, runs: Path, node: str) -> None:
+    """Look whether a folder of jobs can be this node's, and change nothing. Raises ConfigError."""
+    with suppress(OSError):
+        _require_own((folder / _OWNER).read_bytes(), folder, runs, node)
+
+
+def _require_own(signed: bytes, folder: Path, runs: Path, node: str) -> bool:
+    """Whether it is signed by this node already. Raises ConfigError where it is another's."""
+    before = signed.decode("utf-8", "replace").strip()
+    if before not in ("", node) and _has_any(runs):
         raise ConfigError(
             f"The folder of jobs {folder} has executions of the node {before!r}, and this is "
             f"{node!r}.",
             remedy="Set NodeName to that name, or JobsDir to another folder.",
         )
+    return before == node
+
+
+def _sign(owner: int, folder: Path, runs: Path, node: str) -> None:
+    if _require_own(os.pread(owner, 1000, 0), folder, runs, node):
+        return
     with suppress(OSError):
         os.ftruncate(owner, 0)
         os.pwrite(owner, f"{node}\n".encode(), 0)

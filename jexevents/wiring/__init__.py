@@ -1,6 +1,15 @@
 """Makes of the configuration what the other packages take; they know no configuration."""
 
-from jexevents.wiring.jobs import Links, looking_after, owned, repository, run_job, running, source
+from jexevents.wiring.jobs import (
+    Links,
+    looking_after,
+    owned,
+    repository,
+    run_job,
+    running,
+    runs_folder,
+    source,
+)
 from jexevents.wiring.outside import access, intake, signers, topology
 from jexevents.wiring.reading import doors, event_types, recognise, schemas
 from jexevents.wiring.storage import back, database, front, ledger_database, side, unmade
@@ -41,6 +50,7 @@ __all__ = [
     "retry",
     "run_job",
     "running",
+    "runs_folder",
     "schemas",
     "shown_hooks",
     "side",

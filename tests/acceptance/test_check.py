@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import stat
 from functools import partial
 
@@ -147,6 +148,11 @@ def test_the_repository_of_jobs(check, tmp_path, monkeypatch):
     assert "ok    jobs: 2 slots\n" in done.out
     assert f"{folder} will be made when the daemon starts" in done.out
     assert not folder.exists()
+    (folder / "runs" / "some").mkdir(parents=True)
+    (folder / "node").write_text("somebody\n")
+    done = check(**options)
+    assert (done.code, "of the node 'somebody'" in done.err) == (78, True)
+    shutil.rmtree(folder)
     done = check(**options, JobsBranch="other")
     assert (done.code, "has no branch other" in done.err) == (78, True)
     done = check(**options | {"JobsRepository": f"file://{tmp_path}/nowhere"})
