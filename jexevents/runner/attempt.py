@@ -81,8 +81,7 @@ class Attempt:
             self._take_end(standing.state)
         elif standing.held is Held.LOST:
             self.folder.end_remains()
-            self._fresh = self.folder.events(self.sequence)
-            self._lost = f"{standing.reason[:1].upper()}{standing.reason[1:]}."
+            self._take_loss(standing.reason)
         return standing
 
     def read(self) -> None:
@@ -144,6 +143,18 @@ class Attempt:
             if time.monotonic() - begin >= _ANSWER_SECONDS:
                 self._look_pause = max(self._look_pause, _LAST_LOOK_SECONDS)
                 self._last_pause = _LAST_HANGING_SECONDS
+
+    def _take_loss(self, reason: str) -> None:
+        """Take in what was told before its supervisor was lost, perhaps between its last event and
+        its last state: then it has ended as the event says."""
+        self._fresh = self.folder.events(self.sequence)
+        ends = [event for event in self.folder.events() if _is_end(event)]
+        if not ends:
+            self._lost = f"{reason[:1].upper()}{reason[1:]}."
+            return
+        name, cause = ends[-1]["name"], ends[-1]["cause"]
+        known = {"reason": "exit", "exit_code": 0} if name == command.COMPLETES else {}
+        self._end = {"cause": cause, **known}
 
     def _take_end(self, state: Mapping[str, Any]) -> None:
         if state.get("reason") == "given up":
