@@ -250,7 +250,8 @@ def test_what_hangs_ends_with_the_daemon(tmp_path: Path) -> None:
         thread.join(10)
         assert not thread.is_alive()
         assert fault(repository.standing) == "away"
-        assert not running_in(tmp_path)
+        # What was killed may take a moment to be gone.
+        wait_until(lambda: not running_in(tmp_path), 10, "git to be gone")
 
 
 def test_executions_do_not_wait_for_a_fetch(origin: Origin, tmp_path: Path) -> None:

@@ -89,6 +89,12 @@ def test_a_script_without_first_line_is_the_shell_s(runs, tmp_path) -> None:
     assert written(run) == b"given it\n"
 
 
+def of_programs(signals: str | bytes) -> int:
+    """Give a set of signals as /proc shows it, without 32 and 33: these two belong to the C library,
+    no program may set them, and who started the tests may have left one ignored."""
+    return int(signals, 16) & ~(0b11 << 31)
+
+
 def test_nothing_is_inherited(runs, tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("OF_THE_DAEMON", "secret")
     open_file = os.open("/etc/passwd", os.O_RDONLY)
@@ -109,13 +115,16 @@ print(os.getpid() == os.getsid(0) == os.getpgid(0))
     assert set(eval(env)) - {"LC_CTYPE"} == own  # which Python sets for itself
     assert descriptors == "[0, 1, 2, 3] /dev/null"  # 3 is the listing
     # Python itself ignores SIGPIPE and SIGXFSZ.
-    assert rest.split() == ["0" * 16, "0000000001001000", str(tmp_path), "0027"]
+    blocked, ignored, folder, umask = rest.split()
+    assert (of_programs(blocked), of_programs(ignored)) == (0, 0x1001000)
+    assert (folder, umask) == (str(tmp_path), "0027")
     assert leads == "True"
 
 
 def test_sigpipe_ends_a_writer(runs) -> None:
     run, _ = runs.run("yes | head -n 1; exec 3>&1; grep SigIgn /proc/self/status")
-    assert written(run).split() == [b"y", b"SigIgn:", b"0" * 16]
+    said, _, ignored = written(run).split()
+    assert (said, of_programs(ignored)) == (b"y", 0)
 
 
 def test_texts_that_are_not_utf8_arrive(runs) -> None:
