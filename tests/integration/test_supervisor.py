@@ -90,7 +90,7 @@ def test_a_script_without_first_line_is_the_shell_s(runs, tmp_path) -> None:
 
 
 def of_programs(signals: str | bytes) -> int:
-    """Give a set of signals as /proc shows it, without 32 and 33: these two belong to the C library,
+    """Give a set of signals as /proc shows it, without 32 and 33: they belong to the C library,
     no program may set them, and who started the tests may have left one ignored."""
     return int(signals, 16) & ~(0b11 << 31)
 
