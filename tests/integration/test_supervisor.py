@@ -180,6 +180,7 @@ def test_the_folder_shows_nothing_to_others_and_no_secret(runs) -> None:
         env={"TOKEN": secret},
         secrets=[secret],
     )
+    wait_until(lambda: not run._is_locked(), 10, "its supervisor and its sockets to be gone")
     assert stat.S_IMODE(run.path.stat().st_mode) == 0o700
     for path in run.path.iterdir():
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
