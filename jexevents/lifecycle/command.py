@@ -37,7 +37,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta, timezone
 from typing import Any, Protocol
 
-from jexevents.lifecycle.order import Key, Tail, extend, ordered
+from jexevents.lifecycle.order import Key, Tail, extend, fold_on, placed
 from jexevents.lifecycle.sealing import opened
 from jexevents.model import INSERTED, SEALED, Phase, Position
 
@@ -158,14 +158,14 @@ def fold(events: Iterable[CommandEvent]) -> CommandState:
     Of a sealed job it is the state that its sealed event holds.
     """
     state, rest = opened(CommandState, events)
-    for place, event in _placed(rest):
+    for place, event in placed(_key, rest):
         _apply(state, place, event)
     return state
 
 
 def in_order(events: Iterable[CommandEvent]) -> list[CommandEvent]:
     """Sort events into the order of the fold."""
-    return [event for _, event in _placed(events)]
+    return [event for _, event in placed(_key, events)]
 
 
 def advance(state: CommandState, events: Sequence[CommandEvent]) -> bool:
@@ -173,15 +173,7 @@ def advance(state: CommandState, events: Sequence[CommandEvent]) -> bool:
 
     On False the state is of no use any more: the caller has to fold all events of the job.
     """
-    for place, event in _placed(events):
-        if state.tail is not None and not state.tail.precedes(place, event.position):
-            return False
-        _apply(state, place, event)
-    return True
-
-
-def _placed(events: Iterable[CommandEvent]) -> list[tuple[Key, CommandEvent]]:
-    return ordered([(_key(event), event) for event in events])
+    return fold_on(state, placed(_key, events), _apply)
 
 
 def _key(event: CommandEvent) -> Key:

@@ -10,10 +10,10 @@ goes next (promise 3 of the design).
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from jexevents.model import Position
 
@@ -60,6 +60,26 @@ def extend(tail: Tail | None, key: Key, position: Position | None) -> Tail:
     if tail is None:
         return Tail(key, position, position is not None)
     return Tail(max(tail.key, key), position, tail.logs or position is not None)
+
+
+def placed(key: Callable[[E], Key], events: Iterable[E]) -> list[tuple[Key, E]]:
+    """Give events with their keys, in the order of the fold."""
+    return ordered([(key(event), event) for event in events])
+
+
+def fold_on(
+    state: Any, events: Iterable[tuple[Key, E]], apply: Callable[[Any, Key, E], object]
+) -> bool:
+    """Fold more events, as ``placed`` gives them, into ``state`` in place, each by ``apply``.
+
+    False if one of them is not next in order: then the state is of no use any more, and the caller
+    has to fold all events of the job.
+    """
+    for place, event in events:
+        if state.tail is not None and not state.tail.precedes(place, event.position):
+            return False
+        apply(state, place, event)
+    return True
 
 
 def ordered(events: Sequence[tuple[Key, E]]) -> list[tuple[Key, E]]:

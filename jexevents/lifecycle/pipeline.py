@@ -26,7 +26,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple, Protocol
 
 from jexevents.lifecycle.canonical import canonical
-from jexevents.lifecycle.order import Key, Tail, extend, ordered
+from jexevents.lifecycle.order import Key, Tail, extend, fold_on, placed
 from jexevents.lifecycle.sealing import opened
 from jexevents.model import Phase, Position
 
@@ -265,7 +265,7 @@ def fold(events: Iterable[PipelineEvent]) -> PipelineState:
     Of a sealed job it is the state that its sealed event holds.
     """
     state, rest = opened(PipelineState, events)
-    for place, event in _placed(rest):
+    for place, event in placed(_key, rest):
         _apply(state, place, event)
     return state
 
@@ -273,13 +273,13 @@ def fold(events: Iterable[PipelineEvent]) -> PipelineState:
 def steps(events: Iterable[PipelineEvent]) -> Iterator[Step]:
     """Give what the fold does, step by step."""
     state, rest = opened(PipelineState, events)
-    for place, event in _placed(rest):
+    for place, event in placed(_key, rest):
         yield from _apply(state, place, event)
 
 
 def in_order(events: Iterable[PipelineEvent]) -> list[PipelineEvent]:
     """Sort events into the order of the fold."""
-    return [event for _, event in _placed(events)]
+    return [event for _, event in placed(_key, events)]
 
 
 def advance(state: PipelineState, events: Sequence[PipelineEvent]) -> bool:
@@ -287,15 +287,7 @@ def advance(state: PipelineState, events: Sequence[PipelineEvent]) -> bool:
 
     On False the state is of no use any more: the caller has to fold all events of the job.
     """
-    for place, event in _placed(events):
-        if state.tail is not None and not state.tail.precedes(place, event.position):
-            return False
-        _apply(state, place, event)
-    return True
-
-
-def _placed(events: Iterable[PipelineEvent]) -> list[tuple[Key, PipelineEvent]]:
-    return ordered([(_key(event), event) for event in events])
+    return fold_on(state, placed(_key, events), _apply)
 
 
 def _key(event: PipelineEvent) -> Key:

@@ -22,7 +22,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Protocol
 
-from jexevents.lifecycle.order import Key, Tail, extend, ordered
+from jexevents.lifecycle.order import Key, Tail, extend, fold_on, placed
 from jexevents.lifecycle.sealing import opened
 from jexevents.model import Phase, Position
 
@@ -92,7 +92,7 @@ def fold(events: Iterable[SmrtLinkEvent]) -> SmrtLinkState:
     Of a sealed job it is the state that its sealed event holds.
     """
     state, rest = opened(SmrtLinkState, events)
-    for place, event in _placed(rest):
+    for place, event in placed(_key, rest):
         _apply(state, place, event)
     return state
 
@@ -102,20 +102,12 @@ def advance(state: SmrtLinkState, events: Sequence[SmrtLinkEvent]) -> bool:
 
     On False the state is of no use any more: the caller has to fold all events of the job.
     """
-    for place, event in _placed(events):
-        if state.tail is not None and not state.tail.precedes(place, event.position):
-            return False
-        _apply(state, place, event)
-    return True
+    return fold_on(state, placed(_key, events), _apply)
 
 
 def in_order(events: Iterable[SmrtLinkEvent]) -> list[SmrtLinkEvent]:
     """Sort events into the order of the fold."""
-    return [event for _, event in _placed(events)]
-
-
-def _placed(events: Iterable[SmrtLinkEvent]) -> list[tuple[Key, SmrtLinkEvent]]:
-    return ordered([(_key(event), event) for event in events])
+    return [event for _, event in placed(_key, events)]
 
 
 def _key(event: SmrtLinkEvent) -> Key:
