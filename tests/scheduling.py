@@ -47,7 +47,7 @@ class Daemon:
     def __init__(self, database: Database, now: Callable[[], datetime], node: str = "n") -> None:
         self.database = database
         self.repository = Repository()
-        self.requests = Requests(Ledger(database), database, self.repository, node)
+        self.requests = Requests(Ledger(database), self.repository, node)
         self.asked: list[Asked] = []
         self.looks = Looks(
             database,

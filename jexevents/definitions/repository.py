@@ -57,18 +57,13 @@ class Source:
 class Commit:
     """A commit that was loaded: its definitions, and the checkout that they run on.
 
-    ``top`` is the checkout, ``folder`` the definitions' folder in it; ``bin`` goes on the path.
+    ``top`` is the checkout, ``folder`` the definitions' folder in it.
     """
 
     id: str
     definitions: Definitions
     top: Path
     folder: Path
-
-    @property
-    def bin(self) -> Path:
-        """The folder of programs for all jobs, whether it is there or not."""
-        return self.folder / "bin"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from jexevents.ingest import other_content
 from jexevents.lifecycle.executionid import shortest
 from jexevents.model import Event, Fault, Outcome
 from jexevents.store import audit
-from jexevents.store.database import Connection, Database
+from jexevents.store.database import Connection
 from jexevents.store.ledger import Ledger
 from jexevents.store.literals import array, columns
 from jexevents.store.offers import Applied
@@ -114,7 +114,6 @@ class Requests:
     def __init__(
         self,
         ledger: Ledger,
-        database: Database,
         repository: Repository,
         node: str,
         ring: Callable[[], None] = lambda: None,
@@ -123,7 +122,6 @@ class Requests:
         wake: Callable[[Collection[str]], None] = lambda _hooks: None,
     ) -> None:
         self._ledger = ledger
-        self._database = database
         self._repository = repository
         self._node = node
         self._ring = ring

@@ -10,7 +10,7 @@ from typing import Any
 from jexevents.definitions.definition import Definition, Retries
 from jexevents.definitions.rendering import Rendered
 
-ALLOW, FORBID, QUEUE, REPLACE = "allow", "forbid", "queue", "replace"
+ALLOW, FORBID = "allow", "forbid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,11 @@ class Run:
     retries: Retries = Retries()  # noqa: RUF009 - it is frozen
     hooks: Mapping[str, Sequence[str]] = field(default_factory=dict)
     depth: int = 0
+
+    @property
+    def rendered(self) -> Rendered:
+        """What it runs, as it was rendered."""
+        return Rendered(self.command, self.script, tuple(self.arguments))
 
     @property
     def is_exclusive(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jexevents.errors import ExecutionEnded, RequestRefused, SupervisorAway
@@ -110,7 +110,7 @@ class Attempt:
 
     def report(self) -> Report | None:
         """Give what is to be told of it now; None for nothing."""
-        told = [event for event in self._fresh if event["seq"] > self.sequence]
+        told = self._behind(self._fresh)
         if self._end is None and told and _is_end(told[-1]):
             # How it ended stands in its last state, which is not written yet.
             told.pop()
@@ -129,8 +129,12 @@ class Attempt:
 
     def reported(self, report: Report) -> None:
         """Note that this is in the ledger."""
-        self.sequence = max([self.sequence, *(event["seq"] for event in report.events)])
-        self._fresh = [event for event in self._fresh if event["seq"] > self.sequence]
+        self.sequence = max(self.sequence, report.sequence)
+        self._fresh = self._behind(self._fresh)
+
+    def _behind(self, events: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """Give those that are not in the ledger."""
+        return [event for event in events if event["seq"] > self.sequence]
 
     def _hold(self) -> None:
         after = max([self.sequence, *(event["seq"] for event in self._fresh)])
@@ -147,8 +151,9 @@ class Attempt:
     def _take_loss(self, reason: str) -> None:
         """Take in what was told before its supervisor was lost, perhaps between its last event and
         its last state: then it has ended as the event says."""
-        self._fresh = self.folder.events(self.sequence)
-        ends = [event for event in self.folder.events() if _is_end(event)]
+        events = self.folder.events()
+        self._fresh = self._behind(events)
+        ends = [event for event in events if _is_end(event)]
         if not ends:
             self._lost = f"{reason[:1].upper()}{reason[1:]}."
             return
@@ -160,9 +165,10 @@ class Attempt:
         if state.get("reason") == "given up":
             self._failure = state.get("cause") or "It was given up before it began."
             return
-        self._fresh = self.folder.events(self.sequence)
+        events = self.folder.events()
+        self._fresh = self._behind(events)
         self._end = state
-        if not any(_is_end(event) for event in self.folder.events()):
+        if not any(map(_is_end, events)):
             # The last event did not outlive a loss of power, and the state did.
             self._fresh.append(_end_event(state, max(self.sequence, state.get("events", 0)) + 1))
 

@@ -13,8 +13,10 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from jexevents.disk import sync_folder
 from jexevents.errors import FilesUnavailable
-from jexevents.processes import ProcessId, alive
+from jexevents.lifecycle.executionid import attempt_id
+from jexevents.processes import ProcessId, alive, boot
 from jexevents.runner import control, launching, remains
 from jexevents.runner.spec import Spec
 from jexevents.runner.supervisor.layout import EVENTS, LOCK, LOG, SPEC, STATE
@@ -24,7 +26,6 @@ REQUEST_SECONDS = 10.0
 # The working folder of a job that has no other.
 WORK = "work"
 _UNREADABLE = "what its supervisor wrote down cannot be read"
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class Held(str, Enum):
@@ -54,6 +55,11 @@ class RunFolder:
         self.path = path
 
     @classmethod
+    def of(cls, runs: Path, job_id: str, attempt: int) -> RunFolder:
+        """Give the folder of an attempt below ``runs``, be it there or not."""
+        return cls(runs / str(attempt_id(job_id, attempt)))
+
+    @classmethod
     def create(cls, runs: Path, spec: Spec) -> RunFolder:
         """Make the folder of an execution below ``runs``, on the disk before this returns.
 
@@ -63,9 +69,9 @@ class RunFolder:
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not (path / SPEC).exists():
-                text = json.dumps({**spec.masked(), "boot": _boot()}, indent=1)
+                text = json.dumps({**spec.masked(), "boot": boot()}, indent=1)
                 _write_durably(path / SPEC, text)
-                _sync(runs)
+                sync_folder(runs)
         except OSError as exc:
             raise _unusable(path, exc) from exc
         return cls(path)
@@ -104,7 +110,7 @@ class RunFolder:
             return Standing(Held.ENDED, state)
         if held or _lives(state):
             return Standing(Held.ALIVE, state)
-        if not state and self._boot() in ("", _boot()):
+        if not state and self._boot() in ("", boot()):
             return Standing(Held.NEW, state)
         return Standing(Held.LOST, state, _loss(state))
 
@@ -272,13 +278,9 @@ def _loss(state: dict[str, Any]) -> str:
     if not state:
         # state.json need not be on the disk yet when the job begins.
         return "the machine was restarted about the time when the job was to start"
-    if state["boot"] != _boot():
+    if state["boot"] != boot():
         return "the machine was restarted while the job ran"
     return "the supervisor of the job ended without a word: it was killed"
-
-
-def _boot() -> str:
-    return BOOT_ID.read_text("ascii").strip()
 
 
 def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:
@@ -301,12 +303,4 @@ def _write_durably(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
-    _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(path.parent)

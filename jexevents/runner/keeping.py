@@ -8,15 +8,14 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from uuid import UUID
 
 from jexevents.definitions.repository import Repository
 from jexevents.errors import RepositoryUnavailable, Unavailable
 from jexevents.executions.retention import Retention
-from jexevents.lifecycle.executionid import attempt_id
 from jexevents.logs import get_logger
 from jexevents.runner.folder import Held, RunFolder
 from jexevents.service import Service
+from jexevents.validation import is_uuid
 
 log = get_logger("keeper")
 
@@ -75,7 +74,7 @@ class Keeper(Service):
     def _remove_outdated(self) -> None:
         while rows := self._retention.outdated(self._keep_seconds):
             for job_id, attempt in rows:
-                RunFolder(self._runs / str(attempt_id(job_id, attempt))).remove()
+                RunFolder.of(self._runs, job_id, attempt).remove()
             self._retention.removed(rows)
             log.info("outputs_removed", executions=len(rows))
             if self.stopping.is_set():
@@ -89,7 +88,7 @@ class Keeper(Service):
         """
         if not self._runs.is_dir():
             return
-        there = {name for name in os.listdir(self._runs) if _is_uuid(name)}
+        there = {name for name in os.listdir(self._runs) if _is_own(name)}
         before = self._in_hand()
         strays = there - before - self._retention.known() - self._in_hand()
         for name in sorted(strays):
@@ -109,7 +108,7 @@ class Keeper(Service):
         live = self._in_hand()
         for commit, names in held.items():
             for name in names - live:
-                if _is_uuid(name):
+                if _is_own(name):
                     with suppress(RepositoryUnavailable):
                         self._repository.release(commit, name)
         self._repository.prune()
@@ -126,8 +125,6 @@ def _age(folder: RunFolder) -> float:
     return time.time() - folder.path.stat().st_mtime
 
 
-def _is_uuid(name: str) -> bool:
-    try:
-        return str(UUID(name)) == name
-    except ValueError:
-        return False
+def _is_own(name: str) -> bool:
+    """Whether a name is one of an attempt: as we write it, not just any UUID."""
+    return is_uuid(name) and name == name.lower()

@@ -19,7 +19,6 @@ from jexevents.errors import (
     Unavailable,
 )
 from jexevents.executions.queue import Claimed, Queue
-from jexevents.executions.run import Run
 from jexevents.library import LIBRARY
 from jexevents.lifecycle.executionid import attempt_id, shortest
 from jexevents.logs import get_logger
@@ -31,7 +30,7 @@ from jexevents.runner.spec import Spec
 
 log = get_logger("runner")
 
-_SCRIPTS, _BIN = "scripts", "bin"
+_BIN = "bin"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _GAVE_UP = "Its claim ended before it began"
 
@@ -115,7 +114,7 @@ class Starter:
             spec, problem = self._spec(claimed, self._take(claimed))
             folder = self._folder(claimed, spec)
         except (Unavailable, OSError) as error:
-            attempt = self._attempt(claimed, RunFolder(self._path(claimed)))
+            attempt = self._attempt(claimed, self._place(claimed))
             _give_up(attempt, str(error))
             return attempt
         return self._start(claimed, folder, spec, problem)
@@ -137,14 +136,14 @@ class Starter:
     def _folder(self, claimed: Claimed, spec: Spec | None) -> RunFolder:
         if spec is None:
             # It will have nothing in it: what never began has written nothing.
-            return RunFolder.empty(self._path(claimed))
+            return RunFolder.empty(self._place(claimed).path)
         folder = RunFolder.create(self._settings.runs, spec)
         if spec.cwd == str(folder.path / WORK):
             _make_work(folder.path / WORK, spec.user)
         return folder
 
-    def _path(self, claimed: Claimed) -> Path:
-        return self._settings.runs / str(attempt_id(claimed.job_id, claimed.attempt))
+    def _place(self, claimed: Claimed) -> RunFolder:
+        return RunFolder.of(self._settings.runs, claimed.job_id, claimed.attempt)
 
     def _start(
         self, claimed: Claimed, folder: RunFolder, spec: Spec | None, problem: str
@@ -177,7 +176,7 @@ class Starter:
             secrets = settings.secrets(tuple(run.secrets))
             spec = Spec(
                 id=attempt_id(claimed.job_id, claimed.attempt),
-                argv=_argv(run, folder),
+                argv=run.rendered.argv(folder),
                 command=run.command,
                 cwd=self._workdir(claimed, top),
                 env={**_environment(claimed, folder, top), **secrets, **self._told(claimed)},
@@ -193,7 +192,7 @@ class Starter:
 
     def _workdir(self, claimed: Claimed, top: Path) -> str:
         if claimed.run.workdir is None:
-            return str(self._path(claimed) / WORK)
+            return str(self._place(claimed).path / WORK)
         return str(top / claimed.run.workdir)
 
     def _told(self, claimed: Claimed) -> dict[str, str]:
@@ -214,12 +213,6 @@ def _give_up(attempt: Attempt, why: str) -> None:
     with suppress(OSError):
         if attempt.folder.give_up(why):
             attempt.fail(why)
-
-
-def _argv(run: Run, folder: Path) -> list[str] | None:
-    if run.script is None:
-        return None
-    return [str(folder / _SCRIPTS / run.script), *run.arguments]
 
 
 def _limit(own: int | None, of_all: int | None) -> int | None:

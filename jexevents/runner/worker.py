@@ -232,7 +232,7 @@ class Worker(Service):
                 self._take_up(one)
 
     def _take_up(self, one: Unsettled) -> None:
-        folder = RunFolder(self._settings.runs / str(attempt_id(one.job_id, one.attempt)))
+        folder = RunFolder.of(self._settings.runs, one.job_id, one.attempt)
         attempt = Attempt(one.job_id, one.named, one.attempt, folder, one.run, one.sequence)
         held = self._looked_at(attempt)
         log.info("execution_taken_up", job=one.named.definition, attempt=one.attempt,

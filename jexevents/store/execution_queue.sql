@@ -249,7 +249,3 @@ delete from execution_orders where done_at < clock_timestamp() - interval '7 day
 -- The attempts that have files on a node.
 select job_id, attempt, settled_at from execution_attempts
 where node = :node and removed_at is null;
-
--- name: wanted_commits
--- The commits that executions which are not over run on.
-select distinct run->>'commit' from execution_queue;

@@ -49,11 +49,6 @@ class Executions:
             rows = QUERIES.executions.last_executions.mappings(connection, names=array(names))
         return {row["name"]: row for row in rows}
 
-    def has_any(self, definition: str) -> bool:
-        """Whether there are executions of a job by that name."""
-        with self._database.look() as connection:
-            return QUERIES.executions.ran_before(connection, definition=definition)
-
     def asked_with(self, job_id: str) -> Mapping[str, Any] | None:
         """What an execution was asked for with; None once its events were pruned."""
         with self._database.look() as connection:

@@ -93,10 +93,6 @@ cross join lateral (
 ) x
 join jobs j on j.id = x.job_id;
 
--- name: ran_before$
--- Whether there are executions of a job by that name.
-select exists (select from executions where definition = :definition);
-
 -- name: queued^
 -- Where an execution that is not over stands.
 select attempt, node, claim, lease_until, begun_at, due_at

@@ -20,6 +20,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import BinaryIO
 
+from jexevents.disk import sync_folder
 from jexevents.errors import FilesUnavailable, StorageFull
 
 INCOMING = ".incoming-"
@@ -115,7 +116,7 @@ class Incoming:
         with _told("a file cannot be kept"):
             os.fsync(self._file.fileno())
             for folder in self._renamed(target):
-                _sync(folder)
+                sync_folder(folder)
 
     def _renamed(self, target: Path) -> list[Path]:
         """Rename it; gives the folders whose entries changed."""
@@ -263,11 +264,3 @@ def _make_folders(folder: Path) -> list[Path]:
         with suppress(FileExistsError):
             os.mkdir(made, 0o700)
     return changed
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -128,7 +128,6 @@ class JobParts:
         """Give what takes executions that are asked for."""
         return Requests(
             ledger(self.config, self.database, self.wake),
-            self.database,
             self.links.repository,
             self.config.node_name,
             self._rung,

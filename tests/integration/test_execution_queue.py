@@ -43,7 +43,7 @@ class Place:
         self.repository = Repository()
         self.repository.put(commit("a" * 40, **JOBS))
         self.ledger = Ledger(self.database)
-        self.requests = Requests(self.ledger, self.database, self.repository, "one")
+        self.requests = Requests(self.ledger, self.repository, "one")
         self.executions = Executions(self.database)
 
     def queue(self, node: str = "one", lease: float = LEASE) -> Queue:

@@ -85,9 +85,7 @@ def runner(database: str, tmp_path: Path) -> Iterator[Runner]:
     place = Place(database, [])
     executions = Executions.of(place)
     woken: list[str] = []
-    requests = Requests(
-        executions.ledger, place.database(), repository, "n1", tell=tell, wake=woken.extend
-    )
+    requests = Requests(executions.ledger, repository, "n1", tell=tell, wake=woken.extend)
     yield Runner(place, requests, executions, woken, place.database())
     place.end()
     repository.close()

@@ -14,7 +14,16 @@ PACKAGE = Path(__file__).resolve().parents[2] / "jexevents"
 
 # What each part may import of the others; a part is a folder or a module of the package.
 WORDS = {"model", "errors", "faults", "hookwords", "redaction", "rfc3339", "exits"}
-TOOLS = WORDS | {"logs", "service", "backoff", "strictjson", "validation", "processes", "observers"}
+TOOLS = WORDS | {
+    "logs",
+    "service",
+    "backoff",
+    "disk",
+    "strictjson",
+    "validation",
+    "processes",
+    "observers",
+}
 ALLOWED = {
     "model": set(),
     "errors": {"model", "config"},
@@ -27,6 +36,7 @@ ALLOWED = {
     "rfc3339": WORDS,
     "strictjson": WORDS,
     "backoff": set(),
+    "disk": set(),
     "processes": set(),
     "documents": WORDS,
     "smrthmac": set(),
