@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from jexevents.executions import events
 from jexevents.executions.events import Named
 from jexevents.executions.run import Run
-from jexevents.executions.writing import QueueWriter, now
+from jexevents.executions.writing import QueueWriter
 from jexevents.model import Event
 from jexevents.store.database import Connection
 from jexevents.store.literals import array
@@ -73,7 +73,7 @@ class Claims(QueueWriter):
                     lease_seconds=self._lease_seconds,
                     job_ids=array(one.job_id for one in found),
                 )
-            at = now()
+            at = events.now()
             return [
                 events.claimed(one.named, at, one.attempt, self._node, one.claim) for one in found
             ]

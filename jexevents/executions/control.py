@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from enum import Enum
 from typing import Any
 from uuid import UUID, uuid5
@@ -16,12 +15,10 @@ from jexevents.executions import events
 from jexevents.executions.events import Named
 from jexevents.executions.orders import ENDED, NO_ROOM, Order, Orders
 from jexevents.executions.queue import Queue
+from jexevents.executions.writing import Also, noted
 from jexevents.ingest import other_content
 from jexevents.lifecycle.command import SIGNALS
-from jexevents.lifecycle.executionid import shortest
 from jexevents.model import Event, Fault
-from jexevents.store import audit
-from jexevents.store.database import Connection
 from jexevents.store.executions import Executions, Row
 from jexevents.store.ledger import Ledger
 
@@ -71,10 +68,15 @@ class Control:
         queued = self.executions.queued(row["job_id"])
         reason = cause or "Somebody gave it up."
         if queued is None or not self.queue.give_up(
-            row["job_id"], named, queued["attempt"], reason, by, tries_again=False
+            row["job_id"],
+            named,
+            queued["attempt"],
+            reason,
+            by,
+            tries_again=False,
+            also=noted(named, "execution given up", by, cause=cause),
         ):
             raise _refused(row["state"], "an execution that was begun and is not over")
-        self._audit(named, "execution given up", cause, by)
 
     def _again(self, asked: _Asked, seconds: float) -> Told | None:
         """Give what became of the same request, asked before; None where it was not."""
@@ -118,18 +120,21 @@ class Control:
         raise Conflict(answer["error"])
 
     def _before_its_begin(self, asked: _Asked, queued: Row) -> Told | None:
-        named, name, cause, by = asked.named, asked.name, asked.cause, asked.by
+        name = asked.name
         if name in _ENDING:
-            if not self.queue.cancel(asked.job_id, named, cause or f"Asked to {name}.", by):
-                return None
-            self._audit(named, f"execution {name}", cause, by)
-            return Told.DONE
-        if name in SIGNALS:
+            done = self.queue.cancel(
+                asked.job_id,
+                asked.named,
+                asked.cause or f"Asked to {name}.",
+                asked.by,
+                asked.noted(f"execution {name}"),
+            )
+        elif name in SIGNALS:
             raise _refused("QUEUED", "terminate or kill: it has not begun")
-        if not self.queue.add(asked.job_id, asked.event(queued["attempt"], 0)):
-            return None
-        self._audit(named, "execution event", cause, by)
-        return Told.DONE
+        else:
+            event = asked.event(queued["attempt"], 0)
+            done = self.queue.add(asked.job_id, event, asked.noted("execution event"))
+        return Told.DONE if done else None
 
     def _after_its_end(self, asked: _Asked) -> Told | None:
         named = asked.named
@@ -141,17 +146,11 @@ class Control:
         attempts = self.executions.attempts(asked.job_id)
         last = attempts[-1]["sequence"] if attempts else 2
         # Kept, and no more: what is over has no status that hooks could be for.
-        self.ledger.apply([asked.event(row["attempt"], last + 1)])
-        self._audit(named, "execution event", asked.cause, asked.by)
+        note = asked.noted("execution event")
+        self.ledger.apply(
+            [asked.event(row["attempt"], last + 1)], also=lambda connection, _: note(connection)
+        )
         return Told.DONE
-
-    def _audit(self, named: Named, action: str, cause: str, by: str) -> None:
-        detail = {"job": named.definition, "execution": shortest(named.execution), "cause": cause}
-
-        def also(connection: Connection, _applied: Any) -> None:
-            audit.note(connection, action, detail, by)
-
-        self.ledger.apply([], also=also)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,10 +179,14 @@ class _Asked:
         """The identity of the event that it becomes, where it becomes one at once."""
         return None if self.key is None else events.identity_of_person(self.named, self.key)
 
+    def noted(self, action: str) -> Also:
+        """Give what writes into the audit that this was done."""
+        return noted(self.named, action, self.by, cause=self.cause)
+
     def event(self, attempt: int, sequence: int) -> Event:
         """Give that event."""
         told = events.of_person(
-            self.named, _now(), attempt, sequence, self.name, self.cause, self.by
+            self.named, events.now(), attempt, sequence, self.name, self.cause, self.by
         )
         return told if self.identity is None else told._replace(checksum=self.identity)
 
@@ -191,10 +194,6 @@ class _Asked:
 def _require_same(asked: _Asked, name: str, cause: str) -> None:
     if (asked.name, asked.cause) != (name, cause):
         raise other_content()
-
-
-def _now() -> datetime:
-    return datetime.now(timezone.utc)
 
 
 def _refused(state: str, allowed: str) -> Conflict:

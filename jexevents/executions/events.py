@@ -27,6 +27,11 @@ REQUEST = "overseer.request"
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
+def now() -> datetime:
+    """Give the time as events have it."""
+    return datetime.now(timezone.utc)
+
+
 class Named(NamedTuple):
     """An execution: its id in microseconds, and the job that it is of."""
 
@@ -176,7 +181,7 @@ def _event(
         source=named.definition,
         name=_storable(name),
         occurred_at=at,
-        received_at=datetime.now(timezone.utc),
+        received_at=now(),
         data=data,
         raw=orjson.dumps(data),
         checksum=identity,

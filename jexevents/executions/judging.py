@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from jexevents.executions import events
 from jexevents.executions.events import Named
 from jexevents.executions.reporting import Reporting, known_sequence
 from jexevents.executions.reports import Report
 from jexevents.executions.run import Run
-from jexevents.executions.writing import now, queued_rows
+from jexevents.executions.writing import Also, Queued, queued_rows
 from jexevents.lifecycle.executionid import shortest
 from jexevents.logs import get_logger
 from jexevents.model import Event
@@ -19,6 +21,10 @@ log = get_logger("executions")
 
 # Looks come every few seconds; after a longer gap PostgreSQL was away, or nobody was there.
 _GAP_SECONDS = 20.0
+
+
+def _nothing(_connection: Connection) -> None:
+    """Do nothing."""
 
 
 class Judging(Reporting):
@@ -60,63 +66,70 @@ class Judging(Reporting):
         by: str = "",
         *,
         tries_again: bool = True,
+        also: Also = _nothing,
     ) -> bool:
         """Give up an attempt of which nothing is heard; False where it is not the current one.
 
-        It is tried again where its definition says so, and ``tries_again``.
+        It is tried again where its definition says so, and ``tries_again``. ``also`` is done in the
+        transaction.
         """
-        done, runs = False, {}
 
-        def decide(connection: Connection) -> list[Event]:
-            nonlocal done
-            row = queued_rows(connection, [job_id]).get(job_id)
-            done = row is not None and row.attempt == attempt and row.begun_at is not None
-            if not done:
-                return []
-            runs[job_id] = row.what
+        def told(connection: Connection, row: Queued) -> list[Event]:
             known = known_sequence(connection, Report(job_id, named, attempt, lost=reason))
-            told = events.lost(named, now(), attempt, known, reason, by)
-            end = "lost" if tries_again else None
-            return [told, *self._ended(connection, row, end, reason)]
+            lost = events.lost(named, events.now(), attempt, known, reason, by)
+            return [lost, *self._ended(connection, row, "lost" if tries_again else None, reason)]
 
-        self._write(decide, lambda: runs)
+        def is_current(row: Queued) -> bool:
+            return row.attempt == attempt and row.begun_at is not None
+
+        done = self._decide(job_id, is_current, told, also)
         if done:
             log.warning("given_up", job=named.definition, execution=shortest(named.execution),
                         attempt=attempt, reason=reason)  # fmt: skip
             self._ring()
         return done
 
-    def cancel(self, job_id: str, named: Named, cause: str, by: str = "") -> bool:
+    def cancel(
+        self, job_id: str, named: Named, cause: str, by: str = "", also: Also = _nothing
+    ) -> bool:
         """Take an execution out of the queue that has not begun; False where it has, or is over."""
-        done, runs = False, {}
 
-        def decide(connection: Connection) -> list[Event]:
-            nonlocal done
-            row = queued_rows(connection, [job_id]).get(job_id)
-            done = row is not None and row.begun_at is None
-            if not done:
-                return []
-            runs[job_id] = row.what
+        def told(connection: Connection, row: Queued) -> list[Event]:
             QUERIES.execution_queue.leave_queue(connection, job_ids=array([job_id]))
-            return [events.cancelled(named, now(), row.attempt, cause, by)]
+            return [events.cancelled(named, events.now(), row.attempt, cause, by)]
 
-        self._write(decide, lambda: runs)
+        done = self._decide(job_id, _waits, told, also)
         if done:
             self._ring()
         return done
 
-    def add(self, job_id: str, event: Event) -> bool:
+    def add(self, job_id: str, event: Event, also: Also = _nothing) -> bool:
         """Store an event of an execution that has not begun; False where it has, or is over."""
+        return self._decide(job_id, _waits, lambda _connection, _row: [event], also)
+
+    def _decide(
+        self,
+        job_id: str,
+        may: Callable[[Queued], bool],
+        told: Callable[[Connection, Queued], list[Event]],
+        also: Also,
+    ) -> bool:
+        """Store what is told of an execution if it stands as it must; whether it did."""
         done, runs = False, {}
 
         def decide(connection: Connection) -> list[Event]:
             nonlocal done
             row = queued_rows(connection, [job_id]).get(job_id)
-            done = row is not None and row.begun_at is None
+            done = row is not None and may(row)
             if not done:
                 return []
             runs[job_id] = row.what
-            return [event]
+            also(connection)
+            return told(connection, row)
 
         self._write(decide, lambda: runs)
         return done
+
+
+def _waits(row: Queued) -> bool:
+    return row.begun_at is None

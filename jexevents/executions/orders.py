@@ -16,8 +16,8 @@ import uuid_utils
 from jexevents.executions.bell import Bell
 from jexevents.executions.events import Named
 from jexevents.executions.queue import Queue
+from jexevents.executions.writing import noted
 from jexevents.lifecycle.executionid import shortest
-from jexevents.store import audit
 from jexevents.store.database import Connection, Database
 from jexevents.store.literals import array
 from jexevents.store.queries import QUERIES
@@ -71,9 +71,8 @@ class Orders:
 
         def work(connection: Connection) -> None:
             _insert(connection, order, node)
-            detail = {"job": named.definition, "execution": shortest(named.execution)}
             action = f"execution {order.event}"
-            audit.note(connection, action, {**detail, "cause": order.cause}, order.credential)
+            noted(named, action, order.credential, cause=order.cause)(connection)
 
         self._database.run(work)
         self._ring(node)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from jexevents.executions import events
 from jexevents.executions.reports import Report
 from jexevents.executions.run import Run
-from jexevents.executions.writing import Queued, QueueWriter, now, queued_rows
+from jexevents.executions.writing import Queued, QueueWriter, queued_rows
 from jexevents.model import Event
 from jexevents.store.database import Connection
 from jexevents.store.literals import array, columns
@@ -68,7 +68,7 @@ class Reporting(QueueWriter):
             connection, job_id=row.job_id, attempt=attempt, delay_seconds=delay
         )
         reason = f"Attempt {row.attempt} of {row.what.retries.count + 1}: {why}"
-        return [events.retried(row.named, now(), attempt, reason, delay)]
+        return [events.retried(row.named, events.now(), attempt, reason, delay)]
 
     def _note(self, connection: Connection, reports: Sequence[Report]) -> None:
         rows = [

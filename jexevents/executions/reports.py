@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from typing import Any
 
 from jexevents.executions import events
@@ -84,7 +83,7 @@ class Report:
             )
             for event in self.events
         ]
-        now = datetime.now(timezone.utc)
+        now = events.now()
         if self.failure is not None:
             told.append(events.failed(self.named, now, self.attempt, self.failure))
         if self.lost is not None:

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any, Protocol
 
 from jexevents.definitions.definition import Definition
@@ -22,10 +22,10 @@ from jexevents.executions import events
 from jexevents.executions.events import Named
 from jexevents.executions.run import FORBID, Run, run_of
 from jexevents.executions.telling import Tell, tells_nobody
+from jexevents.executions.writing import noted
 from jexevents.ingest import other_content
 from jexevents.lifecycle.executionid import shortest
 from jexevents.model import Event, Fault, Outcome
-from jexevents.store import audit
 from jexevents.store.database import Connection
 from jexevents.store.ledger import Ledger
 from jexevents.store.literals import array, columns
@@ -196,7 +196,7 @@ class Requests:
     def _store(
         self, ready: Sequence[_Ready], also: Callable[[Connection, Sequence[Made]], None]
     ) -> list[Made]:
-        at = datetime.now(timezone.utc)
+        at = events.now()
         stories = [self._story(one, at) for one in ready]
         made: list[Made] = []
         woken: Collection[str] = ()
@@ -273,8 +273,7 @@ class Requests:
             QUERIES.execution_queue.enqueue(connection, **columns(_QUEUE, rows))
         for one, what in zip(ready, made, strict=True):
             if what.is_new and one.asked.trigger in (BY_REQUEST, BY_REPEAT):
-                detail = {"job": one.named.definition, "execution": shortest(what.execution)}
-                audit.note(connection, "execution requested", detail, one.asked.by)
+                noted(one.named, "execution requested", one.asked.by)(connection)
 
 
 def _fresh(

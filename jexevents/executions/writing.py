@@ -7,14 +7,17 @@ and the other changes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 from jexevents.executions.events import Named
 from jexevents.executions.run import Run
 from jexevents.executions.telling import Tell, tells_nobody
 from jexevents.lifecycle import command
+from jexevents.lifecycle.executionid import shortest
 from jexevents.model import Event, Outcome
+from jexevents.store import audit
 from jexevents.store.database import Connection, Database
 from jexevents.store.ledger import Ledger
 from jexevents.store.literals import array
@@ -22,6 +25,9 @@ from jexevents.store.offers import Applied
 from jexevents.store.queries import QUERIES
 
 LEASE_SECONDS = 60.0
+
+# Done in a transaction, beside what it is for.
+Also = Callable[[Connection], object]
 
 
 class QueueWriter:
@@ -114,6 +120,7 @@ def queued_rows(connection: Connection, job_ids: Collection[str]) -> dict[str, Q
     return {row[0]: Queued(*row) for row in rows}
 
 
-def now() -> datetime:
-    """Give the time as events have it."""
-    return datetime.now(timezone.utc)
+def noted(named: Named, action: str, by: str, **more: str) -> Also:
+    """Give what writes into the audit that somebody did something with an execution."""
+    detail = {"job": named.definition, "execution": shortest(named.execution), **more}
+    return partial(audit.note, action=action, detail=detail, credential=by)
