@@ -23,6 +23,7 @@ from hypothesis import settings
 
 from jexevents.errors import JexError
 from tests.ledger import TestLedger, open_ledger
+from tests.runs import Runs
 from tests.support import ROOT, administer, database_uri, fill_template, missing, unique
 
 # How long an example takes says more of the machine than of us.
@@ -146,3 +147,19 @@ def ledger(database: str) -> Iterator[TestLedger]:
     """The product's parts over a database of the test's own."""
     with open_ledger(database) as opened:
         yield opened
+
+
+@pytest.fixture
+def way() -> str:
+    """The way by which executions are held together; see ``tests.runs.WAYS``."""
+    return "group"
+
+
+@pytest.fixture
+def runs(way: str, tmp_path: Path) -> Iterator[Runs]:
+    """Executions under a folder of their own, none of which is left behind."""
+    found = Runs(tmp_path / "runs")
+    if way == "walk":
+        found.without_groups()
+    yield found
+    found.close()

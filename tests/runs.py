@@ -21,6 +21,32 @@ from tests.support import wait_until
 
 PATH = os.pathsep.join([str(LIBRARY), "/usr/local/bin", "/usr/bin", "/bin"])
 SECONDS = 60.0
+# With a control group, and without one, as on a machine that does not allow them.
+WAYS = ["group", "walk"]
+# Its arguments: how many children, and how many seconds each of them pauses.
+STORM = """
+import os, signal, sys, time
+reading, writing = os.pipe()
+# Each child makes a session, forks on and ends: nobody is there for long.
+for number in range(int(sys.argv[1])):
+    if os.fork() == 0:
+        os.setsid()
+        if number % 5 == 0:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        os.close(writing)
+        os.read(reading, 1)
+        end = time.monotonic() + 600
+        while time.monotonic() < end:
+            if os.fork():
+                os._exit(0)
+            os.setsid()
+            time.sleep(float(sys.argv[2]) * (1 + number % 10 / 10))
+        os._exit(0)
+print("storm", flush=True)
+os.close(writing)
+while True:
+    time.sleep(1000)
+"""
 
 
 class Runs:

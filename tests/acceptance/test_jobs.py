@@ -18,31 +18,15 @@ from tests.acceptance.jobs import SECONDS, WAITS_FOR
 from tests.gitting import smart_http
 from tests.receiver import receiving
 from tests.support import free_port, wait_until
+from tests.unit.definition_texts import SEED
 
-EXAMPLE = """---
-- command: my_command {{ positional_var }} --some-opt {{ some_opt }}
-  vars:
-    - name: positional_var
-      type: str
-    - name: positional_var
-      type: str
-    - name: some_opt
-      type: enum
-      option: yes
-      values: [ a, b, c ]
-  schedule:
-    - time:
-      priority: '0'
-      frequency: 3600
-...
-"""
 MY_COMMAND = """#!/bin/sh
 echo "$0 got $#: $1 $2 $3"
 echo complaint >&2
 event half-way "row 5000 of 10000"
 """
 FILES = {
-    "example_job.yml": EXAMPLE,
+    "example_job.yml": SEED,
     "bin/my_command": MY_COMMAND,
     "nothing.yml": "description: does nothing\n",
     "waits.yml": WAITS_FOR,
@@ -50,7 +34,7 @@ FILES = {
     "says.yml": "command: echo {{ x }}\nvars: [{name: x}]\n",
     "changes.yml": "command: echo {{ x }}\nvars: [{name: x}]\n",
     "counted.yml": "description: run by one test\n",
-    "refuses.yml": EXAMPLE,
+    "refuses.yml": SEED,
     "paused.yml": "description: paused by one test\n",
     "once.yml": "command: echo {{ x }}\nvars: [{name: x}]\n",
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,9 @@ from jexevents.runner.folder import RunFolder
 from jexevents.runner.output import RunOutput
 from jexevents.runner.supervisor.closing import LINGER_SECONDS
 from tests.faults.conftest import FULL
-from tests.runs import Runs, ended, heard, holder, marked, names, small_disk, written
+from tests.runs import STORM, WAYS, Runs, ended, heard, holder, marked, names, small_disk, written
 from tests.support import missing, wait_until
 
-# With a control group, and without one, as on a machine that does not allow them.
-WAYS = ["group", "walk"]
 STORM_CHILDREN = 500 if FULL else 100
 HIDDEN = 200 if FULL else 20
 AT_ONCE = 50 if FULL else 5
@@ -31,37 +28,8 @@ PATIENCE_SECONDS = 15
 
 
 @pytest.fixture(params=WAYS)
-def runs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Runs]:
-    found = Runs(tmp_path / "runs")
-    if request.param == "walk":
-        found.without_groups()
-    yield found
-    found.close()
-
-
-STORM = """
-import os, signal, sys, time
-reading, writing = os.pipe()
-# Each child makes a session, forks on and ends: nobody is there for long.
-for number in range(int(sys.argv[1])):
-    if os.fork() == 0:
-        os.setsid()
-        if number % 5 == 0:
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        os.close(writing)
-        os.read(reading, 1)
-        end = time.monotonic() + 600
-        while time.monotonic() < end:
-            if os.fork():
-                os._exit(0)
-            os.setsid()
-            time.sleep(0.15 * (1 + number % 10 / 10))
-        os._exit(0)
-print("storm", flush=True)
-os.close(writing)
-while True:
-    time.sleep(1000)
-"""
+def way(request: pytest.FixtureRequest) -> str:
+    return request.param
 
 
 def seconds(state: dict[str, Any], since: str, until: str) -> float:
@@ -69,7 +37,7 @@ def seconds(state: dict[str, Any], since: str, until: str) -> float:
 
 
 def test_a_storm_of_short_lived_children_is_gone_within_the_grace(runs: Runs) -> None:
-    run = runs.python(STORM, str(STORM_CHILDREN), grace_seconds=10)
+    run = runs.python(STORM, str(STORM_CHILDREN), "0.15", grace_seconds=10)
     heard(run, b"storm")
     told_at = time.time()
     run.signal("kill")
@@ -81,7 +49,9 @@ def test_a_storm_of_short_lived_children_is_gone_within_the_grace(runs: Runs) ->
 
 def test_a_storm_that_runs_out_of_time_is_gone_after_the_grace(runs: Runs) -> None:
     timeout, grace = TIMEOUT_SECONDS, GRACE_SECONDS
-    run = runs.python(STORM, str(STORM_CHILDREN), timeout_seconds=timeout, grace_seconds=grace)
+    run = runs.python(
+        STORM, str(STORM_CHILDREN), "0.15", timeout_seconds=timeout, grace_seconds=grace
+    )
     state = ended(run, timeout + grace + PATIENCE_SECONDS)
     assert b"storm" in written(run), "the time was over before the storm began"
     assert state["reason"] == "time-out"

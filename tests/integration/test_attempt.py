@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -14,13 +12,6 @@ from jexevents.runner.attempt import Attempt
 from jexevents.runner.folder import Held, RunFolder
 from tests.runs import Runs
 from tests.support import wait_until
-
-
-@pytest.fixture
-def runs(tmp_path: Path) -> Iterator[Runs]:
-    found = Runs(tmp_path / "runs")
-    yield found
-    found.close()
 
 
 def as_if_killed_before_its_last_state(run: RunFolder) -> None:

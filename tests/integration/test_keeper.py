@@ -31,13 +31,6 @@ class NoRepository:
 
 
 @pytest.fixture
-def runs(tmp_path: Path) -> Iterator[Runs]:
-    made = Runs(tmp_path / "runs")
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def keeper(database: str, tmp_path: Path) -> Iterator[Keeper]:
     pool = Database(database)
     yield Keeper(

@@ -28,13 +28,6 @@ from tests.runs import Runs, ended, first, heard, holder, marked, names, standin
 from tests.support import missing, wait_until
 
 
-@pytest.fixture
-def runs(tmp_path: Path) -> Iterator[Runs]:
-    found = Runs(tmp_path / "runs")
-    yield found
-    found.close()
-
-
 @pytest.mark.parametrize(
     ("command", "reason", "code", "number", "event"),
     [

@@ -20,13 +20,6 @@ from tests.support import missing, wait_until
 
 
 @pytest.fixture
-def runs(tmp_path: Path) -> Iterator[Runs]:
-    found = Runs(tmp_path / "runs")
-    yield found
-    found.close()
-
-
-@pytest.fixture
 def full_runs(tmp_path: Path) -> Iterator[Runs]:
     """Runs on a disk of 512 KiB."""
     try:

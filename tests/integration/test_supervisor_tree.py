@@ -14,20 +14,13 @@ import pytest
 
 from jexevents import processes
 from jexevents.runner.supervisor import cgroups
-from tests.runs import Runs, ended, first, heard, marked, names, written
+from tests.runs import STORM, WAYS, Runs, ended, first, heard, marked, names, written
 from tests.support import ROOT, wait_until
-
-# With a control group, and without one, as on a machine that does not allow them.
-WAYS = ["group", "walk"]
 
 
 @pytest.fixture(params=WAYS)
-def runs(request, tmp_path: Path) -> Iterator[Runs]:
-    found = Runs(tmp_path / "runs")
-    if request.param == "walk":
-        found.without_groups()
-    yield found
-    found.close()
+def way(request: pytest.FixtureRequest) -> str:
+    return request.param
 
 
 def states(run) -> set[str]:
@@ -39,9 +32,9 @@ def states(run) -> set[str]:
     return found
 
 
-def test_which_way_is_taken(runs, request) -> None:
+def test_which_way_is_taken(runs, way) -> None:
     group = runs.run("true")[1]["cgroup"]
-    if request.node.callspec.params["runs"] == "walk":
+    if way == "walk":
         assert group is None
     else:
         made = cgroups.make("jexevents-test-probe")
@@ -156,33 +149,8 @@ def test_answers_to_terminate_are_not_terminated(runs) -> None:
     assert written(run) == b"up\nclean\n"
 
 
-STORM = """
-import os, signal, sys, time
-reading, writing = os.pipe()
-# Each child makes a session, forks on and ends: nobody is there for long.
-for number in range(int(sys.argv[1])):
-    if os.fork() == 0:
-        os.setsid()
-        if number % 5 == 0:
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        os.close(writing)
-        os.read(reading, 1)
-        end = time.monotonic() + 600
-        while time.monotonic() < end:
-            if os.fork():
-                os._exit(0)
-            os.setsid()
-            time.sleep(0.02 * (1 + number % 10 / 10))
-        os._exit(0)
-print("storm", flush=True)
-os.close(writing)
-while True:
-    time.sleep(1000)
-"""
-
-
 def test_a_storm_can_be_stopped(runs) -> None:
-    run = runs.python(STORM, "50")
+    run = runs.python(STORM, "50", "0.02")
     heard(run, b"storm")
     run.signal("stop")
     wait_until(lambda: states(run) == {"T"}, 10, "all to be stopped")

@@ -6,7 +6,6 @@ import json
 import os
 import selectors
 import signal
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -26,13 +25,6 @@ SECONDS = 30
 # A job that waits, so that events are only those that are asked for.
 WAITS = "echo up; exec sleep 1000"
 LONG = "x" * 3900
-
-
-@pytest.fixture
-def runs(tmp_path: Path) -> Iterator[Runs]:
-    found = Runs(tmp_path / "runs")
-    yield found
-    found.close()
 
 
 @pytest.fixture
