@@ -22,7 +22,7 @@ from jexevents.model import Fault, Role
 from jexevents.sidecar import jobrecords
 from jexevents.sidecar.jex import Jex
 from jexevents.sidecar.jobparameters import WAIT, parameters
-from jexevents.sidecar.paging import PAGE, choice_of, filter_of, limit_of
+from jexevents.sidecar.paging import PAGE, choice_of, filter_of, limit_of, page
 from jexevents.sidecar.problems import Problem, forbidden, malformed, not_found
 from jexevents.sidecar.requests import Request
 from jexevents.sidecar.responses import Response
@@ -232,16 +232,14 @@ class JobSurface:
             state=choice_of(request, "state", tuple(jobrecords.STATES)),
             phase=filter_of(request, "phase"),
         )
-        following = None
-        if len(rows) > limit:
-            following = (
-                f"{request.path}?limit={limit}&before={shortest(rows[limit - 1]['execution'])}"
-            )
-            for other in ("state", "phase"):
-                if other in request.query:
-                    following += f"&{other}={request.query[other]}"
-        items = [jobrecords.execution_row(row, self.public_url) for row in rows[:limit]]
-        return {"executions": items, "next": following}
+        shown = page(
+            request,
+            [{**row, "id": shortest(row["execution"])} for row in rows],
+            limit,
+            "id",
+            lambda row: jobrecords.execution_row(row, self.public_url),
+        )
+        return {"executions": shown["items"], "next": shown["next"]}
 
     def set_active(self, request: Request, active: bool) -> dict[str, Any]:
         """Put a job on the active list, or take it off; that it is so already is no fault."""

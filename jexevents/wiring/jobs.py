@@ -232,19 +232,8 @@ def running(
     if not isinstance(found, Repository):
         return None
     parts = JobParts(config, database, links, wake, ended)
-    queue = parts.queue()
     own = config.node_name
-    settings = _settings(config)
-    worker = Worker(
-        queue,
-        parts.orders(),
-        Starter(queue, found, settings),
-        settings,
-        slots=config.worker_slots,
-        lost_after_seconds=config.lost_after,
-        require_store=require_store,
-        told=lambda: _told(links),
-    )
+    worker = _worker(parts, config.worker_slots, require_store)
     scheduler = Scheduler(
         Looks(database, lambda: found.standing.in_force, parts.requests().request),
         require_store=require_store,
@@ -260,7 +249,7 @@ def running(
     keeper = Keeper(
         Retention(database, config.node_name),
         found,
-        settings.runs,
+        runs_folder(config),
         keep_seconds=config.output_retention_days * _DAY_SECONDS,
         in_hand=worker.in_hand,
         ready=worker.wait_recovered,
@@ -289,14 +278,18 @@ def looking_after(
     any more: what runs has its end told. None where nothing was ever run here."""
     if isinstance(links.repository, Repository) or not _has_runs(config):
         return None
-    parts = JobParts(config, database, links, wake, ended)
-    queue, settings = parts.queue(), _settings(config)
+    return _worker(JobParts(config, database, links, wake, ended), 0, require_store)
+
+
+def _worker(parts: JobParts, slots: int, require_store: Callable[[], None]) -> Worker:
+    config, links, queue = parts.config, parts.links, parts.queue()
+    settings = _settings(config)
     return Worker(
         queue,
         parts.orders(),
         Starter(queue, links.repository, settings),
         settings,
-        slots=0,
+        slots=slots,
         lost_after_seconds=config.lost_after,
         require_store=require_store,
         told=lambda: _told(links),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
-import urllib.parse
 from contextlib import closing
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
@@ -75,6 +75,12 @@ def test_lists_and_documents(place):
     assert (len(rest["executions"]), rest["next"]) == (1, None)
     ids = [one["id"] for one in job["executions"] + rest["executions"]]
     assert ids == sorted(ids, reverse=True)
+    few = place.get("/jobs/counted?state=COMPLETE&limit=1").json()
+    assert parse_qs(urlsplit(few["next"]).query) == {
+        "state": ["COMPLETE"],
+        "limit": ["1"],
+        "before": [repr(ids[0])],
+    }
     assert place.get("/jobs/example-job").json()["definition"]["schedule"][0]["frequency"] == 3600
     assert place.get("/jobs/unknown").status == 404
     assert place.get(f"/jobs/counted/{ids[0] + 1}").status == 404
@@ -99,7 +105,7 @@ def test_a_job_that_has_nothing_to_run_completes_at_once(place):
 def test_values_by_json_form_and_query(place):
     for body, query, headers in (
         (json.dumps({"x": "a b"}).encode(), "", {}),
-        (urllib.parse.urlencode({"x": "a b"}).encode(), "",
+        (urlencode({"x": "a b"}).encode(), "",
          {"Content_Type": "application/x-www-form-urlencoded"}),
         (b"", "&x=a%20b", {}),
     ):  # fmt: skip
