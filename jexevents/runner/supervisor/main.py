@@ -3,6 +3,9 @@ its standard input; the word on the command line is only for people to read. Whe
 before the end of the input, it ends without a word: so one may be started before it is known for
 what.
 
+As ``main.py -`` its standard input is a connection over which it is handed such an input and where
+to say how it went, again and again: for each it forks, and need not load anything anew.
+
 It ends as soon as the job has begun, or cannot (exit codes: layout.py); what stays is a process in
 a session of its own, with no parent that knows it, which holds the job to its end.
 """
@@ -17,8 +20,14 @@ _FAILED = 70
 _MOST_DESCRIPTORS = 1 << 20
 
 
+STEM = "-"
+
+
 def main() -> None:
     """Take the folder, start the job, and hold it; the parent only waits for the word."""
+    if sys.argv[1:] == [STEM]:
+        _fork_on_demand()
+        return
     reading, writing = os.pipe()
     if os.fork():
         os.close(writing)
@@ -30,6 +39,37 @@ def main() -> None:
     # Last on the path: nothing that is installed beside us takes the place of Python's own.
     sys.path.append(_PACKAGES)
     _hold(_Word(writing))
+
+
+def _fork_on_demand() -> None:
+    """Fork for each input that is handed over, till whoever hands them over is gone."""
+    sys.path.append(_PACKAGES)
+    # All that a start needs is loaded before anybody waits for it.
+    from jexevents.runner.supervisor import layout, quick, service, spec  # noqa: F401
+
+    stem = quick.connection_on(0)
+    while descriptors := quick.handed(stem):
+        middle = os.fork()
+        if middle == 0:
+            _begin(*descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        os.waitpid(middle, 0)
+
+
+def _begin(given: int, told: int) -> None:
+    """Be a supervisor whose parent is gone: that is nobody's child who has started others."""
+    if os.fork():
+        os._exit(0)
+    try:
+        os.setsid()
+        os.dup2(given, 0)
+        os.close(given)
+        _hold(_Word(told))
+    except BaseException:  # noqa: BLE001 - it is said, and nothing stands behind this
+        sys.excepthook(*sys.exc_info())
+    finally:
+        os._exit(0)
 
 
 class _Word:

@@ -24,6 +24,7 @@ _LAST_SIGNAL = 64
 # and a descriptor of the group are the first, the fifth and the last of them.
 _SYS_CLONE3, _CLONE_INTO_CGROUP = 435, 0x200000000
 _CLONE_ARGUMENTS = struct.Struct("=11Q")
+_HANDED = struct.Struct("@2i")
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.prctl.argtypes = (ctypes.c_int, *4 * (ctypes.c_ulong,))
@@ -129,6 +130,21 @@ def accept(listener: _socket.socket) -> _socket.socket | None:
     connection = _socket.socket(fileno=descriptor)
     connection.setblocking(False)
     return connection
+
+
+def handed(connection: _socket.socket) -> tuple[int, ...]:
+    """Give the descriptors of the next message that hands some over; none at the end."""
+    # Not for the job: it would keep whoever waits for a word waiting.
+    room, flags = _socket.CMSG_SPACE(_HANDED.size), _socket.MSG_CMSG_CLOEXEC
+    data, ancillary, _, _ = connection.recvmsg(1, room, flags)
+    if not data:
+        return ()
+    return _HANDED.unpack(ancillary[0][2]) if ancillary else ()
+
+
+def connection_on(descriptor: int) -> _socket.socket:
+    """Give the connection that a descriptor is."""
+    return _socket.socket(fileno=descriptor)
 
 
 def _do_nothing(number: int, frame: object) -> None:
