@@ -25,6 +25,7 @@ class Kind(str, Enum):
     PIPELINE = "pipeline"
     SMRTLINK = "smrtlink"
     COMMAND = "command"
+    CONTAINER = "container"
 
 
 # The names of events that are the ledger's own; all other names are a producer's. An insertion

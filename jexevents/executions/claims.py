@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from jexevents.executions import events
 from jexevents.executions.events import Named
-from jexevents.executions.run import Run
+from jexevents.executions.run import AnyRun, run_of_json
 from jexevents.executions.writing import QueueWriter
-from jexevents.model import Event
+from jexevents.model import Event, Kind
 from jexevents.store.database import Connection
 from jexevents.store.literals import array
 from jexevents.store.queries import QUERIES
@@ -23,7 +23,20 @@ class Claimed:
     named: Named
     attempt: int
     claim: int
-    run: Run
+    run: AnyRun
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a node can take: executions of these kinds, whose labels are among its own, and nothing
+    that needs what is in ``but``: commits and images that it could not get just now."""
+
+    kinds: Collection[Kind] = (Kind.COMMAND,)
+    labels: Collection[str] = ()
+    but: Collection[str] = ()
+
+
+_COMMANDS = Offer()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,31 +52,31 @@ class Unsettled:
     attempt: int
     boot: str
     sequence: int
-    run: Run | None
+    run: AnyRun | None
 
 
 class Claims(QueueWriter):
     """Takes from the queue for one node."""
 
-    def next_due(self, *, later: bool = False) -> float | None:
-        """Give in how many seconds the first of what waits is due, below 0 for some time ago; None
-        if nothing waits. With ``later``, of what is not due yet."""
+    def next_due(self, offer: Offer = _COMMANDS, *, later: bool = False) -> float | None:
+        """Give in how many seconds the first of what waits for such a node is due, below 0 for some
+        time ago; None if nothing waits. With ``later``, of what is not due yet."""
         with self._database.look() as connection:
-            return QUERIES.execution_queue.next_due_execution(connection, later=later)
+            return QUERIES.execution_queue.next_due_execution(
+                connection, later=later, **_columns(offer)
+            )
 
-    def claim(self, limit: int, but_commits: Collection[str] = ()) -> list[Claimed]:
-        """Take up to ``limit`` of what is next, but nothing on these commits."""
+    def claim(self, limit: int, offer: Offer = _COMMANDS) -> list[Claimed]:
+        """Take up to ``limit`` of what is next."""
         found: list[Claimed] = []
 
         def decide(connection: Connection) -> list[Event]:
             nonlocal found
             QUERIES.execution_queue.lock_claims(connection)
-            rows = QUERIES.execution_queue.next_in_line(
-                connection, limit=limit, but_commits=array(but_commits)
-            )
+            rows = QUERIES.execution_queue.next_in_line(connection, limit=limit, **_columns(offer))
             found = [
-                Claimed(job_id, Named(execution, name), attempt, claim, Run.of_json(run))
-                for job_id, execution, name, attempt, claim, run in rows
+                Claimed(job_id, Named(*names), attempt, claim, run_of_json(run))
+                for job_id, *names, attempt, claim, run in rows
             ]
             found = _one_of_each(found)
             if found:
@@ -95,6 +108,17 @@ class Claims(QueueWriter):
                 )
             )
 
+    def renew(self, claimed: Collection[Claimed]) -> None:
+        """Keep what was claimed and does not begin yet."""
+        if claimed:
+            with self._database.transaction() as connection:
+                QUERIES.execution_queue.renew(
+                    connection,
+                    job_ids=array(one.job_id for one in claimed),
+                    node=self._node,
+                    lease_seconds=self._lease_seconds,
+                )
+
     def give_back(self, claimed: Iterable[Claimed], delay_seconds: float = 0.0) -> None:
         """Let others have what was claimed and not begun, after so many seconds."""
         ids = [one.job_id for one in claimed]
@@ -117,13 +141,13 @@ class Claims(QueueWriter):
         return [
             Unsettled(
                 job_id,
-                Named(execution, definition),
+                Named(*names),
                 attempt,
                 boot,
                 sequence,
-                Run.of_json(run) if current else None,
+                run_of_json(run) if current else None,
             )
-            for job_id, attempt, boot, sequence, execution, definition, run, current in rows
+            for job_id, *names, attempt, boot, sequence, run, current in rows
         ]
 
     def held(self) -> set[tuple[str, int]]:
@@ -133,12 +157,21 @@ class Claims(QueueWriter):
         return {(job_id, attempt) for job_id, attempt in rows}
 
 
+def _columns(offer: Offer) -> dict[str, str]:
+    return {
+        "kinds": array(kind.value for kind in offer.kinds),
+        "labels": array(offer.labels),
+        "but": array(offer.but),
+    }
+
+
 def _one_of_each(found: Sequence[Claimed]) -> list[Claimed]:
     """Leave out what must wait for another one that is claimed with it."""
-    taken: set[str] = set()
+    taken: set[tuple[Kind, str]] = set()
     left = []
     for one in found:
-        if not (one.run.is_exclusive and one.named.definition in taken):
+        what = one.named.kind, one.named.definition
+        if not (one.run.is_exclusive and what in taken):
             left.append(one)
-            taken.add(one.named.definition)
+            taken.add(what)
     return left

@@ -54,7 +54,7 @@ class Control:
         ``key`` (an Idempotency-Key) it is created once. Raises Conflict where the state does not
         allow it, or the key was used for something else; StorageFull where its node's disk is full.
         """
-        named = Named(row["execution"], row["definition"])
+        named = _named(row)
         for number in range(_TRIES):
             asked = _Asked(named, row["job_id"], name, cause, by, key, number)
             done = self._again(asked, seconds) or self._create(asked, seconds)
@@ -64,7 +64,7 @@ class Control:
 
     def give_up(self, row: Row, cause: str, by: str) -> None:
         """Give up what was begun on a node of which nothing is heard. Raises Conflict."""
-        named = Named(row["execution"], row["definition"])
+        named = _named(row)
         queued = self.executions.queued(row["job_id"])
         reason = cause or "Somebody gave it up."
         if queued is None or not self.queue.give_up(
@@ -137,8 +137,7 @@ class Control:
         return Told.DONE if done else None
 
     def _after_its_end(self, asked: _Asked) -> Told | None:
-        named = asked.named
-        row = self.executions.find(named.definition, named.execution)
+        row = self.executions.of_job(asked.job_id)
         if row is None or not row["closed"]:
             return None
         if asked.name in SIGNALS:
@@ -189,6 +188,10 @@ class _Asked:
             self.named, events.now(), attempt, sequence, self.name, self.cause, self.by
         )
         return told if self.identity is None else told._replace(checksum=self.identity)
+
+
+def _named(row: Row) -> Named:
+    return Named(row["execution"], row["definition"], row.get("detail", ""))
 
 
 def _require_same(asked: _Asked, name: str, cause: str) -> None:

@@ -24,6 +24,9 @@ from jexevents.model import Event, JobKey, Kind
 # name, whichever execution they made.
 REQUEST = "overseer.request"
 
+# What the event that makes an execution calls what it is of.
+_OF = {Kind.COMMAND: "definition", Kind.CONTAINER: "task"}
+
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
@@ -33,23 +36,37 @@ def now() -> datetime:
 
 
 class Named(NamedTuple):
-    """An execution: its id in microseconds, and the job that it is of."""
+    """An execution: its id in microseconds, and the job's definition or the task that it is of.
+
+    ``detail`` is the name of a container's run, ``result/number``; empty for a command.
+    """
 
     execution: int
     definition: str
+    detail: str = ""
+
+    @property
+    def kind(self) -> Kind:
+        """Whether a command or a container is run."""
+        return Kind.CONTAINER if self.detail else Kind.COMMAND
+
+    @property
+    def text(self) -> str:
+        """What names it among those of its kind."""
+        return self.detail or shortest(self.execution)
 
     @property
     def key(self) -> JobKey:
         """What names it in the ledger."""
         parts = {"execution": self.execution, "definition": self.definition}
-        return JobKey(Kind.COMMAND, shortest(self.execution), self.definition, parts)
+        return JobKey(self.kind, self.text, self.definition, parts)
 
 
 def requested(
     named: Named, at: datetime, data: Mapping[str, Any], idempotency_key: str | None = None
 ) -> Event:
     """Give the event that makes an execution; ``data`` is what it was asked for with."""
-    told = {"definition": named.definition, "execution": number(named.execution), **data}
+    told = {_OF[named.kind]: named.definition, "execution": number(named.execution), **data}
     event = _daemons(command.REQUESTED, named, at, 1, 0, told, secrets.token_hex(16))
     return event if idempotency_key is None else keyed(event, idempotency_key)
 
@@ -176,7 +193,7 @@ def _event(
 ) -> Event:
     data = {member: _storable(value) for member, value in data.items()}
     return Event(
-        kind=Kind.COMMAND,
+        kind=named.kind,
         job=named.key,
         source=named.definition,
         name=_storable(name),

@@ -8,9 +8,8 @@ from jexevents.executions import events
 from jexevents.executions.events import Named
 from jexevents.executions.reporting import Reporting, known_sequence
 from jexevents.executions.reports import Report
-from jexevents.executions.run import Run
+from jexevents.executions.run import run_of_json
 from jexevents.executions.writing import Also, Queued, queued_rows
-from jexevents.lifecycle.executionid import shortest
 from jexevents.logs import get_logger
 from jexevents.model import Event
 from jexevents.store.database import Connection
@@ -41,8 +40,8 @@ class Judging(Reporting):
                 connection, gap_seconds=_GAP_SECONDS, lease_seconds=self._lease_seconds
             )
             freed = QUERIES.execution_queue.free_expired(connection) if may_judge else []
-        for execution, name in freed:
-            log.warning("claim_expired", job=name, execution=shortest(execution))
+        for named in (Named(*row) for row in freed):
+            log.warning("claim_expired", job=named.definition, execution=named.text)
         if may_judge:
             self._give_up_silent(lost_after_seconds)
         if freed:
@@ -51,11 +50,11 @@ class Judging(Reporting):
     def _give_up_silent(self, lost_after_seconds: float) -> None:
         with self._database.look() as connection:
             rows = QUERIES.execution_queue.silent(connection, lease_seconds=self._lease_seconds)
-        for job_id, execution, name, attempt, node, run, seconds in rows:
-            can_be_tried_again = Run.of_json(run).retry_seconds(attempt, "lost") is not None
+        for job_id, *names, attempt, node, run, seconds in rows:
+            can_be_tried_again = run_of_json(run).retry_seconds(attempt, "lost") is not None
             if can_be_tried_again or seconds >= lost_after_seconds:
                 reason = f"The node {node} has not been heard of for {seconds:.0f} s."
-                self.give_up(job_id, Named(execution, name), attempt, reason)
+                self.give_up(job_id, Named(*names), attempt, reason)
 
     def give_up(
         self,
@@ -84,7 +83,7 @@ class Judging(Reporting):
 
         done = self._decide(job_id, is_current, told, also)
         if done:
-            log.warning("given_up", job=named.definition, execution=shortest(named.execution),
+            log.warning("given_up", job=named.definition, execution=named.text,
                         attempt=attempt, reason=reason)  # fmt: skip
             self._ring()
         return done

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from jexevents.executions.claims import Claimed, Claims, Unsettled
+from jexevents.executions.claims import Claimed, Claims, Offer, Unsettled
 from jexevents.executions.judging import Judging
 from jexevents.executions.reports import Report
 from jexevents.executions.writing import LEASE_SECONDS
 
-__all__ = ["LEASE_SECONDS", "Claimed", "Queue", "Report", "Unsettled"]
+__all__ = ["LEASE_SECONDS", "Claimed", "Offer", "Queue", "Report", "Unsettled"]
 
 
 class Queue(Claims, Judging):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from jexevents.executions import events
 from jexevents.executions.reports import Report
-from jexevents.executions.run import Run
+from jexevents.executions.run import AnyRun
 from jexevents.executions.writing import Queued, QueueWriter, queued_rows
 from jexevents.model import Event
 from jexevents.store.database import Connection
@@ -25,7 +25,7 @@ class Reporting(QueueWriter):
         What is told of these is kept and changes nothing.
         """
         late: set[tuple[str, int]] = set()
-        runs: dict[str, Run] = {}
+        runs: dict[str, AnyRun] = {}
 
         def decide(connection: Connection) -> list[Event]:
             late.clear()

@@ -1,4 +1,5 @@
-"""What an execution runs, as it waits in the queue: all that a node needs beside the checkout."""
+"""What an execution runs, as it waits in the queue: all that a node needs beside the checkout, or
+the image."""
 
 from __future__ import annotations
 
@@ -44,6 +45,11 @@ class Run:
         return Rendered(self.command, self.script, tuple(self.arguments))
 
     @property
+    def needs(self) -> str:
+        """What a node must have to run it."""
+        return self.commit
+
+    @property
     def is_exclusive(self) -> bool:
         """Whether one of the job runs at a time."""
         return self.concurrency != ALLOW
@@ -55,16 +61,98 @@ class Run:
     @classmethod
     def of_json(cls, document: Mapping[str, Any]) -> Run:
         """Read what ``as_json`` gave."""
-        retries = document["retries"]
-        return cls(**{**document, "retries": Retries(**{**retries, "on": tuple(retries["on"])})})
+        return cls(**{**document, "retries": _retries(document["retries"])})
 
     def retry_seconds(self, attempt: int, end: str) -> float | None:
         """Give how long to wait before another attempt after this one ended so (``fail``,
         ``time-out``, ``lost``); None where there is none."""
-        retries = self.retries
-        if attempt > retries.count or end not in retries.on:
-            return None
-        return retries.delay_seconds(attempt)
+        return _retry_seconds(self.retries, attempt, end)
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A folder of the node, ``source``, that a container has at ``target``; absolute paths."""
+
+    source: str
+    target: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerRun:
+    """What is run in a container of ``image``, a reference with a digest or the id of an image.
+
+    ``repository`` is the name under which it was registered. None of ``command``, ``entrypoint``,
+    ``workdir``, ``user`` and ``network`` is the image's own, or the worker's default. ``secrets``
+    are names. ``pull`` allows to ask a registry for the image.
+    """
+
+    image: str
+    repository: str
+    pull: bool = True
+    command: Sequence[str] | None = None
+    entrypoint: Sequence[str] | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    secrets: Sequence[str] = ()
+    workdir: str | None = None
+    mounts: Sequence[Mount] = ()
+    memory_bytes: int | None = None
+    cpus: float | None = None
+    user: str | None = None
+    network: str | None = None
+    timeout_seconds: float | None = None
+    max_output_bytes: int | None = None
+    priority: int = 0
+    labels: Sequence[str] = ()
+    retries: Retries = Retries()  # noqa: RUF009 - it is frozen
+
+    @property
+    def needs(self) -> str:
+        """What a node must have to run it."""
+        return self.image
+
+    @property
+    def is_exclusive(self) -> bool:
+        """Whether one of the task runs at a time: never."""
+        return False
+
+    @property
+    def hooks(self) -> Mapping[str, Sequence[str]]:
+        """URLs by status: none, tasks have no hooks of their own."""
+        return {}
+
+    def as_json(self) -> dict[str, Any]:
+        """Give it as a JSON object, of which ``of_json`` makes the same again."""
+        return asdict(self)
+
+    @classmethod
+    def of_json(cls, document: Mapping[str, Any]) -> ContainerRun:
+        """Read what ``as_json`` gave."""
+        mounts = tuple(Mount(**mount) for mount in document["mounts"])
+        retries = _retries(document["retries"])
+        return cls(**{**document, "mounts": mounts, "retries": retries})
+
+    def retry_seconds(self, attempt: int, end: str) -> float | None:
+        """Give how long to wait before another attempt, as ``Run`` does."""
+        return _retry_seconds(self.retries, attempt, end)
+
+
+AnyRun = Run | ContainerRun
+
+
+def run_of_json(document: Mapping[str, Any]) -> AnyRun:
+    """Read what ``as_json`` of either gave."""
+    return (ContainerRun if "image" in document else Run).of_json(document)
+
+
+def _retries(document: Mapping[str, Any]) -> Retries:
+    return Retries(**{**document, "on": tuple(document["on"])})
+
+
+def _retry_seconds(retries: Retries, attempt: int, end: str) -> float | None:
+    if attempt > retries.count or end not in retries.on:
+        return None
+    return retries.delay_seconds(attempt)
 
 
 def run_of(

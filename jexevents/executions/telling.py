@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
-from jexevents.executions.run import Run
+from jexevents.executions.run import AnyRun
 from jexevents.model import Event
 from jexevents.store import definition_hooks
 from jexevents.store.database import Connection
@@ -12,17 +12,17 @@ from jexevents.store.definition_hooks import Wanted
 from jexevents.store.offers import Applied
 
 # Writes deliveries for events that are new, with what is run of their execution; gives the hooks.
-Tell = Callable[[Connection, Sequence[tuple[Event, Applied, Run]]], Collection[str]]
+Tell = Callable[[Connection, Sequence[tuple[Event, Applied, AnyRun]]], Collection[str]]
 
 
 def tells_nobody(
-    _connection: Connection, _told: Sequence[tuple[Event, Applied, Run]]
+    _connection: Connection, _told: Sequence[tuple[Event, Applied, AnyRun]]
 ) -> Collection[str]:
     """Do nothing."""
     return ()
 
 
-def tell(connection: Connection, told: Sequence[tuple[Event, Applied, Run]]) -> set[str]:
+def tell(connection: Connection, told: Sequence[tuple[Event, Applied, AnyRun]]) -> set[str]:
     """Write deliveries for events that are new, by what is run of their executions.
 
     The name of an event is the status that hooks are for. Gives the names of the hooks, to be woken

@@ -12,10 +12,9 @@ from functools import partial
 from typing import Any
 
 from jexevents.executions.events import Named
-from jexevents.executions.run import Run
+from jexevents.executions.run import AnyRun, run_of_json
 from jexevents.executions.telling import Tell, tells_nobody
 from jexevents.lifecycle import command
-from jexevents.lifecycle.executionid import shortest
 from jexevents.model import Event, Outcome
 from jexevents.store import audit
 from jexevents.store.database import Connection, Database
@@ -60,7 +59,9 @@ class QueueWriter:
         self._lease_seconds = lease_seconds
 
     def _write(
-        self, decide: Callable[[Connection], Sequence[Event]], runs: Callable[[], Mapping[str, Run]]
+        self,
+        decide: Callable[[Connection], Sequence[Event]],
+        runs: Callable[[], Mapping[str, AnyRun]],
     ) -> None:
         """Store what is decided, and what hooks of the jobs get of it."""
         told: Sequence[Event] = ()
@@ -104,14 +105,15 @@ class Queued:
         claim: int,
         begun_at: datetime | None,
         run: Mapping[str, Any],
+        detail: str,
     ) -> None:
         self.job_id = job_id
-        self.named = Named(execution, definition)
+        self.named = Named(execution, definition, detail)
         self.attempt = attempt
         self.node = node
         self.claim = claim
         self.begun_at = begun_at
-        self.what = Run.of_json(run)
+        self.what = run_of_json(run)
 
 
 def queued_rows(connection: Connection, job_ids: Collection[str]) -> dict[str, Queued]:
@@ -122,5 +124,6 @@ def queued_rows(connection: Connection, job_ids: Collection[str]) -> dict[str, Q
 
 def noted(named: Named, action: str, by: str, **more: str) -> Also:
     """Give what writes into the audit that somebody did something with an execution."""
-    detail = {"job": named.definition, "execution": shortest(named.execution), **more}
+    of = "task" if named.detail else "job"
+    detail = {of: named.definition, "execution": named.text, **more}
     return partial(audit.note, action=action, detail=detail, credential=by)

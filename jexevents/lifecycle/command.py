@@ -1,4 +1,4 @@
-"""The life of an execution of a job that we run, as a fold of the events of its attempts.
+"""The life of an execution that we run, command or container, as a fold of its attempts' events.
 
 =================  ==========================================  =========  =========
 event              by whom                                     state      phase
@@ -37,6 +37,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta, timezone
 from typing import Any, Protocol
 
+from jexevents.lifecycle.executionid import micros
 from jexevents.lifecycle.order import Key, Tail, extend, fold_on, placed
 from jexevents.lifecycle.sealing import opened
 from jexevents.model import INSERTED, SEALED, Phase, Position
@@ -100,6 +101,8 @@ class CommandState:
 
     ``status`` is the job's own word, None before it says one. Dates, node, exit and status are
     those of the current ``attempt``; ``claim`` is the number of the claim that the node has.
+    ``execution`` is the id in microseconds. A command has ``definition`` and ``commit``, a
+    container the name of its ``task``, the ``image``, its ``result_id`` and its ``number`` in that.
     """
 
     state: str = QUEUED
@@ -117,6 +120,11 @@ class CommandState:
     claim: int = 0
     definition: str | None = None
     commit: str | None = None
+    execution: int | None = None
+    task: str | None = None
+    image: str | None = None
+    result_id: int | None = None
+    number: int | None = None
     tail: Tail | None = None
 
     @property
@@ -205,6 +213,9 @@ def _request(state: CommandState, event: CommandEvent) -> None:
     state.submitter = _text(event, "by")
     state.definition = _text(event, "definition")
     state.commit = _text(event, "commit")
+    state.execution = _execution(event)
+    state.task, state.image = _text(event, "task"), _text(event, "image")
+    state.result_id, state.number = _integer(event, "result"), _integer(event, "detail")
 
 
 def _claim(state: CommandState, event: CommandEvent) -> None:
@@ -312,6 +323,11 @@ def _integer(event: CommandEvent, name: str) -> int | None:
     """Give a number that a bigint column can hold, None for anything else."""
     value = event.data.get(name)
     return value if type(value) is int and -(2**63) <= value < 2**63 else None
+
+
+def _execution(event: CommandEvent) -> int | None:
+    value = event.data.get("execution")
+    return micros(value) if isinstance(value, float) else None
 
 
 def _text(event: CommandEvent, name: str) -> str | None:

@@ -30,6 +30,11 @@ def number(execution: int) -> float:
     return execution / _MILLION
 
 
+def micros(seconds: float) -> int | None:
+    """Read an id that came as a JSON number; None for what is none."""
+    return round(seconds * _MILLION) if 0 <= seconds <= _MOST / _MILLION else None
+
+
 def shortest(execution: int) -> str:
     """Give the shortest form of an id, for URLs and keys."""
     return repr(number(execution))

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
-from jexevents.errors import ExecutionEnded, RequestRefused, SupervisorAway
+from jexevents.errors import ExecutionEnded, JexError, RequestRefused, SupervisorAway
 from jexevents.executions.events import Named
+from jexevents.executions.orders import Order
 from jexevents.executions.queue import Report
 from jexevents.executions.run import Run
 from jexevents.lifecycle import command
 from jexevents.runner.folder import Held, RunFolder, Standing
+from jexevents.runner.ordering import carry_out
 from jexevents.runner.watch import Watch
 
 _FIRST_LOOK_SECONDS, _LAST_LOOK_SECONDS = 0.005, 1.0
 # One that takes a connection and says nothing hangs, and holds up all others for so long; the more
 # seldom it is asked.
 _ANSWER_SECONDS, _LAST_HANGING_SECONDS = 1.0, 20.0
+_NEVER_BEGAN = "Its supervisor was started, and did not begin."
+_GIVEN_UP = "It was given up before it began."
 _FOLDER_GONE = "Its folder is gone from the node that ran it"
 
 
-class Attempt:
-    """One attempt; not for several threads at once.
+class CommandAttempt:
+    """One attempt of a command; not for several threads at once, save ``carry_out`` and ``kill``.
 
     ``run`` is None where it was given up while this node was away: then it must not go on.
     ``sequence`` is the last of its events that is in the ledger. ``senders`` are the credentials of
@@ -94,15 +99,27 @@ class Attempt:
         self.look_at = time.monotonic() + self._look_pause
         self._look_pause = min(2 * self._look_pause, self._last_pause)
 
-    def never_began(self) -> bool:
-        """Whether no supervisor has begun, though one was started."""
-        return self.folder.standing().held is Held.NEW
+    def require_begun(self) -> None:
+        """Give it up where its supervisor was started long ago and did not begin, or where it was
+        given up before one was started. Raises OSError."""
+        why = _NEVER_BEGAN if self.run is not None else _GIVEN_UP
+        if self.folder.standing().held is Held.NEW and self.folder.give_up(why):
+            self.fail(why)
 
     def let_go(self) -> None:
         """Hold on to its supervisor no longer; that one does not mind."""
         if self.watch is not None:
             self.watch.close()
             self.watch = None
+
+    def carry_out(self, order: Order) -> Mapping[str, Any]:
+        """Send a signal or an event; the same order again is known to the supervisor by its id."""
+        return carry_out(order, self.folder)
+
+    def kill(self) -> None:
+        """End it, for it was given up."""
+        with suppress(JexError):
+            self.folder.signal("kill", "It was given up.", "given-up")
 
     def fail(self, why: str) -> None:
         """Note that it could not be started, and will not run."""

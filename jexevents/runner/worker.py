@@ -1,8 +1,8 @@
-"""Runs what waits in the queue: claims, starts, listens to supervisors, reports, obeys orders.
+"""Runs what waits in the queue: claims, starts, listens, reports, obeys orders.
 
-One thread does all that needs the ledger, and looks at all supervisors at once; starts and orders,
+One thread does all that needs the ledger, and listens to all attempts at once; starts and orders,
 which may take long, are done by others. While PostgreSQL is away the jobs run on: what they tell
-stands in their folders, and is reported when it is back.
+stands in their folders, and is reported when it is back. How something is run is for its executor.
 """
 
 from __future__ import annotations
@@ -13,39 +13,36 @@ import queue
 import selectors
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 from jexevents.backoff import Backoff
-from jexevents.errors import JexError, StoreUnavailable, SupervisorAway, Unavailable
-from jexevents.executions.orders import Order, Orders
-from jexevents.executions.queue import Claimed, Queue, Report, Unsettled
-from jexevents.lifecycle.executionid import attempt_id, shortest
+from jexevents.errors import JexError, StoreUnavailable, Unavailable
+from jexevents.executions.orders import ENDED, Order, Orders
+from jexevents.executions.queue import Claimed, Offer, Queue, Report, Unsettled
+from jexevents.lifecycle.executionid import attempt_id
 from jexevents.logs import get_logger
-from jexevents.runner.attempt import Attempt
-from jexevents.runner.folder import Held, RunFolder
-from jexevents.runner.ordering import carry_out
+from jexevents.runner.executor import Attempt, Executor
 from jexevents.runner.pool import Pool
-from jexevents.runner.starting import Settings, Starter
 from jexevents.service import Service
 
 log = get_logger("runner")
 
 LOOK_SECONDS = 5.0
-_START_THREADS = 8
 _ORDER_THREADS = 4
 _CLAIM_AT_ONCE = 16
 _REPORT_AT_ONCE = 100
 _RETRY_MAX_SECONDS = 10.0
-# How long a commit that this node cannot have is left to others, and what waits is left alone.
+# How long a commit or image that this node cannot have is left to others.
 _LEAVE_SECONDS = 30.0
 _END_SECONDS = 3.0
-_NEVER_BEGAN = "Its supervisor was started, and did not begin."
-_GIVEN_UP = "It was given up before it began."
+_OVER = {"fault": ENDED, "error": "The execution has ended."}
 
 
 class Worker(Service):
-    """Runs up to ``slots`` executions at once.
+    """Runs up to ``slots`` executions at once, of the kinds that ``executors`` are for, and such as
+    need no ``labels`` but these.
 
     ``lost_after_seconds`` is how long a node may be silent before what it has begun is given up.
     ``require_store`` raises StoreUnavailable while this process may not work; ``told`` is called
@@ -56,10 +53,10 @@ class Worker(Service):
         self,
         work: Queue,
         orders: Orders,
-        starter: Starter,
-        settings: Settings,
+        executors: Sequence[Executor],
         *,
         slots: int,
+        labels: Sequence[str] = (),
         lost_after_seconds: float,
         require_store: Callable[[], None] = lambda: None,
         told: Callable[[], None] = lambda: None,
@@ -68,15 +65,15 @@ class Worker(Service):
         super().__init__("worker")
         self._queue = work
         self._orders = orders
-        self._starter = starter
-        self._settings = settings
+        self._executors = {one.kind: one for one in executors}
         self._slots = slots
+        self._labels = labels
         self._lost_after_seconds = lost_after_seconds
         self._require_store = require_store
         self._told = told
         self._look_seconds = look_seconds
         self._attempts: dict[tuple[str, int], Attempt] = {}
-        # Those of which the supervisor does not answer.
+        # Those of which nothing is heard by itself.
         self._unheld: dict[tuple[str, int], Attempt] = {}
         self._starting: dict[tuple[str, int], Claimed] = {}
         self._ordered: set[str] = set()
@@ -85,12 +82,15 @@ class Worker(Service):
         self._again: dict[tuple[str, int], Claimed] = {}
         self._come: queue.SimpleQueue[tuple[Claimed, Attempt | None]] = queue.SimpleQueue()
         self._refused: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._unsaid: list[tuple[Order, dict]] = []
-        self._answers: queue.SimpleQueue[tuple[Order, dict]] = queue.SimpleQueue()
+        self._unsaid: list[tuple[Order, Mapping[str, Any]]] = []
+        self._answers: queue.SimpleQueue[tuple[Order, Mapping[str, Any]]] = queue.SimpleQueue()
         self._selector = selectors.DefaultSelector()
         self._bell, self._rope = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._selector.register(self._bell, selectors.EVENT_READ, None)
-        self._starts = Pool("start", min(slots, _START_THREADS) or 1)
+        self._starts = {
+            one.kind: Pool(f"start {one.kind.value}", min(slots, one.threads) or 1)
+            for one in executors
+        }
         self._orderings = Pool("order", _ORDER_THREADS)
         self._waits = Backoff(_RETRY_MAX_SECONDS)
         self._wants_claim = self._wants_orders = True
@@ -145,8 +145,9 @@ class Worker(Service):
     def run(self) -> None:
         """Work until stopped."""
         try:
-            if self._slots:
-                self._starter.prepare()
+            for executor in self._executors.values():
+                if self._slots:
+                    executor.prepare()
             while not self.stopping.is_set():
                 self._listen(self._pause())
                 self._take_in()
@@ -202,7 +203,7 @@ class Worker(Service):
             try:
                 attempt.read()
             except (ValueError, TypeError, KeyError) as error:
-                log.error("execution_not_heard", folder=attempt.folder.path.name,
+                log.error("execution_not_heard", execution=attempt.named.text,
                           reason=repr(error))  # fmt: skip
                 self._let_go(attempt)
                 self._hold(attempt)
@@ -232,22 +233,23 @@ class Worker(Service):
                 self._take_up(one)
 
     def _take_up(self, one: Unsettled) -> None:
-        folder = RunFolder.of(self._settings.runs, one.job_id, one.attempt)
-        attempt = Attempt(one.job_id, one.named, one.attempt, folder, one.run, one.sequence)
-        held = self._looked_at(attempt)
+        executor = self._executors.get(one.named.kind)
+        if executor is None:
+            # What this process cannot even look at stays as it is, till one comes that can.
+            return
+        attempt, is_new = executor.adopt(one)
         log.info("execution_taken_up", job=one.named.definition, attempt=one.attempt,
-                 execution=shortest(one.named.execution), standing=held and held.value)  # fmt: skip
-        if held is Held.NEW and one.run is not None:
-            self._start_late(one, attempt)
+                 execution=one.named.text, starts=is_new)  # fmt: skip
+        if is_new:
+            claimed = Claimed(one.job_id, one.named, one.attempt, 0, one.run)
+            self._starting[attempt.place] = claimed
+            self._start(claimed, executor.go_on)
             return
         self._attempts[attempt.place] = attempt
-        self._hold(attempt)
+        self._look_at_one(attempt)
 
-    def _start_late(self, one: Unsettled, attempt: Attempt) -> None:
-        """Start what was noted as begun and has certainly not run."""
-        claimed = Claimed(one.job_id, one.named, one.attempt, 0, one.run)
-        self._starting[attempt.place] = claimed
-        self._starts.do(lambda: self._started(claimed, self._starter.go_on))
+    def _start(self, claimed: Claimed, start: Callable[[Claimed], Attempt | None]) -> None:
+        self._starts[claimed.named.kind].do(lambda: self._started(claimed, start))
 
     def _started(self, claimed: Claimed, start: Callable[[Claimed], Attempt | None]) -> None:
         """Start one, in a thread of the pool, and hand it over."""
@@ -265,9 +267,9 @@ class Worker(Service):
     def _leave(self, claimed: Claimed, error: JexError | None) -> None:
         """Leave to others what cannot be begun here now."""
         log.warning("not_begun", job=claimed.named.definition,
-                    execution=shortest(claimed.named.execution), reason=str(error))  # fmt: skip
+                    execution=claimed.named.text, reason=str(error))  # fmt: skip
         if not isinstance(error, StoreUnavailable):
-            self._refused.put(claimed.run.commit)
+            self._refused.put(claimed.run.needs)
         with suppress(Unavailable):
             self._queue.give_back([claimed])
 
@@ -289,36 +291,27 @@ class Worker(Service):
                 self._look_at_one(attempt)
 
     def _look_at_one(self, attempt: Attempt) -> None:
-        self._looked_at(attempt)
+        try:
+            attempt.look()
+        except OSError as error:
+            log.error("execution_not_read", execution=attempt.named.text, reason=str(error))
         self._hold(attempt)
 
-    def _looked_at(self, attempt: Attempt) -> Held | None:
-        """Look how one stands; None where that cannot be seen now."""
-        try:
-            return attempt.look().held
-        except OSError as error:
-            log.error("execution_not_read", folder=attempt.folder.path.name, reason=str(error))
-        return None
-
     def _look_at_unheld(self) -> None:
-        """Look at those whose supervisors do not answer: they begin or end just now."""
+        """Look at those of which nothing is heard: they begin or end just now."""
         now = time.monotonic()
         for attempt in list(self._unheld.values()):
             if now >= attempt.look_at:
                 self._look_at_one(attempt)
 
     def _require_begun(self, attempt: Attempt) -> None:
-        """Give up one whose supervisor was started long ago, and did not begin; or that was given
-        up before one was started."""
-        why = _NEVER_BEGAN if attempt.run is not None else _GIVEN_UP
         try:
-            if attempt.never_began() and attempt.folder.give_up(why):
-                attempt.fail(why)
+            attempt.require_begun()
         except OSError as error:
-            log.error("not_given_up", folder=attempt.folder.path.name, reason=str(error))
+            log.error("not_given_up", execution=attempt.named.text, reason=str(error))
 
     def _hold(self, attempt: Attempt) -> None:
-        """Listen to its supervisor; to one that does not answer, look again soon."""
+        """Listen to it; at one of which nothing is heard, look again soon."""
         self._unheld.pop(attempt.place, None)
         if attempt.watch is not None:
             self._selector.register(attempt.watch, selectors.EVENT_READ, attempt)
@@ -353,24 +346,19 @@ class Worker(Service):
         del self._attempts[attempt.place]
         self._let_go(attempt)
         self._wants_claim = True
-        run = attempt.run
-        self._starts.do(lambda: self._clean(attempt.folder, run and run.commit, attempt.place))
+        kind = attempt.named.kind
+        self._starts[kind].do(lambda: self._executors[kind].clean(attempt))
         log.info("execution_ended", job=attempt.named.definition, attempt=attempt.number,
-                 execution=shortest(attempt.named.execution),
+                 execution=attempt.named.text,
                  lost=report.lost, failure=report.failure)  # fmt: skip
-
-    def _clean(self, folder: RunFolder, commit: str | None, place: tuple[str, int]) -> None:
-        folder.remove_work()
-        if commit is not None:
-            self._starter.release(commit, *place)
 
     def _end_late(self, attempt: Attempt) -> None:
         """End what was given up, and may run elsewhere by now."""
         if attempt.is_over:
             return
         log.warning("given_up_is_ended", job=attempt.named.definition, attempt=attempt.number,
-                    execution=shortest(attempt.named.execution))  # fmt: skip
-        self._orderings.do(lambda: _kill(attempt.folder))
+                    execution=attempt.named.text)  # fmt: skip
+        self._orderings.do(attempt.kill)
 
     def _claim(self) -> None:
         self._wants_claim = False
@@ -378,29 +366,35 @@ class Worker(Service):
         free = min(self._free(), _CLAIM_AT_ONCE)
         if free <= 0:
             return
-        due = self._queue.next_due()
+        offer = self._offer()
+        due = self._queue.next_due(offer) if offer.kinds else None
         if due is None:
             return
         if due > 0:
             self._claim_at = min(self._claim_at, time.monotonic() + due)
             return
-        found = self._queue.claim(free, self._commits_left())
+        found = self._queue.claim(free, offer)
         for claimed in found:
             self._begin(claimed)
         self._wants_claim |= len(found) == free
         if not found:
             # What is due waits for others; what is due soon need not.
-            due = self._queue.next_due(later=True)
+            due = self._queue.next_due(offer, later=True)
             if due is not None:
                 self._claim_at = min(self._claim_at, time.monotonic() + due)
 
-    def _commits_left(self) -> list[str]:
-        """Give the commits that this node could not have a moment ago."""
+    def _offer(self) -> Offer:
+        """Say what could be run here now."""
+        kinds = [kind for kind, executor in self._executors.items() if executor.takes]
+        return Offer(kinds, self._labels, self._left_to_others())
+
+    def _left_to_others(self) -> list[str]:
+        """Give the commits and images that this node could not have a moment ago."""
         now = time.monotonic()
         with suppress(queue.Empty):
             while True:
                 self._left[self._refused.get_nowait()] = now + _LEAVE_SECONDS
-        self._left = {commit: until for commit, until in self._left.items() if until > now}
+        self._left = {what: until for what, until in self._left.items() if until > now}
         return list(self._left)
 
     def _begin(self, claimed: Claimed) -> None:
@@ -410,7 +404,7 @@ class Worker(Service):
             self._again[place] = claimed
             return
         self._starting[place] = claimed
-        self._starts.do(lambda: self._started(claimed, self._starter.begin))
+        self._start(claimed, self._executors[claimed.named.kind].begin)
 
     def _free(self) -> int:
         return self._slots - self.running
@@ -423,6 +417,8 @@ class Worker(Service):
         for attempt in list(self._attempts.values()):
             if attempt.watch is None and not attempt.is_over:
                 self._require_begun(attempt)
+        # A start may take long, where an image is pulled for it.
+        self._queue.renew(list(self._starting.values()))
         self._queue.judge(self._lost_after_seconds)
         self._depth = self._queue.depth()
         self._orders.make_room()
@@ -443,11 +439,11 @@ class Worker(Service):
             self._ordered.add(order.id)
             if attempt is not None:
                 attempt.senders[order.id] = order.credential
-            folder = None if attempt is None else attempt.folder
-            self._orderings.do(lambda o=order, f=folder: self._carry_out(o, f))
+            self._orderings.do(lambda o=order, a=attempt: self._carry_out(o, a))
 
-    def _carry_out(self, order: Order, folder: RunFolder | None) -> None:
-        self._answers.put((order, carry_out(order, folder)))
+    def _carry_out(self, order: Order, attempt: Attempt | None) -> None:
+        answer = _OVER if attempt is None else attempt.carry_out(order)
+        self._answers.put((order, answer))
         self._pull()
 
     def _note_answers(self) -> None:
@@ -464,7 +460,7 @@ class Worker(Service):
         if final:
             self._told()
 
-    def _is_reported(self, order: Order, answer: dict) -> bool:
+    def _is_reported(self, order: Order, answer: Mapping[str, Any]) -> bool:
         attempt = self._attempts.get((order.job_id, order.attempt))
         sequence = (answer.get("event") or {}).get("seq", 0)
         return attempt is None or attempt.sequence >= sequence
@@ -472,8 +468,10 @@ class Worker(Service):
     # --- the end
 
     def _end(self) -> None:
-        self._starts.end(_END_SECONDS)
-        self._starter.close()
+        for pool in self._starts.values():
+            pool.end(_END_SECONDS)
+        for executor in self._executors.values():
+            executor.close()
         self._take_in()
         with suppress(Unavailable):
             self._require_store()
@@ -486,8 +484,3 @@ class Worker(Service):
         self._selector.close()
         os.close(self._bell)
         os.close(self._rope)
-
-
-def _kill(folder: RunFolder) -> None:
-    with suppress(SupervisorAway, JexError):
-        folder.signal("kill", "It was given up.", "given-up")

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from jexevents.errors import Conflict, Forbidden
 from jexevents.model import Event, JobKey, Kind
-from jexevents.store.command import CommandBook
+from jexevents.store.command import ExecutionBook
 from jexevents.store.condor import CondorBook
 from jexevents.store.database import Connection
 from jexevents.store.pipeline import PipelineBook
@@ -80,5 +80,6 @@ BOOKS: Mapping[Kind, Book] = {
     Kind.CONDOR: CondorBook(),
     Kind.PIPELINE: PipelineBook(),
     Kind.SMRTLINK: SmrtLinkBook(),
-    Kind.COMMAND: CommandBook(),
+    Kind.COMMAND: ExecutionBook(),
+    Kind.CONTAINER: ExecutionBook(),
 }

@@ -1,4 +1,4 @@
-"""The table of executions: jobs that we run."""
+"""The table of executions: commands and containers that we run."""
 
 from __future__ import annotations
 
@@ -15,12 +15,25 @@ from jexevents.store.queries import QUERIES
 from jexevents.store.rows import JOB_FACTS, StoredEvent, tail_of
 
 # The columns of executions that a folded state gives, in the order of execution_facts.
-_FACTS = ("definition", "commit", "attempt", "status", "node", "claim", "exit_signal")
+_FACTS = (
+    "execution",
+    "definition",
+    "commit",
+    "attempt",
+    "status",
+    "node",
+    "claim",
+    "exit_signal",
+    "task",
+    "image",
+    "result_id",
+    "number",
+)
 # What stands of a job in executions alone, in the order of execution_rows.
-_KEPT = ("executions", *(f"executions.{name}" for name in ("execution", *_FACTS)))
+_KEPT = ("executions", *(f"executions.{name}" for name in _FACTS))
 
 
-class CommandBook:
+class ExecutionBook:
     """Executions: folded by lifecycle.command, their own facts in executions."""
 
     # What an event may be called is for the job to say.
@@ -62,13 +75,13 @@ class CommandBook:
     def write(self, connection: Connection, jobs: Sequence[tuple[str, JobKey, Any, Any]]) -> None:
         """Write what differs from before to executions."""
         rows = [
-            (job_id, key.parts["execution"], *facts)
+            (job_id, key.parts["execution"], *facts[1:])
             for job_id, key, state, before in jobs
             if (facts := _facts(state)) != before
         ]
         if rows:
             QUERIES.executions.save_execution_facts.later(
-                connection, **columns(("job_id", "execution", *_FACTS), rows)
+                connection, **columns(("job_id", *_FACTS), rows)
             )
 
     def note(self, connection: Connection, events: Sequence[tuple[str, Event]]) -> None:
@@ -82,9 +95,10 @@ class CommandBook:
         return {row[0]: dict(zip(_KEPT, row[1:], strict=True)) for row in rows}
 
     def due(self, key: str, state: Any, _events: Sequence[StoredEvent]) -> Mapping[str, Any]:
-        """Give what should stand in executions, and the definition as the job's source."""
-        own = dict(zip(_KEPT, (True, microseconds(key), *_facts(state)), strict=True))
-        return {**own, "jobs.source": state.definition or ""}
+        """Give what should stand in executions, and as the job's source the definition or task."""
+        execution, *facts = _facts(state)
+        own = dict(zip(_KEPT, (True, execution or microseconds(key), *facts), strict=True))
+        return {**own, "jobs.source": state.definition or state.task or ""}
 
     def behind_seal(self, _event: Event) -> None:
         """Refuse nothing: what is told of a sealed execution is taken for a repetition."""

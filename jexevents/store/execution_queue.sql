@@ -13,7 +13,8 @@ select name, changed_at from definition_states where name = any(:names::text[]) 
 
 -- name: going_on
 -- The executions of a job that are not over, the first asked for first.
-select execution, node, begun_at from execution_queue where definition = :definition
+select execution, node, begun_at from execution_queue
+where definition = :definition and kind = 'command'
     and execution <> all(:but::bigint[])
 order by execution
 limit 20;
@@ -27,23 +28,37 @@ from unnest(:job_ids::uuid[], :executions::bigint[], :definitions::text[],
     :priorities::integer[], :exclusives::boolean[], :runs::text[])
     as new (job_id, execution, definition, priority, exclusive, run);
 
+-- name: enqueue_containers!
+-- Have runs of one task wait for a worker that has these labels.
+insert into execution_queue (job_id, execution, definition, attempt, priority, exclusive, due_at,
+    run, kind, detail, labels)
+select job_id, execution, :task, 1, :priority, false, clock_timestamp(), :run::jsonb, 'container',
+    detail, :labels::text[]
+from unnest(:job_ids::uuid[], :executions::bigint[], :details::text[])
+    as new (job_id, execution, detail);
+
 -- name: next_due_execution$
 -- In how many seconds the first of what waits may be begun; null if nothing waits. With later, of
 -- what may not be begun yet.
 select extract(epoch from min(due_at) - clock_timestamp())::float8
-from execution_queue where node is null and (not :later or due_at > clock_timestamp());
+from execution_queue
+where node is null and (not :later or due_at > clock_timestamp())
+    and kind = any(:kinds::text[]) and labels <@ :labels::text[]
+    and coalesce(run->>'commit', run->>'image') <> all(:but::text[]);
 
 -- name: next_in_line
 -- What can be claimed now, in its order, locked. Of those that exclude each other it is the first:
 -- what is tried again has begun, and goes before all.
-select q.job_id, q.execution, q.definition, q.attempt, q.claim + 1 as claim, q.run
+select q.job_id, q.execution, q.definition, q.detail, q.attempt, q.claim + 1 as claim, q.run
 from execution_queue q
 where q.node is null and q.due_at <= clock_timestamp()
-    and q.run->>'commit' <> all(:but_commits::text[])
+    and q.kind = any(:kinds::text[]) and q.labels <@ :labels::text[]
+    and coalesce(q.run->>'commit', q.run->>'image') <> all(:but::text[])
     and not (q.exclusive and exists (
         select
         from execution_queue other
-        where other.definition = q.definition and other.job_id <> q.job_id
+        where other.definition = q.definition and other.kind = q.kind
+            and other.job_id <> q.job_id
             and (other.node is not null
                 or (other.attempt > 1, other.priority, -other.execution)
                     > (q.attempt > 1, q.priority, -q.execution))
@@ -70,6 +85,12 @@ insert into execution_attempts (job_id, attempt, node, boot, begun_at)
 select job_id, attempt, node, :boot, begun_at from ours
 returning true;
 
+-- name: renew!
+-- Have leases of what was claimed and not begun last longer.
+update execution_queue set
+    lease_until = clock_timestamp() + :lease_seconds::float8 * interval '1 second'
+where job_id = any(:job_ids::uuid[]) and node = :node and begun_at is null;
+
 -- name: give_back!
 -- Let others have what was claimed and not begun, at once or in so many seconds.
 update execution_queue set node = null, lease_until = null,
@@ -83,8 +104,8 @@ where node = :node and begun_at is null;
 
 -- name: unsettled
 -- The attempts that were begun on a node and whose end is not known, with what runs.
-select a.job_id, a.attempt, a.boot, a.sequence, x.execution, x.definition, q.run,
-    q.job_id is not null as current
+select a.job_id, x.execution, coalesce(x.definition, x.task), coalesce(x.result_id || '/' || x.number, ''),
+    a.attempt, a.boot, a.sequence, q.run, q.job_id is not null as current
 from execution_attempts a
 join executions x on x.job_id = a.job_id
 left join execution_queue q
@@ -94,7 +115,7 @@ order by x.execution;
 
 -- name: lock_queued
 -- What waits or is begun of these executions, locked.
-select job_id, execution, definition, attempt, priority, node, claim, begun_at, run
+select job_id, execution, definition, attempt, priority, node, claim, begun_at, run, detail
 from execution_queue where job_id = any(:job_ids::uuid[])
 order by job_id
 for update;
@@ -147,14 +168,14 @@ returning clock_timestamp() >= judged_from
 -- Let others have what was claimed, not begun, and not heard of since.
 update execution_queue set node = null, lease_until = null
 where begun_at is null and lease_until < clock_timestamp()
-returning execution, definition;
+returning execution, definition, detail;
 
 -- name: silent
 -- What was begun on nodes that have not been heard of for so long.
-select q.job_id, q.execution, q.definition, q.attempt, q.node, q.run,
+select q.job_id, q.execution, q.definition, q.detail, q.attempt, q.node, q.run,
     extract(epoch from clock_timestamp() - coalesce(n.seen_at, q.begun_at))::float8 as seconds
 from execution_queue q
-left join nodes n on n.name = q.node and n.role = 'daemon'
+left join lateral (select max(seen_at) as seen_at from nodes where name = q.node) n on true
 where q.begun_at is not null
     and coalesce(n.seen_at, q.begun_at)
         < clock_timestamp() - :lease_seconds::float8 * interval '1 second'
@@ -168,7 +189,7 @@ select old.job_id, old.execution, old.definition, old.attempt, old.node, old.beg
     max(new.execution) as newer
 from execution_queue old
 join execution_queue new
-    on new.definition = old.definition and new.execution > old.execution
+    on new.definition = old.definition and new.kind = old.kind and new.execution > old.execution
     and new.run->>'concurrency' = 'replace' and new.node is null
 group by old.job_id
 order by old.execution

@@ -33,6 +33,12 @@ class Executions:
             )
         return rows[0] if rows else None
 
+    def of_job(self, job_id: str) -> Row | None:
+        """Find the execution that is this job, a command's or a container's (``detail``)."""
+        with self._database.look() as connection:
+            rows = QUERIES.executions.execution_of_job.mappings(connection, job_id=job_id)
+        return next(iter(rows), None)
+
     def page(
         self, definition: str, *, limit: int, before: int | None = None, **filters: Any
     ) -> list[Row]:

@@ -1,26 +1,29 @@
 -- name: execution_facts
 -- What only executions have, for these jobs; read after the jobs are locked.
-select job_id, definition, commit, attempt, status, node, claim, exit_signal
+select job_id, execution, definition, commit, attempt, status, node, claim, exit_signal, task,
+    image, result_id, number
 from executions where job_id = any(:ids::uuid[]);
 
 -- name: execution_rows
 -- The same for jobs of which the row may be missing; found says whether they have it.
 select j.id, e.job_id is not null as found, e.execution, e.definition, e.commit, e.attempt,
-    e.status, e.node, e.claim, e.exit_signal
+    e.status, e.node, e.claim, e.exit_signal, e.task, e.image, e.result_id, e.number
 from jobs j left join executions e on e.job_id = j.id
 where j.id = any(:ids::uuid[]);
 
 -- name: save_execution_facts!
 -- Write what the fold says of what only executions have.
 insert into executions (job_id, execution, definition, commit, attempt, status, node, claim,
-    exit_signal)
+    exit_signal, task, image, result_id, number)
 select *
 from unnest(:job_id::uuid[], :execution::bigint[], :definition::text[], :commit::text[],
     :attempt::integer[], :status::text[], :node::text[], :claim::bigint[],
-    :exit_signal::bigint[])
+    :exit_signal::bigint[], :task::text[], :image::text[], :result_id::bigint[],
+    :number::bigint[])
 on conflict (job_id) do update set definition = excluded.definition, commit = excluded.commit,
     attempt = excluded.attempt, status = excluded.status, node = excluded.node,
-    claim = excluded.claim, exit_signal = excluded.exit_signal;
+    claim = excluded.claim, exit_signal = excluded.exit_signal, task = excluded.task,
+    image = excluded.image, result_id = excluded.result_id, number = excluded.number;
 
 -- name: execution_record^
 -- An execution by its definition and its id in microseconds; due_at while nobody has it.
@@ -31,6 +34,17 @@ from executions x
 join jobs j on j.id = x.job_id
 left join execution_queue q on q.job_id = x.job_id
 where x.execution = :execution and x.definition = :definition;
+
+-- name: execution_of_job^
+-- The same by its job, of a container too: detail is its key.
+select j.id as job_id, x.execution, coalesce(x.definition, x.task) as definition, x.commit,
+    case when x.definition is null then j.key else '' end as detail, x.attempt, x.status, x.node,
+    x.exit_signal, j.state, j.phase, j.closed, j.submitter, j.submitted_at, j.started_at,
+    j.finished_at, j.exit_code, j.reason, case when q.node is null then q.due_at end as due_at
+from executions x
+join jobs j on j.id = x.job_id
+left join execution_queue q on q.job_id = x.job_id
+where x.job_id = :job_id;
 
 -- name: execution_attempts
 -- The attempts of an execution that were begun, the first one first.
@@ -120,4 +134,5 @@ where commit is distinct from :commit and (:first::boolean is false or commit is
 
 -- name: execution_details^
 -- What only an execution has.
-select definition, commit, attempt, status, node, exit_signal from executions where job_id = :id;
+select definition, commit, attempt, status, node, exit_signal, task, image, result_id, number
+from executions where job_id = :id;

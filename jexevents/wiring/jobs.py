@@ -22,11 +22,11 @@ from jexevents.executions.retention import Retention
 from jexevents.executions.telling import tell
 from jexevents.observers import JobsUse
 from jexevents.runner import owning
+from jexevents.runner.commands import CommandExecutor, Settings
 from jexevents.runner.keeping import Keeper
 from jexevents.runner.refreshing import Refresher
 from jexevents.runner.scheduler import Looks, Scheduler
 from jexevents.runner.secrets import Secrets
-from jexevents.runner.starting import Settings, Starter
 from jexevents.runner.worker import Worker
 from jexevents.service import Service
 from jexevents.store.database import Database
@@ -283,12 +283,10 @@ def looking_after(
 
 def _worker(parts: JobParts, slots: int, require_store: Callable[[], None]) -> Worker:
     config, links, queue = parts.config, parts.links, parts.queue()
-    settings = _settings(config)
     return Worker(
         queue,
         parts.orders(),
-        Starter(queue, links.repository, settings),
-        settings,
+        [CommandExecutor(queue, links.repository, _settings(config))],
         slots=slots,
         lost_after_seconds=config.lost_after,
         require_store=require_store,

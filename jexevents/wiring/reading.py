@@ -74,7 +74,7 @@ def recognise(kind: Kind | None, name: str, checksum: bytes, source: str, raw: b
     Events of executions are told apart by who tells them: by the supervisor's number, the node's
     claim, a key or a random number. Of these not all stand in the text.
     """
-    if kind is Kind.COMMAND:
+    if kind in (Kind.COMMAND, Kind.CONTAINER):
         return True
     if kind is Kind.PIPELINE:
         return pipelinejobs.is_identity(name, checksum, raw)

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from jexevents.executions.events import Named
-from jexevents.runner.attempt import Attempt
+from jexevents.runner.attempt import CommandAttempt
 from jexevents.runner.folder import Held, RunFolder
 from tests.runs import Runs
 from tests.support import wait_until
@@ -32,7 +32,7 @@ def test_a_supervisor_lost_between_its_last_event_and_its_last_state(
 ) -> None:
     run, _ = runs.run(command)
     as_if_killed_before_its_last_state(run)
-    attempt = Attempt(str(uuid4()), Named(1, "a"), 1, run, None)
+    attempt = CommandAttempt(str(uuid4()), Named(1, "a"), 1, run, None)
     assert attempt.look().held is Held.LOST
     report = attempt.report()
     assert [event["name"] for event in report.events] == ["start", name]
@@ -44,6 +44,6 @@ def test_a_supervisor_lost_between_its_last_event_and_its_last_state(
 
 def test_what_was_reported_before_is_not_told_again(runs: Runs) -> None:
     run, _ = runs.run("exit 0")
-    attempt = Attempt(str(uuid4()), Named(1, "a"), 1, run, None, sequence=1)
+    attempt = CommandAttempt(str(uuid4()), Named(1, "a"), 1, run, None, sequence=1)
     attempt.look()
     assert [event["seq"] for event in attempt.report().events] == [2]

@@ -18,13 +18,14 @@ from jexevents.errors import (
     SupervisorAway,
     Unavailable,
 )
-from jexevents.executions.queue import Claimed, Queue
+from jexevents.executions.queue import Claimed, Queue, Unsettled
 from jexevents.library import LIBRARY
 from jexevents.lifecycle.executionid import attempt_id, shortest
 from jexevents.logs import get_logger
+from jexevents.model import Kind
 from jexevents.processes import boot
-from jexevents.runner.attempt import Attempt
-from jexevents.runner.folder import WORK, RunFolder
+from jexevents.runner.attempt import CommandAttempt
+from jexevents.runner.folder import WORK, Held, RunFolder
 from jexevents.runner.launching import Ready
 from jexevents.runner.spec import Spec
 
@@ -67,8 +68,13 @@ class Settings:
     public_url: str = ""
 
 
-class Starter:
-    """Starts attempts; its methods can be called by several threads."""
+class CommandExecutor:
+    """Runs commands, each held by a supervisor; see ``Executor``."""
+
+    kind = Kind.COMMAND
+    # Most of a start is work for a processor.
+    threads = 8
+    takes = True
 
     def __init__(self, queue: Queue, checkouts: Checkouts, settings: Settings) -> None:
         self._queue = queue
@@ -84,7 +90,7 @@ class Starter:
         """End the one that is ready; what is started after this takes longer."""
         self._ready.close()
 
-    def begin(self, claimed: Claimed) -> Attempt | None:
+    def begin(self, claimed: Claimed) -> CommandAttempt | None:
         """Begin what was claimed; None where that was not to be any more.
 
         What cannot be started is an attempt that failed. Raises RepositoryUnavailable,
@@ -96,16 +102,16 @@ class Starter:
             folder = self._folder(claimed, spec)
             begun = self._queue.begin(claimed, boot())
         except BaseException:
-            self.release(claimed.run.commit, claimed.job_id, claimed.attempt)
+            self._release(claimed.run.commit, claimed.job_id, claimed.attempt)
             raise
         if not begun:
             folder.give_up(_GAVE_UP)
             folder.remove()
-            self.release(claimed.run.commit, claimed.job_id, claimed.attempt)
+            self._release(claimed.run.commit, claimed.job_id, claimed.attempt)
             return None
         return self._start(claimed, folder, spec, problem)
 
-    def go_on(self, claimed: Claimed) -> Attempt:
+    def go_on(self, claimed: Claimed) -> CommandAttempt:
         """Start what is noted as begun, and has certainly not run.
 
         Nobody else will: so what it needs and cannot have now makes it an attempt that failed.
@@ -119,8 +125,22 @@ class Starter:
             return attempt
         return self._start(claimed, folder, spec, problem)
 
-    def release(self, commit: str, job_id: str, attempt: int) -> None:
-        """Let the checkout go; raises nothing, for what is not let go now is at the next start."""
+    def adopt(self, one: Unsettled) -> tuple[CommandAttempt, bool]:
+        """Take up what was begun here, and whether it has certainly not run."""
+        folder = RunFolder.of(self._settings.runs, one.job_id, one.attempt)
+        attempt = CommandAttempt(one.job_id, one.named, one.attempt, folder, one.run, one.sequence)
+        with suppress(OSError):
+            return attempt, attempt.look().held is Held.NEW and one.run is not None
+        return attempt, False
+
+    def clean(self, attempt: CommandAttempt) -> None:
+        """Remove what the job left in its working folder, and let the checkout go."""
+        attempt.folder.remove_work()
+        if attempt.run is not None:
+            self._release(attempt.run.commit, *attempt.place)
+
+    def _release(self, commit: str, job_id: str, attempt: int) -> None:
+        # What is not let go now is at the next start.
         with suppress(RepositoryUnavailable):
             self._checkouts.release(commit, str(attempt_id(job_id, attempt)))
 
@@ -147,7 +167,7 @@ class Starter:
 
     def _start(
         self, claimed: Claimed, folder: RunFolder, spec: Spec | None, problem: str
-    ) -> Attempt:
+    ) -> CommandAttempt:
         attempt = self._attempt(claimed, folder)
         if spec is None:
             _give_up(attempt, problem)
@@ -165,8 +185,8 @@ class Starter:
             _give_up(attempt, f"It could not be started: {error!r}.")
         return attempt
 
-    def _attempt(self, claimed: Claimed, folder: RunFolder) -> Attempt:
-        return Attempt(claimed.job_id, claimed.named, claimed.attempt, folder, claimed.run)
+    def _attempt(self, claimed: Claimed, folder: RunFolder) -> CommandAttempt:
+        return CommandAttempt(claimed.job_id, claimed.named, claimed.attempt, folder, claimed.run)
 
     def _spec(self, claimed: Claimed, top: Path) -> tuple[Spec | None, str]:
         """Give what is to be run, or why that cannot be."""
@@ -208,7 +228,7 @@ class Starter:
         return told
 
 
-def _give_up(attempt: Attempt, why: str) -> None:
+def _give_up(attempt: CommandAttempt, why: str) -> None:
     """See to it that it does not begin any more; on a full disk, whoever looks later will."""
     with suppress(OSError):
         if attempt.folder.give_up(why):

@@ -1,0 +1,68 @@
+-- Container tasks (seed stevedore): images that are registered, results of their runs, and who runs
+-- what. A run of a container is an execution, as one of a command is.
+
+create table tasks (
+    id            bigint generated always as identity primary key,
+    name          text not null,
+    repository    text not null,             -- as it was registered
+    pull          text not null check (pull in ('missing', 'always')),
+    status        text not null default 'SUBMITTED'
+        check (status in ('SUBMITTED', 'IMPORTING', 'READY', 'ERROR')),
+    image         text,                      -- what runs: name@sha256:..., else the image's id
+    image_id      text,
+    only_local    boolean not null default false, -- no registry is known that has it
+    size_bytes    bigint,
+    error         text,                      -- in the engine's words
+    progress      jsonb,                     -- of the pull, by layer
+    tried         text[] not null default '{}', -- the nodes that could not get it
+    node          text,                      -- who imports it, or did
+    lease_until   timestamptz,
+    credential    text not null,
+    registered_at timestamptz not null default clock_timestamp(),
+    changed_at    timestamptz not null default clock_timestamp(),
+    deleted_at    timestamptz,
+    request_key   text unique                -- an Idempotency-Key
+);
+comment on table tasks is 'Container images that are registered to be run.';
+create unique index tasks_names on tasks (name) where deleted_at is null;
+create index tasks_importing on tasks (status) where status in ('SUBMITTED', 'IMPORTING');
+
+create table results (
+    id           bigint generated always as identity primary key,
+    task_id      bigint not null references tasks,
+    times        integer not null,
+    run          jsonb not null,             -- what was asked for (jexevents/executions/run.py)
+    repeats      bigint,                     -- the result of which this runs what failed again
+    credential   text not null,
+    submitted_at timestamptz not null default clock_timestamp(),
+    request_key  text unique
+);
+comment on table results is 'Runs of a task that were asked for at once.';
+create index on results (task_id);
+
+alter table executions
+    add column task      text,
+    add column image     text,
+    add column result_id bigint,
+    add column number    bigint;
+comment on column executions.number is 'Which run of its result a container is, from 1.';
+create unique index executions_of_results on executions (result_id, number)
+    where result_id is not null;
+
+alter table execution_queue
+    add column kind   text not null default 'command',
+    add column detail text not null default '',   -- the key of a container: result/number
+    add column labels text[] not null default '{}'; -- that a worker must have
+comment on column execution_queue.definition is 'The job''s definition, or the task''s name.';
+
+-- What a process that runs executions says of itself.
+alter table nodes
+    add column slots    integer,
+    add column running  integer,
+    add column labels   text[] not null default '{}',
+    add column kinds    text[] not null default '{}', -- of what it runs
+    add column engine   jsonb,                    -- the container engine that answers it
+    add column draining boolean not null default false;
+
+-- What containers carry, so that each ledger knows its own.
+alter table runner_state add column ledger uuid not null default gen_random_uuid();
