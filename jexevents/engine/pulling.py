@@ -41,9 +41,7 @@ class Pull:
         self._progress = progress.nothing()
         self._digest: str | None = None
 
-    def run(
-        self, on_progress: Callable[[Progress], None], stop: threading.Event
-    ) -> str | None:
+    def run(self, on_progress: Callable[[Progress], None], stop: threading.Event) -> str | None:
         """Pull; gives the digest that the registry named, if it did."""
         stream = self._stream()
         # The engine may be silent for long before its first word, and a call that waits for that

@@ -90,5 +90,3 @@ class Stream:
             self._response = response
         response.raise_for_status()
         return response.raw
-
-
