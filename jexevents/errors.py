@@ -74,6 +74,43 @@ class RepositoryUnavailable(Unavailable):
         self.reason = reason
 
 
+class EngineUnavailable(Unavailable):
+    """The container engine does not answer; ``timed_out`` says that it was only silent."""
+
+    def __init__(self, message: str = "", *, remedy: str = "", timed_out: bool = False) -> None:
+        super().__init__(message, remedy=remedy)
+        self.timed_out = timed_out
+
+
+class EngineRefused(JexError):
+    """The container engine does not do what it was asked for.
+
+    ``status`` is that of its HTTP answer, ``words`` are its own. An error within an answer that
+    had begun well has the status 200.
+    """
+
+    def __init__(self, status: int, words: str, *, remedy: str = "") -> None:
+        super().__init__(f"The container engine says: {words}", remedy=remedy)
+        self.status = status
+        self.words = words
+
+
+class NotThere(EngineRefused):
+    """The container engine has nothing of that name (404)."""
+
+
+class Clash(EngineRefused):
+    """The name is taken, or the container is in a state that does not allow it (409)."""
+
+
+class PullEnded(JexError):
+    """A pull was ended by us: ``reason`` is ``stopped``, ``silent`` or ``too long``."""
+
+    def __init__(self, message: str, *, reason: str, remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.reason = reason
+
+
 class ServerAway(Unavailable):
     """The event server does not answer, or not as one."""
 

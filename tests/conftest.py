@@ -2,6 +2,7 @@
 
 JEXEVENTS_TEST_DB     URI of a PostgreSQL whose user may create databases
 JEXEVENTS_TEST_AMQP   URI of a RabbitMQ
+DOCKER_HOST           a container engine; docker's default socket is tried too
 JEXEVENTS_CACHE       where fetched packages are kept; .cache in the repository otherwise
 CI                    if set, a missing service is a failure and not a skip
 """
@@ -163,3 +164,76 @@ def runs(way: str, tmp_path: Path) -> Iterator[Runs]:
         found.without_groups()
     yield found
     found.close()
+
+
+@pytest.fixture(scope="session")
+def engine_programs(package_cache: Path):
+    """The programs of a container engine, a registry and busybox: a ``dockerd.Programs``."""
+    from jexevents.tryout import dockerd
+
+    try:
+        return dockerd.fetched(package_cache, lambda _said: None)
+    except JexError as exc:
+        missing("a container engine", exc)
+
+
+@pytest.fixture(scope="session")
+def engine(request: pytest.FixtureRequest) -> Iterator:
+    """A container engine that the tests of this process share: a ``tests.engine.TestEngine``."""
+    from tests import engine as engines
+
+    found = engines.answering() or _own_engine(request.getfixturevalue("engine_programs"))
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def own_engine(engine_programs) -> Iterator:
+    """An engine of the test's own, which it may kill: ``private`` does it."""
+    found = _own_engine(engine_programs)
+    yield found
+    found.close()
+
+
+def _own_engine(programs: Any) -> Any:
+    from tests import engine as engines
+
+    try:
+        return engines.start_own(programs)
+    except JexError as exc:
+        missing("a container engine", exc)
+
+
+@pytest.fixture(scope="session")
+def busybox(engine_programs) -> bytes:
+    """A root file system of busybox, for ``import_image`` of any engine."""
+    from tests.engine import root_file_system
+
+    return root_file_system(engine_programs)
+
+
+@pytest.fixture(scope="session")
+def image(engine, busybox: bytes) -> str:
+    """The name of an image of busybox that only the engine has."""
+    return engine.import_image(busybox)
+
+
+@pytest.fixture(scope="session")
+def registry(engine_programs, tmp_path_factory: pytest.TempPathFactory) -> Iterator:
+    """An open registry on loopback: a ``tests.engine.Registry``."""
+    yield from _registry(engine_programs, tmp_path_factory.mktemp("registry"))
+
+
+@pytest.fixture(scope="session")
+def secured_registry(engine_programs, tmp_path_factory: pytest.TempPathFactory) -> Iterator:
+    """A registry on loopback that wants ``tests.engine.USER`` and ``PASSWORD``."""
+    yield from _registry(engine_programs, tmp_path_factory.mktemp("secured"), secured=True)
+
+
+def _registry(programs: Any, folder: Path, *, secured: bool = False) -> Iterator:
+    from tests.engine import Registry
+
+    found = Registry(folder, programs, secured=secured)
+    found.start()
+    yield found
+    found.stop()

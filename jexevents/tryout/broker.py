@@ -11,8 +11,8 @@ from jexevents.broker.connect import connect
 from jexevents.errors import BrokerUnavailable, JexError
 from jexevents.redaction import redact_uri
 from jexevents.tryout import container, packages
+from jexevents.tryout.apt import Say
 from jexevents.tryout.management import Management, management_of, vhost_uri
-from jexevents.tryout.packages import Say
 from jexevents.tryout.private import PrivateBroker
 
 __all__ = ["Broker", "GivenBroker", "PrivateBroker", "provide_broker"]

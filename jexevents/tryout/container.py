@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from jexevents.errors import BrokerUnavailable
-from jexevents.tryout.packages import Say
+from jexevents.engine.client import Engine
+from jexevents.engine.images import Images
+from jexevents.errors import BrokerUnavailable, EngineUnavailable, JexError
+from jexevents.tryout.apt import Say
 
 IMAGE = "rabbitmq:3-management"
 PING_SECONDS, PULL_SECONDS, SILENT_SECONDS = 3, 180, 30
@@ -41,32 +42,20 @@ def start(say: Say) -> Started:
 
 
 def _ensure_image(image: str, say: Say) -> None:
-    import docker
-    from docker.errors import DockerException, ImageNotFound
-
+    engine = Engine(connect_seconds=PING_SECONDS)
     try:
-        client = docker.from_env(timeout=PING_SECONDS)
-        client.ping()
-    except (DockerException, OSError) as exc:
-        raise BrokerUnavailable(f"no container engine answers ({_first_line(exc)})") from exc
+        engine.ping()
+    except EngineUnavailable as exc:
+        raise BrokerUnavailable(f"no container engine answers ({exc.message})") from exc
     try:
-        client.images.get(image)
-    except ImageNotFound:
-        client.api.timeout = SILENT_SECONDS
-        say(f"pulling the image {image}")
-        _pull(client, image)
+        images = Images(engine)
+        if images.find(image) is None:
+            say(f"pulling the image {image}")
+            images.pull(image, idle_seconds=SILENT_SECONDS, whole_seconds=PULL_SECONDS)
+    except JexError as exc:
+        raise BrokerUnavailable(f"the image {image} cannot be pulled: {exc}") from exc
     finally:
-        client.close()
-
-
-def _pull(client, image: str) -> None:
-    name, _, tag = image.partition(":")
-    deadline = time.monotonic() + PULL_SECONDS
-    for line in client.api.pull(name, tag=tag or "latest", stream=True, decode=True):
-        if "error" in line:
-            raise BrokerUnavailable(f"the image {image} cannot be pulled: {line['error']}")
-        if time.monotonic() > deadline:
-            raise BrokerUnavailable(f"the image {image} is not here after {PULL_SECONDS} s")
+        engine.close()
 
 
 def _run(image: str, say: Say) -> Started:
@@ -87,7 +76,3 @@ def _run(image: str, say: Say) -> Started:
         raise
     uri = f"amqp://guest:guest@{host}:{port}/%2F"
     return Started(uri, management, f"a container of {image}", container.stop)
-
-
-def _first_line(exc: BaseException) -> str:
-    return (str(exc).splitlines() or [type(exc).__name__])[0]

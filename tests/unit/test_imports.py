@@ -59,6 +59,7 @@ ALLOWED = {
     "client": TOOLS | {"smrthmac", "__init__"},
     "retry": TOOLS | {"ingest", "sources", "store"},
     "broker": TOOLS | {"__init__"},
+    "engine": TOOLS,
     "sidecar": TOOLS
     | {
         "__init__",
@@ -81,7 +82,8 @@ ALLOWED = {
     "definitions": TOOLS | {"lifecycle", "schedules"},
     "schedules": TOOLS,
     "executions": TOOLS | {"definitions", "ingest", "lifecycle", "store"},
-    "runner": TOOLS | {"definitions", "lifecycle", "executions", "library", "schedules", "store"},
+    "runner": TOOLS
+    | {"definitions", "engine", "lifecycle", "executions", "library", "schedules", "store"},
     "embedded": TOOLS,
     "ending": {"exits", "logs", "service"},
     "library": set(),
@@ -124,9 +126,10 @@ LIBRARIES = {
     "psycopg2": {"store", "embedded"},
     "aiosql": {"store"},
     "bottle": {"sidecar"},
-    "requests": {"client", "hooks"},
+    "docker": {"engine"},
+    "requests": {"client", "engine", "hooks"},
     "standardwebhooks": {"hooks"},
-    "urllib3": {"hooks"},
+    "urllib3": {"engine", "hooks"},
     "waitress": {"sidecar"},
     "multipart": {"sidecar"},
     "prometheus_client": {"metrics"},

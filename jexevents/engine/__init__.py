@@ -1,0 +1,1 @@
+"""The container engine: the only package that knows the library docker."""

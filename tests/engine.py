@@ -1,0 +1,256 @@
+"""A real container engine for tests, an image to run in it, and a registry to pull that from.
+
+The engine is the one that answers at DOCKER_HOST or docker's default socket; else, as root on
+Debian, one of our own, whose programs are fetched by apt. Each process of pytest-xdist has its
+own: it starts in half a second, and none has to wait for another's end.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import secrets
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.request import urlopen
+
+import docker
+
+from jexevents import processes
+from jexevents.engine.client import Engine
+from jexevents.engine.containers import Containers
+from jexevents.engine.images import Images
+from jexevents.engine.specs import Spec
+from jexevents.errors import EngineRefused, EngineUnavailable, JexError
+from jexevents.tryout import dockerd
+from jexevents.tryout.dockerd import PrivateEngine, Programs
+from tests.support import free_port, unique, wait_until
+
+USER, PASSWORD = "somebody", "open sesame"
+# By bcrypt, as docker-registry wants it.
+HTPASSWD = f"{USER}:$2y$05$abcdefghijklmnopqrstuupx2xBUC4954936wVIjyyPHmUBFu0wCW\n"
+LABEL = "jexevents.test"
+APPLETS = ("sh", "echo", "cat", "head", "seq", "sleep", "true", "false", "env", "pwd", "id",
+           "kill", "dd", "tr", "ls", "mkdir", "rm", "touch", "printf", "yes", "wc", "test",
+           "date", "sync", "tail", "grep", "hostname", "nproc", "md5sum")  # fmt: skip
+
+
+class TestEngine:
+    """An engine and what tests do with it; its containers have a label of this run's own."""
+
+    __test__ = False
+
+    def __init__(self, url: str | None, how: str, private: PrivateEngine | None = None) -> None:
+        self.url = url
+        self.how = how
+        self.private = private
+        self.mark = unique("run")
+        self.client = Engine(url)
+        self.containers = Containers(self.client)
+        self.images = Images(self.client)
+        self._images: set[str] = set()
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels that say whose a container is."""
+        return {LABEL: self.mark}
+
+    def spec(self, image: str, *command: str, **members: object) -> Spec:
+        """Describe a container with a name and labels of its own."""
+        labels = {**self.labels, **members.pop("labels", {})}
+        name = members.pop("name", unique("jexevents"))
+        given = list(command) or None
+        return Spec(name=name, image=image, command=given, labels=labels, **members)
+
+    def run(self, image: str, *command: str, **members: object) -> str:
+        """Make a container and start it; gives its id."""
+        made = self.containers.create(self.spec(image, *command, **members))
+        self.containers.start(made)
+        return made
+
+    def wait_ended(self, container: str, timeout: float = 60):
+        """Wait until a container has ended; gives its state."""
+        wait_until(lambda: self.containers.inspect(container).ended, timeout, "a container's end")
+        return self.containers.inspect(container)
+
+    def library(self) -> docker.DockerClient:
+        """Give a client of the library itself, for what the product does not do."""
+        environment = {**os.environ, **({"DOCKER_HOST": self.url} if self.url else {})}
+        return docker.from_env(environment=environment)
+
+    def import_image(self, busybox: bytes, name: str | None = None, changes: tuple = ()) -> str:
+        """Make an image of a root file system (a tar); gives its name, unique if none is given."""
+        name = name or f"{unique('jexevents')}:latest"
+        self.keep_book(name)
+        repository, _, tag = name.rpartition(":")
+        with self.opened() as library:
+            library.api.import_image_from_data(
+                busybox, repository=repository, tag=tag, changes=list(changes)
+            )
+        return name
+
+    @contextmanager
+    def opened(self) -> Iterator[docker.DockerClient]:
+        """Give such a client, and close it."""
+        library = self.library()
+        try:
+            yield library
+        finally:
+            library.close()
+
+    def keep_book(self, image: str) -> None:
+        """Have an image removed at the end."""
+        self._images.add(image)
+
+    def clear(self) -> None:
+        """Remove the containers of this run, and its images."""
+        for one in self.containers.of_label(self.labels):
+            with suppress(EngineRefused):
+                self.containers.remove(one.id, force=True)
+        while self._images:
+            with suppress(EngineRefused):
+                self.images.remove(self._images.pop(), force=True)
+
+    def close(self) -> None:
+        """Clear it, and end it if it was started here."""
+        try:
+            with suppress(EngineUnavailable):
+                self.clear()
+            self.client.close()
+        finally:
+            if self.private:
+                self.private.stop()
+
+
+def base_folder() -> Path:
+    """Give the folder of our own engines; its path has to be short."""
+    name = f"jexeng-{os.getuid()}"
+    base = Path(tempfile.gettempdir()).resolve() / name
+    return base if len(str(base)) < 40 else Path("/tmp") / name
+
+
+def answering() -> TestEngine | None:
+    """Give the engine that answers already; None if none does."""
+    found = Engine(connect_seconds=3)
+    try:
+        found.ping()
+        return TestEngine(None, f"the engine at {found.address}")
+    except JexError:
+        return None
+    finally:
+        found.close()
+
+
+def start_own(programs: Programs) -> TestEngine:
+    """Start an engine, and end those that killed test runs left. Raises JexError."""
+    dockerd.sweep(base_folder(), programs)
+    private = PrivateEngine(base_folder() / secrets.token_hex(3), programs)
+    private.start()
+    return TestEngine(private.url, private.how, private)
+
+
+def root_file_system(programs: Programs) -> bytes:
+    """Make a root file system of busybox, as a tar."""
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as archive:
+        for folder in ("bin", "tmp", "etc", "root", "proc", "sys", "dev"):
+            entry = tarfile.TarInfo(folder)
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o1777 if folder == "tmp" else 0o755
+            archive.addfile(entry)
+        program = Path(programs.busybox()).read_bytes()
+        _add_file(archive, "bin/busybox", program, 0o755)
+        _add_file(archive, "etc/passwd", b"root:x:0:0::/root:/bin/sh\nguest:x:1000:1000::/:/bin/sh\n")
+        _add_file(archive, "etc/group", b"root:x:0:\nguest:x:1000:\n")
+        for applet in APPLETS:
+            entry = tarfile.TarInfo(f"bin/{applet}")
+            entry.type, entry.linkname = tarfile.SYMTYPE, "busybox"
+            archive.addfile(entry)
+    return content.getvalue()
+
+
+def _add_file(archive: tarfile.TarFile, name: str, content: bytes, mode: int = 0o644) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode = len(content), mode
+    archive.addfile(entry, io.BytesIO(content))
+
+
+class Registry:
+    """A docker-registry on loopback, in a folder of its own; with ``secured`` it wants a user."""
+
+    def __init__(self, folder: Path, programs: Programs, *, secured: bool = False) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.host = f"127.0.0.1:{self.port}"
+        self._programs = programs
+        self._secured = secured
+        self._child: subprocess.Popen | None = None
+
+    def start(self) -> None:
+        """Start it, on the same port and with the same images each time."""
+        self.folder.mkdir(exist_ok=True)
+        (self.folder / "config.yml").write_text(self._settings())
+        (self.folder / "htpasswd").write_text(HTPASSWD)
+        with (self.folder / "registry.log").open("ab") as log:
+            self._child = subprocess.Popen(
+                [self._programs.find("docker-registry"), "serve", f"{self.folder}/config.yml"],
+                env=self._programs.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        wait_until(self._answers, 30, "the registry")
+
+    def _settings(self) -> str:
+        auth = f"auth: {{htpasswd: {{realm: test, path: {self.folder}/htpasswd}}}}\n"
+        return (
+            "version: 0.1\nlog: {level: warn}\n"
+            f"storage: {{filesystem: {{rootdirectory: {self.folder}/data}}}}\n"
+            f"http: {{addr: {self.host}}}\n{auth if self._secured else ''}"
+        )
+
+    def _answers(self) -> bool:
+        with suppress(OSError), urlopen(f"http://{self.host}/", timeout=5):
+            return True
+        return False
+
+    def signal(self, number: int) -> None:
+        """Send a signal to it: SIGSTOP lets it hang."""
+        self._child.send_signal(number)
+
+    def stop(self) -> None:
+        """End it; its images stay."""
+        if self._child:
+            self._child.kill()
+            self._child.wait()
+            self._child = None
+
+    def push(self, engine: TestEngine, image: str, name: str) -> tuple[str, str]:
+        """Push an image of the engine under ``name``; gives its name here and its digest.
+
+        The engine forgets the name again, so that it can be pulled.
+        """
+        here = f"{self.host}/{name}"
+        repository, _, tag = here.rpartition(":")
+        who = {"username": USER, "password": PASSWORD} if self._secured else {}
+        with engine.opened() as library:
+            library.api.tag(image, repository, tag)
+            said = list(
+                library.api.push(
+                    repository, tag, stream=True, decode=True, auth_config=who or None
+                )
+            )
+            errors = [line["error"] for line in said if "error" in line]
+            assert not errors, errors
+            library.api.remove_image(here)
+        digests = [line["aux"]["Digest"] for line in said if "Digest" in line.get("aux", {})]
+        engine.keep_book(here)
+        return here, digests[0]
+
+
+def running_of(engine: PrivateEngine) -> list[processes.ProcessId]:
+    """List the processes of an engine and of its containers."""
+    return engine._running()
