@@ -135,7 +135,7 @@ def _job_secrets(config: Config) -> Iterable[str]:
     """Read them as they are read when a job begins; of what they are nothing is said."""
     if not (config.jobs_repository and config.job_secrets):
         return
-    from jexevents.runner.commands import CannotRun
+    from jexevents.errors import CannotRun
     from jexevents.runner.secrets import Secrets
 
     names = tuple(secret.name for secret in config.job_secrets)

@@ -423,6 +423,44 @@ _WEBHOOKS = (
     ),
 )
 
+_TASKS = (
+    Option(
+        "ContainerEngine",
+        types.text(),
+        "",
+        "The URL of the container engine, such as `unix:///run/docker.sock`. Empty: the one that "
+        "docker's own tools use (`DOCKER_HOST`, else the default socket), if there is one; `none`: "
+        "no containers are run here. See [tasks.md](tasks.md).",
+        example="unix:///run/docker.sock",
+    ),
+    Option(
+        "TaskNetworks",
+        types.DOCKER_NETWORKS,
+        ["none", "bridge"],
+        "The networks of the engine that containers may be in; the first is that of those that "
+        "name none.",
+    ),
+    Option(
+        "TaskMountFolders",
+        types.FOLDERS,
+        [],
+        "The folders below which folders of a node may be mounted into containers.",
+        example=["/data"],
+    ),
+    Option(
+        "PullTimeout",
+        types.seconds(1, 10_000_000),
+        21600,
+        "How long a pull of an image may take in all.",
+    ),
+    Option(
+        "PullIdleSeconds",
+        types.seconds(1, 86400),
+        300,
+        "How long a pull may go without a word of the engine.",
+    ),
+)
+
 _JOBS = (
     Option(
         "JobsRepository",
@@ -624,6 +662,7 @@ _GROUPS = {
     "CloudEvents": _CLOUD_EVENTS,
     "Webhooks": (*_WEBHOOKS, *_SENDING),
     "Jobs that are run from here": (*_JOBS, *_JOB_HOOKS),
+    "Containers": _TASKS,
     "The process": _PROCESS,
     "Older keys": _OLDER,
 }

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from jexevents.errors import (
-    JexError,
+    CannotRun,
     NotStarted,
     RepositoryUnavailable,
     SupervisorAway,
@@ -34,10 +34,6 @@ log = get_logger("runner")
 _BIN = "bin"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _GAVE_UP = "Its claim ended before it began"
-
-
-class CannotRun(JexError):
-    """What an execution needs is not there, and will not be by waiting."""
 
 
 class Checkouts(Protocol):
@@ -74,9 +70,11 @@ class CommandExecutor:
     kind = Kind.COMMAND
     # Most of a start is work for a processor.
     threads = 8
-    takes = True
 
-    def __init__(self, queue: Queue, checkouts: Checkouts, settings: Settings) -> None:
+    def __init__(
+        self, queue: Queue, checkouts: Checkouts, settings: Settings, *, takes: bool = True
+    ) -> None:
+        self.takes = takes
         self._queue = queue
         self._checkouts = checkouts
         self._settings = settings

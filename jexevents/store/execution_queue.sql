@@ -199,6 +199,17 @@ limit 100;
 -- The attempts that a node has, begun or not.
 select job_id, attempt from execution_queue where node = :node;
 
+-- name: begun_of
+-- Which of these attempts are begun, and not over or given up.
+select q.job_id, q.attempt
+from unnest(:job_ids::uuid[], :attempts::integer[]) as asked (job_id, attempt)
+join execution_queue q on q.job_id = asked.job_id and q.attempt = asked.attempt
+where q.begun_at is not null;
+
+-- name: ledger_id$
+-- What this ledger is called among others.
+select ledger::text from runner_state;
+
 -- name: queue_depth^
 -- How many executions wait, and how many are in somebody's hands.
 select count(*) filter (where node is null) as waiting, count(node) as held from execution_queue;

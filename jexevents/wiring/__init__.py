@@ -2,17 +2,23 @@
 
 from jexevents.wiring.jobs import (
     Links,
-    looking_after,
     owned,
     repository,
     run_job,
     running,
-    runs_folder,
     source,
 )
 from jexevents.wiring.outside import access, intake, signers, topology
 from jexevents.wiring.reading import doors, event_types, recognise, schemas
-from jexevents.wiring.storage import back, database, front, ledger_database, side, unmade
+from jexevents.wiring.storage import (
+    back,
+    database,
+    front,
+    ledger_database,
+    runs_folder,
+    side,
+    unmade,
+)
 from jexevents.wiring.surfaces import Surfaces
 from jexevents.wiring.webhooks import hook_senders, hook_ways, hooks, shown_hooks
 from jexevents.wiring.writing import (
@@ -42,7 +48,6 @@ __all__ = [
     "intake",
     "ledger",
     "ledger_database",
-    "looking_after",
     "observer",
     "owned",
     "recognise",

@@ -98,6 +98,7 @@ ALLOWED = {
         "broker",
         "cloudevents",
         "definitions",
+        "engine",
         "executions",
         "runner",
         "sidecar",
