@@ -60,7 +60,7 @@ class ContainerPlace:
             ),
         )
         health.look()
-        worker = Worker(
+        return Worker(
             self.queue,
             self.orders,
             [executor],
@@ -69,7 +69,6 @@ class ContainerPlace:
             told=self.bell.ring,
             look_seconds=0.5,
         )
-        return worker
 
     @contextmanager
     def working(self, **settings: Any) -> Iterator[Worker]:
