@@ -516,6 +516,30 @@ _JOB_HOOKS = (
     ),
 )
 
+_TASKS = (
+    Option(
+        "TaskMaxTimes",
+        types.whole(1, 1_000_000),
+        10_000,
+        "How many runs of a container task can be asked for at once.",
+    ),
+    Option(
+        "TaskMountFolders",
+        types.MOUNT_FOLDERS,
+        [],
+        "Folders below which runs of container tasks may have folders of the worker mounted; the "
+        "same on all nodes. None: nothing is mounted. See [tasks.md](tasks.md).",
+        example=["/srv/data"],
+    ),
+    Option(
+        "TaskNetworks",
+        types.NETWORK_NAMES,
+        ["none", "bridge"],
+        "Networks of the engine that runs of container tasks may be in. The first is that of a run "
+        "which names none.",
+    ),
+)
+
 _METADATA = ("100.100.100.200/32", "169.254.0.0/16", "fd00:ec2::254/128", "fe80::/10")
 
 _SENDING = (
@@ -624,6 +648,7 @@ _GROUPS = {
     "CloudEvents": _CLOUD_EVENTS,
     "Webhooks": (*_WEBHOOKS, *_SENDING),
     "Jobs that are run from here": (*_JOBS, *_JOB_HOOKS),
+    "Container tasks": _TASKS,
     "The process": _PROCESS,
     "Older keys": _OLDER,
 }

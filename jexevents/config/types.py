@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import tzlocal
 
-from jexevents.config import clients, hook_members, hooks, jobsecrets, uris
+from jexevents.config import clients, hook_members, hooks, jobsecrets, tasklists, uris
 from jexevents.config.misfit import Misfit
 from jexevents.model import Role
 from jexevents.redaction import MASK, redact, redact_uri, shown_url
@@ -324,6 +324,12 @@ JOB_SECRETS = OptionType(
     _text_to_json,
     jobsecrets.show_job_secrets,
     jobsecrets.resolve_job_secrets,
+)
+MOUNT_FOLDERS = OptionType(
+    "list of folders", tasklists.FOLDERS, tasklists.read_folders, _text_to_list, list
+)
+NETWORK_NAMES = OptionType(
+    "list of names", tasklists.NETWORKS, tasklists.read_networks, _text_to_list, list
 )
 REPOSITORY_URL = replace(
     text(max_bytes=4096), name="URL", show=redact_uri, resolve=uris.resolve_repository
