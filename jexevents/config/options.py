@@ -423,7 +423,7 @@ _WEBHOOKS = (
     ),
 )
 
-_TASKS = (
+_ENGINE = (
     Option(
         "ContainerEngine",
         types.text(),
@@ -432,20 +432,6 @@ _TASKS = (
         "docker's own tools use (`DOCKER_HOST`, else the default socket), if there is one; `none`: "
         "no containers are run here. See [tasks.md](tasks.md).",
         example="unix:///run/docker.sock",
-    ),
-    Option(
-        "TaskNetworks",
-        types.DOCKER_NETWORKS,
-        ["none", "bridge"],
-        "The networks of the engine that containers may be in; the first is that of those that "
-        "name none.",
-    ),
-    Option(
-        "TaskMountFolders",
-        types.FOLDERS,
-        [],
-        "The folders below which folders of a node may be mounted into containers.",
-        example=["/data"],
     ),
     Option(
         "PullTimeout",
@@ -551,6 +537,30 @@ _JOB_HOOKS = (
         "of a hook: `whsec_` and the base64 of 24 to 64 bytes, or a list of such while one takes "
         "the place of the other. Empty: they are not signed.",
         secret=True,
+    ),
+)
+
+_TASKS = (
+    Option(
+        "TaskMaxTimes",
+        types.whole(1, 1_000_000),
+        10_000,
+        "How many runs of a container task can be asked for at once.",
+    ),
+    Option(
+        "TaskMountFolders",
+        types.MOUNT_FOLDERS,
+        [],
+        "Folders below which runs of container tasks may have folders of the worker mounted; the "
+        "same on all nodes. None: nothing is mounted. See [tasks.md](tasks.md).",
+        example=["/srv/data"],
+    ),
+    Option(
+        "TaskNetworks",
+        types.NETWORK_NAMES,
+        ["none", "bridge"],
+        "Networks of the engine that runs of container tasks may be in. The first is that of a run "
+        "which names none.",
     ),
 )
 
@@ -662,7 +672,7 @@ _GROUPS = {
     "CloudEvents": _CLOUD_EVENTS,
     "Webhooks": (*_WEBHOOKS, *_SENDING),
     "Jobs that are run from here": (*_JOBS, *_JOB_HOOKS),
-    "Containers": _TASKS,
+    "Container tasks": (*_TASKS, *_ENGINE),
     "The process": _PROCESS,
     "Older keys": _OLDER,
 }

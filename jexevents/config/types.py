@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import tzlocal
 
-from jexevents.config import clients, hook_members, hooks, jobsecrets, uris
+from jexevents.config import clients, hook_members, hooks, jobsecrets, tasklists, uris
 from jexevents.config.misfit import Misfit
 from jexevents.model import Role
 from jexevents.redaction import MASK, redact, redact_uri, shown_url
@@ -140,7 +139,6 @@ def list_of(name: str, expected: str, read_item: Callable[[Any], Any], kind: typ
     return OptionType(name, expected, read, _text_to_list, show)
 
 
-_DOCKER_NETWORK = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _UTC_NAMES = ("UTC", "Etc/UTC")
 
 
@@ -155,16 +153,6 @@ def resolve_zone(name: str) -> tzinfo:
         raise Misfit('the name of an IANA time zone like "Europe/Berlin", or "local"') from exc
     # The same zone, but as Python knows it without looking anything up.
     return timezone.utc if getattr(zone, "key", None) in _UTC_NAMES else zone
-
-
-def _read_folder(value: Any) -> str:
-    _require(isinstance(value, str) and value.startswith("/") and "\0" not in value, "a folder")
-    return os.path.normpath(value)
-
-
-def _read_docker_network(value: Any) -> str:
-    _require(isinstance(value, str) and _DOCKER_NETWORK.fullmatch(value), "a network")
-    return value
 
 
 def _require(holds: object, expected: str) -> None:
@@ -315,10 +303,6 @@ QUEUE_NAME = OptionType("text", "the name of a queue", _read_queue_name)
 ARGUMENTS = OptionType("object", "an object", _read_arguments, _text_to_json)
 LOG_LEVEL = one_of(_LEVELS)
 EXCHANGE_TYPE = one_of(_EXCHANGE_TYPES, re.compile(r"x-[a-z0-9.-]{1,60}"))
-FOLDERS = list_of("list of folders", "a list of absolute paths", _read_folder, tuple)
-DOCKER_NETWORKS = list_of(
-    "list of names", "a list of names of networks", _read_docker_network, tuple
-)
 HOSTS = list_of(
     "list of hosts",
     "a list of host names or addresses, without scheme and port",
@@ -341,6 +325,12 @@ JOB_SECRETS = OptionType(
     _text_to_json,
     jobsecrets.show_job_secrets,
     jobsecrets.resolve_job_secrets,
+)
+MOUNT_FOLDERS = OptionType(
+    "list of folders", tasklists.FOLDERS, tasklists.read_folders, _text_to_list, list
+)
+NETWORK_NAMES = OptionType(
+    "list of names", tasklists.NETWORKS, tasklists.read_networks, _text_to_list, list
 )
 REPOSITORY_URL = replace(
     text(max_bytes=4096), name="URL", show=redact_uri, resolve=uris.resolve_repository

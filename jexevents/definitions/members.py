@@ -182,7 +182,7 @@ class Reader:
         """Give how it is tried again: a number alone is the count."""
         given = self._members.get("retries")
         if not isinstance(given, Mapping):
-            return Retries(self.read("retries", _whole(0, _MOST_RETRIES), 0))
+            return Retries(self.read("retries", whole(0, _MOST_RETRIES), 0))
         if "count" not in given:
             self.fault(("retries", "count"), f"a whole number to {_MOST_RETRIES}", "nothing")
 
@@ -191,7 +191,7 @@ class Reader:
 
         default = Retries()
         return Retries(
-            count=part("count", _whole(0, _MOST_RETRIES), 0),
+            count=part("count", whole(0, _MOST_RETRIES), 0),
             backoff_seconds=part("backoff", number(0, _YEAR_SECONDS), default.backoff_seconds),
             factor=part("factor", number(1, 100), default.factor),
             max_backoff_seconds=part(
@@ -208,7 +208,7 @@ class Reader:
 
     def priority(self) -> int:
         """Give the priority."""
-        return self.read("priority", _whole(-_LARGEST_PRIORITY, _LARGEST_PRIORITY), 0)
+        return self.read("priority", whole(-_LARGEST_PRIORITY, _LARGEST_PRIORITY), 0)
 
     def concurrency(self) -> str:
         """Give what happens while another run goes on."""
@@ -239,7 +239,8 @@ def number(least: float, most: float) -> Callable[[Any], float]:
     return read
 
 
-def _whole(least: int, most: int) -> Callable[[Any], int]:
+def whole(least: int, most: int) -> Callable[[Any], int]:
+    """Give a reader of whole numbers between two bounds, which may be texts. It raises Misfit."""
     expected = f"a whole number from {least} to {most}"
 
     def read(value: Any) -> int:

@@ -184,6 +184,9 @@ def _page(job: Mapping[str, Any], public_url: str) -> str:
     """Give the URL of what is known of a job."""
     if _is_execution(job):
         return f"{public_url}/jobs/{quote(job['source'], safe='')}/{job['key']}"
+    if job["kind"] == Kind.CONTAINER.value:
+        result, _, number = job["key"].partition("/")
+        return f"{public_url}/result/{result}/detail/{number}"
     return f"{public_url}/ledger/jobs/{job['id']}"
 
 

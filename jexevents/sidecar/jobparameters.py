@@ -10,9 +10,7 @@ from jexevents.errors import Invalid
 from jexevents.model import Fault
 from jexevents.sidecar.problems import malformed
 from jexevents.sidecar.requests import Request
-
-# What of the query is no parameter of the job.
-WAIT = "wait"
+from jexevents.sidecar.waiting import WAIT
 
 _FORM = "application/x-www-form-urlencoded"
 _MAX_FIELDS = 1000
@@ -25,10 +23,11 @@ def parameters(
 
     Raises Problem (400, 415), Malformed, Invalid.
     """
+    # What of the query is no parameter of the job is left out.
     query = {name: [text] for name, text in request.query.items() if name != WAIT}
     body = request.body()
-    if _is_form(request, body):
-        return {}, _joined(_fields(body), query)
+    if is_form(request, body):
+        return {}, _joined(fields(body), query)
     if not body.strip():
         return {}, query
     values = request.json(body)
@@ -48,12 +47,14 @@ def _joined(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, An
     return {**first, **second}
 
 
-def _is_form(request: Request, body: bytes) -> bool:
+def is_form(request: Request, body: bytes) -> bool:
+    """Whether a body is a form, and not JSON that curl calls one."""
     claimed = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     return claimed == _FORM and not body.lstrip().startswith((b"{", b"["))
 
 
-def _fields(body: bytes) -> dict[str, list[str]]:
+def fields(body: bytes) -> dict[str, list[str]]:
+    """Read a form: all values by the names of its fields. Raises Problem (400)."""
     try:
         pairs = parse_qsl(
             body.decode("utf-8"),
@@ -66,7 +67,7 @@ def _fields(body: bytes) -> dict[str, list[str]]:
         raise malformed(
             "The form cannot be read.", "", "name=value&...", str(error)[:80]
         ) from error
-    fields: dict[str, list[str]] = {}
+    found: dict[str, list[str]] = {}
     for name, text in pairs:
-        fields.setdefault(name, []).append(text)
-    return fields
+        found.setdefault(name, []).append(text)
+    return found

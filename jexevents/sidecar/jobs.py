@@ -6,9 +6,9 @@ like a UUID is its.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Protocol
 
 from jexevents.definitions.repository import Standing
@@ -21,19 +21,18 @@ from jexevents.lifecycle.executionid import microseconds, shortest
 from jexevents.model import Fault, Role
 from jexevents.sidecar import jobrecords
 from jexevents.sidecar.jex import Jex
-from jexevents.sidecar.jobparameters import WAIT, parameters
+from jexevents.sidecar.jobparameters import parameters
 from jexevents.sidecar.paging import PAGE, choice_of, filter_of, limit_of, page
 from jexevents.sidecar.problems import Problem, forbidden, malformed, not_found
 from jexevents.sidecar.requests import Request
 from jexevents.sidecar.responses import Response
 from jexevents.sidecar.routes import Route
+from jexevents.sidecar.waiting import wait_of, waited, waits
 from jexevents.store.executions import Executions, Row
 from jexevents.validation import is_uuid
 
-WAIT_SECONDS = 300
 _SHOWN = 10
 _ANSWER_SECONDS = 5.0
-_POLL_SECONDS = 1.0
 _NEWEST = "newest"
 _KILL = "kill"
 
@@ -115,7 +114,7 @@ class JobSurface:
                 answer="execution",
                 statuses=(200, 202, 404, 409, 415, 422, 503),
                 query=None,
-                streams=_waits,
+                streams=waits,
                 summary="Run a job; the parameters are its variables.",
             ),
             Route(
@@ -148,7 +147,7 @@ class JobSurface:
                 answer="execution",
                 query=("wait",),
                 statuses=(200, 404),
-                streams=_waits,
+                streams=waits,
                 summary="What became of an execution.",
             ),
             Route(
@@ -159,7 +158,7 @@ class JobSurface:
                 answer="execution",
                 statuses=(200, 202, 404, 409, 422, 503),
                 query=("commit", "wait"),
-                streams=_waits,
+                streams=waits,
                 summary="Repeat an execution, on the same commit or on the newest.",
             ),
             Route(
@@ -256,7 +255,7 @@ class JobSurface:
         """Run a job with the parameters of the body and of the query."""
         name = request.parameters["job"]
         # What is wrong is said before anything is made.
-        seconds = _wait_of(request)
+        seconds = wait_of(request)
         values, texts = parameters(request)
         asked = Asked(
             name,
@@ -270,7 +269,7 @@ class JobSurface:
 
     def repeat(self, request: Request) -> Response:
         """Repeat an execution with its values, on its commit unless the newest is asked for."""
-        seconds = _wait_of(request)
+        seconds = wait_of(request)
         row = self._row(request)
         commit = request.query.get("commit")
         if commit not in (None, _NEWEST):
@@ -293,7 +292,7 @@ class JobSurface:
 
     def execution(self, request: Request) -> dict[str, Any]:
         """Say what became of an execution."""
-        seconds = _wait_of(request)
+        seconds = wait_of(request)
         return self._shown(self._waited(request, self._row(request), seconds))
 
     def create_event(self, request: Request) -> tuple[int, dict[str, Any]]:
@@ -350,6 +349,10 @@ class JobSurface:
             raise not_found(f"There is no execution {text[:40]!r} of a job {name[:100]!r}.")
         return row
 
+    def _waited(self, request: Request, row: Row, seconds: float | None) -> Row:
+        """Wait till an execution is over, for so long at most."""
+        return waited(request, self.bell, row, self._again, itemgetter("closed"), seconds)
+
     def _again(self, row: Row) -> Row:
         return self.executions.find(row["definition"], row["execution"]) or row
 
@@ -370,36 +373,6 @@ class JobSurface:
         status = 200 if seconds is not None and row["closed"] else 202
         location = jobrecords.path_of(name, made.execution)
         return Response(status, self._shown(row), {"Location": location})
-
-    def _waited(self, request: Request, row: Row, seconds: float | None) -> Row:
-        """Wait till an execution is over, for so long at most."""
-        end = time.monotonic() + (seconds or 0)
-        while not row["closed"] and not request.unwanted():
-            left = end - time.monotonic()
-            if left <= 0:
-                break
-            heard = self.bell.count
-            row = self._again(row)
-            if not row["closed"]:
-                with request.aside():
-                    self.bell.wait(heard, min(left, _POLL_SECONDS))
-                row = self._again(row)
-        return row
-
-
-def _waits(request: Request) -> bool:
-    return WAIT in request.query
-
-
-def _wait_of(request: Request) -> float | None:
-    """Give how many seconds to wait for the end, None for not at all. Raises Problem (400)."""
-    text = request.query.get(WAIT)
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) <= WAIT_SECONDS):
-        expected = f"whole seconds, {WAIT_SECONDS} at most"
-        raise malformed("That is no time to wait.", "wait", expected, text[:80])
-    return float(text)
 
 
 def _cursor(text: str) -> int:

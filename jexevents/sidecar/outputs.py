@@ -1,4 +1,5 @@
-"""What executions wrote, as it is or as it comes, whichever node has it (seed overseer)."""
+"""What executions, commands and containers alike, wrote, as it is or as it comes, whichever node
+has it (seeds overseer and stevedore)."""
 
 from __future__ import annotations
 
@@ -20,6 +21,7 @@ from jexevents.sidecar.outputanswers import SMALL_BYTES, Answer, live_form, live
 from jexevents.sidecar.outputasked import PARAMETERS, STREAMS, Wish, follows, wish_of
 from jexevents.sidecar.outputforms import Form, skipped
 from jexevents.sidecar.outputwaiting import Pause, Watch, require_wanted
+from jexevents.sidecar.paging import is_number
 from jexevents.sidecar.problems import Problem, not_found
 from jexevents.sidecar.ranges import asked_range
 from jexevents.sidecar.relaying import relayed
@@ -31,6 +33,7 @@ from jexevents.store.execution_outputs import ExecutionOutputs, OutputPlace
 from jexevents.validation import is_uuid
 
 _NODE_PATH = "/nodes/executions"
+_JOBS, _DETAILS = "/jobs/<job>/<execution>", "/result/<result_id>/detail/<detail_id>"
 _SUMMARIES = {
     "stdout": "What an execution wrote to its standard output.",
     "stderr": "What an execution wrote to its standard error.",
@@ -52,14 +55,18 @@ class OutputSurface:
 
     def routes(self) -> list[Route]:
         """Give the table of the surface; before that of ``/jobs/<job>/<execution>/<event>``."""
-        return [*map(self._route, STREAMS), self._node_route()]
+        return [
+            *(self._route(_JOBS, which, self.show) for which in STREAMS),
+            *(self._route(_DETAILS, which, self.show_detail) for which in STREAMS),
+            self._node_route(),
+        ]
 
-    def _route(self, which: str) -> Route:
+    def _route(self, path: str, which: str, handler: Callable[[Request], Response]) -> Route:
         return Route(
             method="GET",
-            path=f"/jobs/<job>/<execution>/{which}",
+            path=f"{path}/{which}",
             role=Role.READ,
-            handler=self.show,
+            handler=handler,
             statuses=(200, 204, 206, 404, 410, 416),
             query=PARAMETERS,
             streams=follows,
@@ -87,6 +94,17 @@ class OutputSurface:
         place = None if execution is None else self.store.find(name, execution, wish.attempt)
         if place is None:
             raise not_found(f"The job {name[:80]!r} has no execution {asked[:80]!r}.")
+        return self._of_any_node(request, wish, place)
+
+    def show_detail(self, request: Request) -> Response:
+        """Give the output of a single run of a result, as ``show`` does."""
+        wish = wish_of(request)
+        asked = [request.parameters[name] for name in ("result_id", "detail_id")]
+        place = None
+        if all(map(is_number, asked)):
+            place = self.store.find_detail(*map(int, asked), wish.attempt)
+        if place is None:
+            raise not_found(f"There is no detail {asked[1][:80]!r} of a result {asked[0][:80]!r}.")
         return self._of_any_node(request, wish, place)
 
     def for_node(self, request: Request) -> Response:

@@ -15,7 +15,8 @@ from jexevents.sidecar.responses import Response
 from jexevents.validation import is_uuid
 
 DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
-PAGE = ("limit", "before")
+_BEFORE = "before"
+PAGE = ("limit", _BEFORE)
 
 _CHOICES = {
     "kind": tuple(kind.value for kind in Kind),
@@ -38,22 +39,30 @@ def page(
 
 
 def bare_page(
-    request: Request, rows: Sequence[Row], limit: int, cursor: str, show: Any
+    request: Request,
+    rows: Sequence[Row],
+    limit: int,
+    cursor: str,
+    show: Any,
+    by: str = _BEFORE,
 ) -> Response:
-    """Give rows as the seeds' lists have them: an array, what follows in a Link (RFC 8288)."""
-    shown, following = _cut(request, rows, limit, cursor)
+    """Give rows as the seeds' lists have them: an array, what follows in a Link (RFC 8288).
+
+    ``by`` is the parameter that asks for what follows.
+    """
+    shown, following = _cut(request, rows, limit, cursor, by)
     headers = {} if following is None else {"Link": f'<{following}>; rel="next"'}
     return Response(200, [show(row) for row in shown], headers)
 
 
 def _cut(
-    request: Request, rows: Sequence[Row], limit: int, cursor: str
+    request: Request, rows: Sequence[Row], limit: int, cursor: str, by: str = _BEFORE
 ) -> tuple[Sequence[Row], str | None]:
     """Give the rows of a page, and the path of the page that follows, None if none does."""
     shown = rows[:limit]
     if not shown or max(len(rows), shown[0].get("found", 0)) <= len(shown):
         return shown, None
-    query = {**request.query, "before": str(shown[-1][cursor])}
+    query = {**request.query, by: str(shown[-1][cursor])}
     return shown, f"{request.path}?{urlencode(query)}"
 
 

@@ -40,7 +40,7 @@ class OutputPlace:
 
 
 class ExecutionOutputs:
-    """Both methods raise StoreUnavailable while PostgreSQL does not answer."""
+    """Methods raise StoreUnavailable while PostgreSQL does not answer."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -53,6 +53,17 @@ class ExecutionOutputs:
             QUERIES.execution_outputs.output_of_execution,
             definition=definition,
             execution=execution,
+            attempt=attempt,
+        )
+
+    def find_detail(
+        self, result_id: int, number: int, attempt: int | None = None
+    ) -> OutputPlace | None:
+        """Find an attempt, else the current one, of a container's run by its result and number."""
+        return self._one(
+            QUERIES.execution_outputs.output_of_detail,
+            result_id=result_id,
+            number=number,
             attempt=attempt,
         )
 

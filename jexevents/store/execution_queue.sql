@@ -120,6 +120,17 @@ from execution_queue where job_id = any(:job_ids::uuid[])
 order by job_id
 for update;
 
+-- name: lock_waiting_of_result
+-- The same for those of a result, or the one of this number, that were not begun.
+select q.job_id, q.execution, q.definition, q.attempt, q.priority, q.node, q.claim, q.begun_at,
+    q.run, q.detail
+from executions x
+join execution_queue q on q.job_id = x.job_id
+where x.result_id = :result_id and (:number::bigint is null or x.number = :number)
+    and q.begun_at is null
+order by q.job_id
+for update of q;
+
 -- name: note_reports!
 -- Note how far attempts are known, how much they wrote, and which of them are over.
 update execution_attempts a set

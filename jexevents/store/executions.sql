@@ -134,5 +134,9 @@ where commit is distinct from :commit and (:first::boolean is false or commit is
 
 -- name: execution_details^
 -- What only an execution has.
-select definition, commit, attempt, status, node, exit_signal, task, image, result_id, number
+select definition, commit, attempt, status, node, exit_signal from executions where job_id = :id;
+
+-- name: container_details^
+-- What only a container's run has.
+select task, image, result_id, number as detail_id, attempt, status, node, exit_signal
 from executions where job_id = :id;

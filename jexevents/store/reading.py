@@ -44,6 +44,8 @@ class Reading:
             return self._one(QUERIES.smrtlink_jobs.smrtlink_job, id=row["id"])
         if row["kind"] == Kind.COMMAND.value:
             return self._one(QUERIES.executions.execution_details, id=row["id"])
+        if row["kind"] == Kind.CONTAINER.value:
+            return self._one(QUERIES.executions.container_details, id=row["id"])
         return self.condor_job(row["id"])
 
     def job_of_invocation(self, invocation_id: str) -> str | None:

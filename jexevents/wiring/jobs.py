@@ -34,6 +34,12 @@ from jexevents.store.database import Database
 from jexevents.store.definition_hooks import depth
 from jexevents.store.executions import Executions
 from jexevents.store.ledger import Wake, nobody_waits
+from jexevents.store.results import Results
+from jexevents.tasks.cancelling import Cancels
+from jexevents.tasks.imports import Imports
+from jexevents.tasks.parameters import Policy
+from jexevents.tasks.registry import Registry
+from jexevents.tasks.runs import Runs
 from jexevents.wiring.containers import ContainerParts, container_parts, has_engine
 from jexevents.wiring.storage import runs_folder
 from jexevents.wiring.writing import ledger
@@ -171,6 +177,25 @@ class JobParts:
             self.queue(),
             self.orders(),
         )
+
+    def registry(self) -> Registry:
+        """Give what registers container tasks."""
+        return Registry(self.database, self._rung)
+
+    def runs(self) -> Runs:
+        """Give what takes runs of container tasks that are asked for."""
+        config = self.config
+        policy = Policy(config.task_mount_folders, config.task_networks, config.task_max_times)
+        written = ledger(config, self.database, self.wake)
+        return Runs(written, Results(self.database), policy, self._rung)
+
+    def cancels(self) -> Cancels:
+        """Give what cancels runs of container tasks."""
+        return Cancels(Results(self.database), self.control())
+
+    def imports(self) -> Imports:
+        """Give the images that are to be imported."""
+        return Imports(self.database, self._rung, lambda: _told(self.links))
 
     def _rung(self) -> None:
         # Looked up when it rings: the worker that hears it is made of this.

@@ -23,9 +23,11 @@ from jexevents.sidecar.ledger import LedgerSurface
 from jexevents.sidecar.nonces import NonceSurface
 from jexevents.sidecar.outputs import OutputSurface
 from jexevents.sidecar.pipelinejobs import PipelineSurface
+from jexevents.sidecar.results import ResultSurface
 from jexevents.sidecar.routes import Route
 from jexevents.sidecar.schedules import ScheduleSurface
 from jexevents.sidecar.smrtlink import SmrtLinkSurface
+from jexevents.sidecar.tasks import TaskSurface
 from jexevents.sidecar.throttle import Throttle
 from jexevents.sidecar.uploads import UploadSurface
 from jexevents.smrtlink import SmrtLink
@@ -36,7 +38,9 @@ from jexevents.store.nonces import Nonces
 from jexevents.store.outbox import Outbox
 from jexevents.store.pipeline_jobs import PipelineJobs
 from jexevents.store.reading import Reading
+from jexevents.store.results import Results
 from jexevents.store.smrtlink_events import SmrtLinkEvents
+from jexevents.store.tasks import TaskList
 from jexevents.store.uploads import UploadStore
 from jexevents.uploads.bundles import Uploads
 from jexevents.uploads.folder import UploadFolder
@@ -82,6 +86,8 @@ class Surfaces:
             *self.cloud_events().routes(),
             *NonceSurface(Nonces(self.database), self.now).routes(),
             *self.hooks().routes(),
+            *self.tasks().routes(),
+            *self.results().routes(),
         ]
 
     def jex(self) -> Jex:
@@ -100,6 +106,29 @@ class Surfaces:
             parts.executions(),
             links.fetching,
             links.bell,
+            self.config.public_url or "",
+        )
+
+    def tasks(self) -> TaskSurface:
+        """Give the surface of container tasks."""
+        parts = JobParts(self.config, self.database, self.links, self.wake, self.ended)
+        return TaskSurface(
+            TaskList(self.database),
+            parts.registry(),
+            parts.runs(),
+            Results(self.database),
+            self.links.bell,
+            self.config.public_url or "",
+        )
+
+    def results(self) -> ResultSurface:
+        """Give the surface of what became of container tasks."""
+        parts = JobParts(self.config, self.database, self.links, self.wake, self.ended)
+        return ResultSurface(
+            Results(self.database),
+            parts.runs(),
+            parts.cancels(),
+            self.links.bell,
             self.config.public_url or "",
         )
 

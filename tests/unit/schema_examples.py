@@ -1,4 +1,4 @@
-"""A good example of each schema about PipelineJobs, SMRT Link, definitions, nonces and schemas."""
+"""A good example of each schema about PipelineJobs, SMRT Link, jobs and tasks, nonces, schemas."""
 
 from __future__ import annotations
 
@@ -222,4 +222,57 @@ EXECUTION_EXAMPLES = {
         "problems": [{"file": "a.yml", "line": 1, "pointer": "", "expected": "e", "got": "g"}],
         "commit_of_all": None, "commit_of_all_since": None,
     },
+}  # fmt: skip
+
+_TASK = {
+    "task_id": 7, "id": 7, "name": "tool", "repository": "tool:1", "pull": "missing",
+    "status": "READY", "image": "tool@sha256:00", "image_id": "sha256:00", "only_local": False,
+    "size": 1, "error": None, "progress": {"layers": {}}, "worker": "one", "by": "ann",
+    "registered_at": 1795675400.1, "changed_at": 1795675400,
+}  # fmt: skip
+_RESULT = {
+    "result_id": 12, "id": 12, "task_id": 7, "task": "tool", "status": "RUNNING", "times": 2,
+    "counts": {
+        "QUEUED": 1, "RUNNING": 1, "COMPLETE": 0, "ERROR": 0, "CANCELLED": 0, "KILLED": 0,
+    },
+    "command": ["echo", "hi"], "parameters": {"command": ["echo", "hi"]}, "image": "i",
+    "repeats": None, "by": "ann", "submitted_at": 1795675400, "start": 1795675400.5, "end": None,
+    "duration": None, "details": "/result/12/detail/",
+}  # fmt: skip
+_DETAIL = {
+    "result_id": 12, "detail_id": 1, "id": 1, "task_id": 7, "task": "tool", "uuid": UUID,
+    "key": "12/1", "status": "ERROR", "state": "FAILED", "worker": "one", "image": "i",
+    "exit_code": 1, "exit_signal": None, "reason": "r", "attempt": 1, "submitted_at": 1795675400,
+    "start": 1795675400.5, "end": 1795675401, "duration": 0.5, "stdout": "/o", "stderr": "/e",
+    "output": "/b",
+}  # fmt: skip
+_TASK_ATTEMPT = {
+    "attempt": 1, "worker": "one", "begun_at": 1795675400, "settled_at": None,
+    "stdout_bytes": None, "stderr_bytes": None, "missing_bytes": None, "removed_at": None,
+}  # fmt: skip
+
+TASK_EXAMPLES = {
+    "task_registration": {
+        "repository": "tool:1", "name": "tool", "pull": "always", "status": "READY",
+    },
+    "task_operation": {
+        "operation": "RUN", "task_id": "7", "times": 3, "command": "echo hi",
+        "entrypoint": ["/bin/sh", "-c"], "environment": {"A": "b", "N": 1, "Y": True},
+        "secrets": ["TOKEN"], "workdir": "/srv", "memory": "512m", "cpus": 0.5, "user": "1000:1000",
+        "mounts": [{"source": "/srv/data", "target": "/data", "read_only": True}],
+        "network": "none", "timeout": 60, "priority": 1, "labels": ["gpu"], "max_output": "10M",
+        "retries": {"count": 1, "backoff": 1, "factor": 2.5, "max_backoff": "9", "on": ["fail"]},
+    },
+    "result_operation": {
+        "operation": "REPEAT", "result_id": 12, "only": "failed", "cause": None,
+    },
+    "detail_operation": {
+        "operation": "SIGNAL", "result_id": 12, "detail_id": 1, "event": "stop", "cause": "lunch",
+    },
+    "task": _TASK,
+    "tasks": [_TASK],
+    "result": _RESULT,
+    "results": [_RESULT],
+    "result_detail": {**_DETAIL, "due_at": None, "attempts": [_TASK_ATTEMPT]},
+    "result_details": [_DETAIL],
 }  # fmt: skip

@@ -21,6 +21,7 @@ from tests.unit.schema_examples import (
     PIPELINE_EXAMPLES,
     SCHEDULE_EXAMPLES,
     SMRTLINK_EXAMPLES,
+    TASK_EXAMPLES,
 )
 
 SCHEMAS = Schemas()
@@ -104,6 +105,7 @@ GOOD = {
     **PIPELINE_EXAMPLES,
     **SCHEDULE_EXAMPLES,
     **SMRTLINK_EXAMPLES,
+    **TASK_EXAMPLES,
 }  # fmt: skip
 
 ODD_VALUES = st.sampled_from([

@@ -31,14 +31,17 @@ create table results (
     id           bigint generated always as identity primary key,
     task_id      bigint not null references tasks,
     times        integer not null,
-    run          jsonb not null,             -- what was asked for (jexevents/executions/run.py)
+    run          jsonb not null,             -- what is run (jexevents/executions/run.py)
+    parameters   jsonb not null,             -- as they were given
+    request      jsonb not null,             -- all of it, by which a repetition is known
     repeats      bigint,                     -- the result of which this runs what failed again
     credential   text not null,
     submitted_at timestamptz not null default clock_timestamp(),
-    request_key  text unique
+    request_key  text,                       -- an Idempotency-Key, one over the task
+    unique (task_id, request_key)
 );
 comment on table results is 'Runs of a task that were asked for at once.';
-create index on results (task_id);
+create index on results (task_id, id);
 
 alter table executions
     add column task      text,
@@ -48,6 +51,11 @@ alter table executions
 comment on column executions.number is 'Which run of its result a container is, from 1.';
 create unique index executions_of_results on executions (result_id, number)
     where result_id is not null;
+
+-- Ten thousand runs that are asked for at once take as many ids, one a microsecond. Commands are told
+-- apart by these, and have them in the keys of their jobs; containers by result and number.
+alter table executions drop constraint executions_execution_key;
+alter table execution_queue drop constraint execution_queue_execution_key;
 
 alter table execution_queue
     add column kind   text not null default 'command',

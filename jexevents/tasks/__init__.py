@@ -1,0 +1,1 @@
+"""Container tasks: images that are registered, their runs, and what became of these (stevedore)."""
