@@ -15,10 +15,12 @@ from jexevents.executions.queue import Queue
 from jexevents.runner.containers.executor import ContainerExecutor, ContainerSettings
 from jexevents.runner.containers.health import EngineHealth
 from jexevents.runner.containers.images import NodeImages
+from jexevents.runner.containers.importing import Importer
 from jexevents.runner.containers.sweeping import Sweep
 from jexevents.runner.secrets import Secrets
 from jexevents.runner.worker import Worker
 from jexevents.service import Service
+from jexevents.tasks.imports import Imports
 from jexevents.wiring.storage import runs_folder
 
 NO_ENGINE = "none"
@@ -42,16 +44,22 @@ class ContainerParts:
     images: NodeImages
     containers: Containers
     queue: Queue
+    importer: Importer
     sweep: Sweep | None = None
 
     @property
     def services(self) -> Sequence[Service]:
         """Those that are to be started, in their order."""
-        return [one for one in (self.health, self.sweep) if one is not None]
+        return [one for one in (self.health, self.importer, self.sweep) if one is not None]
 
     def tie(self, worker: Worker) -> None:
         """Have the worker hear of the engine, and what it has left alone."""
-        self.health.came = worker.ring
+
+        def came() -> None:
+            worker.ring()
+            self.importer.ring()
+
+        self.health.came = came
         self.sweep = Sweep(
             self.containers,
             self.queue,
@@ -61,7 +69,7 @@ class ContainerParts:
         )
 
 
-def container_parts(config: Config, queue: Queue) -> ContainerParts | None:
+def container_parts(config: Config, queue: Queue, imports: Imports) -> ContainerParts | None:
     """Make them; None where there is no engine."""
     if not has_engine(config):
         return None
@@ -84,4 +92,5 @@ def container_parts(config: Config, queue: Queue) -> ContainerParts | None:
         config.task_networks[0],
     )
     executor = ContainerExecutor(queue, containers, images, health, settings)
-    return ContainerParts(executor, health, images, containers, queue)
+    importer = Importer(imports, images, health, config.node_name)
+    return ContainerParts(executor, health, images, containers, queue, importer)

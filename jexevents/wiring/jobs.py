@@ -235,6 +235,12 @@ class Running:
         each = (self.others, self.refresher, *containers, self.worker, self.keeper, self.scheduler)
         return [one for one in each if one is not None]
 
+    def ring(self) -> None:
+        """Say that something may wait, in the queue or among the imports."""
+        self.worker.ring()
+        if self.containers is not None:
+            self.containers.importer.ring()
+
     def stop_early(self) -> None:
         """Have those stop that take long to, before all others."""
         if self.refresher is not None:
@@ -272,7 +278,7 @@ def running(
     if not _runs_any(config, links):
         return None
     parts = JobParts(config, database, links, wake, ended)
-    containers = container_parts(config, parts.queue())
+    containers = container_parts(config, parts.queue(), parts.imports())
     worker = _worker(parts, containers, require_store)
     keeper = Keeper(
         Retention(database, config.node_name),
@@ -286,7 +292,7 @@ def running(
     others = broker_wake.Wake(
         config.amqp_uri,
         broker_wake.exchange_of(config.queue_name),
-        lambda topic: _woken(topic, own, links, worker),
+        lambda topic: _woken(topic, own, links, made),
         name=f"jexevents {own}",
         reconnect_max_seconds=config.reconnect_max_seconds,
     )
@@ -296,7 +302,7 @@ def running(
     if isinstance(links.repository, Repository):
         made.scheduler, made.refresher = _scheduled(parts, links.repository, require_store)
         links.fetching = made.refresher
-    _tie(links, own, worker, others)
+    _tie(links, own, made)
     return made
 
 
@@ -361,11 +367,12 @@ def _settings(config: Config) -> Settings:
     )
 
 
-def _tie(links: Links, own: str, worker: Worker, others: broker_wake.Wake) -> None:
+def _tie(links: Links, own: str, made: Running) -> None:
     """Have those who ask for something ring for this worker, and for those of other nodes."""
+    worker, others = made.worker, made.others
 
     def ring() -> None:
-        worker.ring()
+        made.ring()
         others.ring(_QUEUE)
 
     def ring_node(node: str) -> None:
@@ -378,10 +385,10 @@ def _tie(links: Links, own: str, worker: Worker, others: broker_wake.Wake) -> No
     links.ring_told = lambda: others.ring(_TOLD)
 
 
-def _woken(topic: str, own: str, links: Links, worker: Worker) -> None:
+def _woken(topic: str, own: str, links: Links, made: Running) -> None:
     """Do what another daemon has rung for."""
     if topic == _QUEUE:
-        worker.ring()
+        made.ring()
     elif topic == _ORDERS + own:
-        worker.ring_orders()
+        made.worker.ring_orders()
     links.bell.ring()

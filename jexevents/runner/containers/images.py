@@ -34,13 +34,15 @@ class NodeImages:
         self._images = images
         self._idle_seconds = idle_seconds
         self._whole_seconds = whole_seconds
-        self._stop = threading.Event()
+        self._stops: set[threading.Event] = set()
         self._lock = threading.Lock()
         self._pulls: dict[str, _Pull] = {}
 
     def stop(self) -> None:
         """End what is under way."""
-        self._stop.set()
+        with self._lock:
+            for stop in self._stops:
+                stop.set()
 
     def need(self, run: ContainerRun) -> None:
         """See to it that the engine has the image of a run.
@@ -67,27 +69,41 @@ class NodeImages:
         """Look up an image. Raises EngineUnavailable, Malformed."""
         return self._images.find(reference)
 
-    def pull(self, reference: str, on_progress: Progress = lambda _progress: None) -> Image:
+    def pull(
+        self,
+        reference: str,
+        on_progress: Progress = lambda _progress: None,
+        stop: threading.Event | None = None,
+    ) -> Image:
         """Pull an image; who asks for one that is being pulled waits for that, without progress.
 
-        Raises EngineUnavailable, EngineRefused, PullEnded.
+        ``stop`` ends it. Raises EngineUnavailable, EngineRefused, PullEnded.
         """
-        with self._lock:
-            pull = self._pulls.get(reference)
-            is_mine = pull is None
-            if is_mine:
-                pull = self._pulls[reference] = _Pull()
-        if not is_mine:
+        stop = stop or threading.Event()
+        while True:
+            with self._lock:
+                pull = self._pulls.get(reference)
+                if pull is None:
+                    mine = self._pulls[reference] = _Pull()
+                    self._stops.add(stop)
+                    break
             pull.done.wait()
-            if pull.image is None:
+            if pull.image is not None:
+                return pull.image
+            # One that somebody stopped, or that broke off, says nothing of the image.
+            if isinstance(pull.error, EngineRefused):
                 raise pull.error
-            return pull.image
+        return self._pull(reference, on_progress, stop, mine)
+
+    def _pull(
+        self, reference: str, on_progress: Progress, stop: threading.Event, pull: _Pull
+    ) -> Image:
+        log.info("image_pull", image=reference)
         try:
-            log.info("image_pulled", image=reference)
             pull.image = self._images.pull(
                 reference,
                 on_progress,
-                self._stop,
+                stop,
                 idle_seconds=self._idle_seconds,
                 whole_seconds=self._whole_seconds,
             )
@@ -96,6 +112,8 @@ class NodeImages:
             raise
         finally:
             with self._lock:
+                self._stops.discard(stop)
                 del self._pulls[reference]
             pull.done.set()
+        log.info("image_pulled", image=reference, id=pull.image.id)
         return pull.image
