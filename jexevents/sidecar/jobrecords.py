@@ -15,19 +15,6 @@ from jexevents.rfc3339 import plain
 
 Row = Mapping[str, Any]
 
-# The status of an execution by its state, where the job has said none of its own.
-_STATUSES = {
-    command.QUEUED: command.REQUESTED,
-    command.RUNNING: command.START,
-    command.STOPPED: command.STOP,
-    command.COMPLETE: command.COMPLETES,
-    command.FAILED: command.FAILS,
-    command.KILLED: command.FAILS,
-    command.TIMED_OUT: command.TIMES_OUT,
-    command.CANCELLED: command.CANCEL,
-    command.LOST: command.LOSE,
-}
-STATES = tuple(_STATUSES)
 _ASKED = ("trigger", "values", "command", "script", "arguments", "schedule")
 
 
@@ -87,7 +74,7 @@ def execution_row(row: Row, public_url: str) -> dict[str, Any]:
         "uuid": row["job_id"],
         "state": row["state"],
         "phase": row["phase"],
-        "status": status_of(row),
+        "status": command.status_of(row["state"], row["closed"], row["status"]),
         "commit": row["commit"],
         "attempt": row["attempt"],
         "node": row["node"],
@@ -123,12 +110,6 @@ def _asked_with(story: Sequence[Row]) -> Row:
         if one["name"] == command.REQUESTED and one["data"].get("auto") is True:
             return one["data"]
     return {}
-
-
-def status_of(row: Row) -> str:
-    """Give the status of an execution: the job's own word while it runs, else what happened."""
-    own = None if row["closed"] else row["status"]
-    return own or _STATUSES[row["state"]]
 
 
 def event(row: Row) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from jexevents.errors import Invalid
 from jexevents.executions.bell import Bell
 from jexevents.executions.control import Control, Told
 from jexevents.executions.requests import BY_REPEAT, Asked, Made, Requests
-from jexevents.lifecycle.command import REFUSED_NAMES
+from jexevents.lifecycle.command import REFUSED_NAMES, STATES
 from jexevents.lifecycle.executionid import microseconds, shortest
 from jexevents.model import Fault, Role
 from jexevents.sidecar import jobrecords
@@ -229,7 +229,7 @@ class JobSurface:
             name,
             limit=limit + 1,
             before=None if before is None else _cursor(before),
-            state=choice_of(request, "state", tuple(jobrecords.STATES)),
+            state=choice_of(request, "state", STATES),
             phase=filter_of(request, "phase"),
         )
         shown = page(
