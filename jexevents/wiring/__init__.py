@@ -14,7 +14,13 @@ from jexevents.wiring.outside import access, intake, signers, topology
 from jexevents.wiring.reading import doors, event_types, recognise, schemas
 from jexevents.wiring.storage import back, database, front, ledger_database, side, unmade
 from jexevents.wiring.surfaces import Surfaces
-from jexevents.wiring.webhooks import hook_senders, hook_ways, hooks, shown_hooks
+from jexevents.wiring.webhooks import (
+    hook_of_definition,
+    hook_senders,
+    hook_ways,
+    hooks,
+    shown_hooks,
+)
 from jexevents.wiring.writing import (
     event_files,
     ingest,
@@ -35,6 +41,7 @@ __all__ = [
     "event_files",
     "event_types",
     "front",
+    "hook_of_definition",
     "hook_senders",
     "hook_ways",
     "hooks",
