@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -21,6 +22,7 @@ import pytest
 
 from jexevents import processes
 from jexevents.errors import ExecutionEnded, NotStarted, RequestRefused, SupervisorAway
+from jexevents.runner import launching
 from jexevents.runner.folder import Held
 from jexevents.runner.launching import Ready
 from jexevents.runner.supervisor.layout import EVENTS_OF_A_JOB
@@ -411,6 +413,87 @@ def test_one_that_was_killed_while_it_waited_is_replaced(runs, ready, seen, monk
     monkeypatch.undo()
     ended(run)
     assert written(run) == b"once\n"
+
+
+@pytest.mark.parametrize("long", [False, True], ids=["short", "more than a pipe holds"])
+def test_one_that_is_stopped_is_replaced_and_nothing_runs_twice(runs, ready, long) -> None:
+    ready.prepare()
+    stopped = waiting(ready)
+    os.kill(stopped.pid, signal.SIGSTOP)
+    words = {"env": {"LONG": "x" * 120_000}} if long else {}
+    specs = [runs.spec("echo once", **words) for _ in range(3)]
+    made = [runs.create(spec) for spec in specs]
+    with ThreadPoolExecutor(3) as pool:
+        begun = pool.map(lambda run, spec: run.start(spec, ready=ready), made, specs)
+        assert list(begun) == [True] * 3
+    for run in made:
+        ended(run)
+        assert written(run) == b"once\n"
+    assert not processes.alive(stopped)
+    run = runs.create(spec := runs.spec("true"))
+    assert run.start(spec, ready=ready) is True
+    assert waiting(ready) != stopped
+
+
+def test_handing_over_to_one_that_is_stopped_waits_for_nobody(ready, monkeypatch) -> None:
+    monkeypatch.setattr(launching, "_HAND_SECONDS", 0.1)
+    ready.prepare()
+    stopped = waiting(ready)
+    os.kill(stopped.pid, signal.SIGSTOP)
+    nothing = os.open("/dev/null", os.O_RDWR)
+    before = len(os.listdir("/proc/self/fd"))
+    while processes.alive(stopped):  # till no more goes in
+        assert ready.hand(nothing, nothing) is not None
+    ready.close()
+    assert len(os.listdir("/proc/self/fd")) == before - 1, "the connection"
+    os.close(nothing)
+
+
+def test_one_that_is_stopped_does_not_hold_up_the_end(ready) -> None:
+    ready.prepare()
+    stopped = waiting(ready)
+    os.kill(stopped.pid, signal.SIGSTOP)
+    ready.close()
+    assert not processes.alive(stopped)
+
+
+def test_a_supervisor_that_is_slow_begins_once_though_who_forked_it_is_killed(
+    runs, ready, tmp_path, monkeypatch
+) -> None:
+    """It stands still before it has its folder, here since somebody else holds that."""
+    monkeypatch.setattr(launching, "_PATIENCE_SECONDS", 0.1)
+    ready.prepare()
+    before = waiting(ready)
+    spec = runs.spec(f"echo once >> {tmp_path}/count")
+    run = runs.create(spec)
+    lock = os.open(run.path / "lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(lock, fcntl.LOCK_SH)
+    with ThreadPoolExecutor(1) as pool:
+        starting = pool.submit(run.start, spec, ready=ready)
+        wait_until(lambda: not processes.alive(before), 20, "the end of who forked it")
+        os.close(lock)
+        assert starting.result() is True
+    ended(run)
+    assert (tmp_path / "count").read_text() == "once\n"
+
+
+def test_what_cannot_be_handed_over_leaves_nothing_open(runs, ready, monkeypatch) -> None:
+    pipe, asked = os.pipe, []
+
+    def one_pipe():
+        asked.append(1)
+        if len(asked) % 2 == 0:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return pipe()
+
+    run = runs.create(spec := runs.spec("true"))
+    before = os.listdir("/proc/self/fd")
+    monkeypatch.setattr(os, "pipe", one_pipe)
+    with pytest.raises(OSError, match="Too many open files"):
+        run.start(spec, ready=ready)
+    monkeypatch.undo()
+    assert os.listdir("/proc/self/fd") == before
+    assert run.start(spec, ready=ready) is True
 
 
 def test_one_that_waits_ends_with_who_prepared_it(tmp_path) -> None:
