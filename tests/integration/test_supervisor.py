@@ -416,7 +416,10 @@ def test_one_that_was_killed_while_it_waited_is_replaced(runs, ready, seen, monk
 
 
 @pytest.mark.parametrize("long", [False, True], ids=["short", "more than a pipe holds"])
-def test_one_that_is_stopped_is_replaced_and_nothing_runs_twice(runs, ready, long) -> None:
+def test_one_that_is_stopped_is_replaced_and_nothing_runs_twice(
+    runs, ready, long, monkeypatch
+) -> None:
+    monkeypatch.setattr(launching, "_PATIENCE_SECONDS", 1.0)
     ready.prepare()
     stopped = waiting(ready)
     os.kill(stopped.pid, signal.SIGSTOP)
