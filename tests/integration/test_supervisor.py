@@ -22,6 +22,7 @@ import pytest
 
 from jexevents import processes
 from jexevents.errors import ExecutionEnded, NotStarted, RequestRefused, SupervisorAway
+from jexevents.lifecycle.command import REFUSED_NAMES
 from jexevents.runner import launching
 from jexevents.runner.folder import Held
 from jexevents.runner.launching import Ready
@@ -216,7 +217,7 @@ def test_event_program_creates_events(runs) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        ("stdout", 65, "An event cannot be named 'stdout'"),
+        *((name, 65, f"An event cannot be named '{name}'") for name in REFUSED_NAMES),
         ("''", 65, "1 to 100 characters"),
         ("a/b", 65, "no slash"),
         ("\"$(printf 'a\\nb')\"", 65, "that print"),
