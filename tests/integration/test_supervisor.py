@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import pwd
+import shutil
 import signal
 import stat
 import subprocess
@@ -498,6 +499,29 @@ def test_what_cannot_be_handed_over_leaves_nothing_open(runs, ready, monkeypatch
     monkeypatch.undo()
     assert os.listdir("/proc/self/fd") == before
     assert run.start(spec, ready=ready) is True
+
+
+def test_one_that_is_ready_needs_no_file_of_ours(runs, ready, tmp_path, monkeypatch) -> None:
+    """An upgrade replaces them while the daemon runs on."""
+    installed = tmp_path / "jexevents"
+    inner = installed / "runner" / "supervisor"
+    shutil.copytree(Path(launching.program.__file__).parent, inner)
+    (installed / "__init__.py").touch()
+    (installed / "runner" / "__init__.py").touch()
+    monkeypatch.setattr(launching.program, "__file__", str(inner / "main.py"))
+    run = runs.create(spec := runs.spec("true"))
+    assert run.start(spec, ready=ready) is True
+    ended(run)
+    before = waiting(ready)
+    shutil.rmtree(installed)
+    run = runs.create(spec := runs.spec("event here; sleep 1000", timeout_seconds=100))
+    assert run.start(spec, ready=ready) is True
+    wait_until(lambda: "here" in names(run), 20, "its word")
+    assert run.signal("stop")["name"] == "stop"
+    run.signal("kill")
+    assert ended(run)["reason"] == "killed"
+    assert run.complaint() == ""
+    assert waiting(ready) == before
 
 
 def test_one_that_waits_ends_with_who_prepared_it(tmp_path) -> None:
