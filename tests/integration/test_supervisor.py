@@ -9,6 +9,7 @@ import os
 import pwd
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from jexevents.lifecycle.command import REFUSED_NAMES
 from jexevents.runner import launching
 from jexevents.runner.folder import Held
 from jexevents.runner.launching import Ready
+from jexevents.runner.supervisor.asking import answerer
 from jexevents.runner.supervisor.layout import EVENTS_OF_A_JOB
 from tests.runs import Runs, ended, first, heard, holder, marked, names, standing, written
 from tests.support import missing, wait_until
@@ -270,6 +272,51 @@ print(len(os.listdir(f"/proc/{os.getppid()}/fd")) < 64)
     assert ended(run)["exit_code"] == 0, written(run)
     assert written(run) == b"True\nTrue\n"
     assert names(run) == ["start", "through", "complete"]
+
+
+HOSTILE = [
+    rb'{"event": "x", "cause": "a\ud800b"}',
+    rb'{"event": "x", "cause": "a\udfffb"}',
+    rb'{"event": "x\ud800"}',
+    rb'{"event": "x", "key": "\ud800"}',
+    rb'{"event": "x", "\ud800": ""}',
+    b'{"event": ' + b"9" * 5000 + b"}",
+    b'{"event": NaN}',
+    b"[" * 60_000,
+    b"\xff\x00",
+    b"null",
+    b"{}",
+    b"",
+]
+
+
+@pytest.mark.parametrize("secrets", [(), ("token",)], ids=["no secret", "a secret"])
+def test_no_request_ends_a_supervisor(runs, secrets, monkeypatch) -> None:
+    run = runs.begin("exec sleep 1000", secrets=secrets)
+    monkeypatch.chdir(run.path)  # the path is too long
+    for door in ("door", "control"):
+        for line in HOSTILE:
+            with socket.socket(socket.AF_UNIX) as asking:
+                asking.connect(door)
+                asking.sendall(line + b"\n")
+                answer = json.loads(asking.makefile().readline())
+            assert (answer["ok"], answer["fault"]) == (False, "invalid"), line
+    assert run.event("x", "caf\udce9")["cause"] == "caf\udce9"
+    assert run.complaint() == ""
+    run.signal("kill")
+    ended(run)
+
+
+def test_a_fault_of_ours_in_an_answer_ends_nobody(capsys) -> None:
+    """That one is logged, and answered."""
+
+    def handle(_request):
+        raise KeyError("of ours")
+
+    said, taken = answerer(handle)(b'{"event": "x"}')
+    assert json.loads(said)["ok"] is False
+    assert taken is None
+    assert "KeyError: 'of ours'" in capsys.readouterr().err
 
 
 def test_number_of_a_job_s_events_is_bounded() -> None:
