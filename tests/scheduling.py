@@ -36,7 +36,6 @@ class Repository:
     """What is in force for one daemon."""
 
     standing: Standing = field(default_factory=Standing)
-
     commits: dict[str, Commit] = field(default_factory=dict)
 
     def put(self, one: Commit) -> None:
