@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -439,6 +440,37 @@ def test_what_was_prepared_holds_only_its_own(runs, ready) -> None:
     held = os.listdir(f"/proc/{holder(run).pid}/fd")
     links = {os.readlink(f"/proc/{holder(run).pid}/fd/{number}") for number in held}
     assert not links & set(pipes)
+
+
+def memory(pid: int) -> bytes:
+    """Give all that a process can read of its own, and its environment."""
+    found = [Path(f"/proc/{pid}/environ").read_bytes()]
+    maps = Path(f"/proc/{pid}/maps").read_text().splitlines()
+    with Path(f"/proc/{pid}/mem").open("rb", 0) as file:
+        for line in maps:
+            place, rights = line.split()[:2]
+            first, last = (int(number, 16) for number in place.split("-"))
+            if rights.startswith("rw"):
+                file.seek(first)
+                with suppress(OSError):  # not a page of it yet
+                    found.append(file.read(last - first))
+    return b"\0".join(found)
+
+
+def test_nobody_has_the_secrets_of_another(runs, ready) -> None:
+    secret = uuid4().hex
+    whose, another = (
+        runs.spec("exec sleep 1000", env={"S": word}, secrets=(word,)) for word in (secret, "x")
+    )
+    one, other = runs.create(whose), runs.create(another)
+    assert one.start(whose, ready=ready) is True
+    assert other.start(another, ready=ready) is True
+    try:
+        assert secret.encode() in memory(holder(one).pid)
+    except PermissionError:
+        pytest.skip("this system shows the memory of a process to nobody")
+    assert secret.encode() not in memory(holder(other).pid)
+    assert secret.encode() not in memory(waiting(ready).pid)
 
 
 def test_many_start_at_once_by_one_that_is_ready(runs, ready) -> None:
