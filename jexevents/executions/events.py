@@ -56,8 +56,15 @@ def requested(
 
 def keyed(event: Event, idempotency_key: str) -> Event:
     """Give an event of a request as one that the same request makes once."""
-    identity = _identity("request", event.source, event.name, idempotency_key)
+    identity = identity_of_request(event.source, idempotency_key, event.name)
     return event._replace(checksum=identity, format=REQUEST)
+
+
+def identity_of_request(
+    definition: str, idempotency_key: str, name: str = command.REQUESTED
+) -> bytes:
+    """Give the identity of an event that a request with this key makes of a job."""
+    return _identity("request", definition, name, idempotency_key)
 
 
 def claimed(named: Named, at: datetime, attempt: int, node: str, claim: int) -> Event:

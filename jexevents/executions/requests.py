@@ -9,11 +9,12 @@ import json
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from jexevents.definitions.definition import Definition
+from jexevents.definitions.definition import Definition, DefinitionsRefused
 from jexevents.definitions.rendering import render
 from jexevents.definitions.repository import Commit, Standing
 from jexevents.definitions.variables import as_json, read_texts, read_values
@@ -176,7 +177,7 @@ class Requests:
         raise Conflict("No free id was found for the execution.", remedy="Try again.")
 
     def _ready(self, asked: Asked) -> _Ready:
-        commit, definition = self.definition(asked.name, asked.commit)
+        commit, definition = self._definition(asked)
         variables = definition.variables
         if asked.texts is None:
             values = read_values(variables, asked.values)
@@ -187,6 +188,18 @@ class Requests:
         run = run_of(definition, rendered, commit.id, folder, asked.depth)
         named = Named(self._new_id(), asked.name)
         return _Ready(asked, definition, run, as_json(variables, values), named)
+
+    def _definition(self, asked: Asked) -> tuple[Commit, Definition]:
+        """Give what is to be run; of a request that was made before, as it was then: it is the same
+        request, whatever was pushed since."""
+        if asked.key is not None:
+            identity = events.identity_of_request(asked.name, asked.key)
+            before = self._ledger.data_of(asked.name, identity)
+            if before is not None:
+                # Where that commit is not to be had here, the newest may do as well.
+                with suppress(Unknown, RepositoryUnavailable, DefinitionsRefused):
+                    return self.definition(asked.name, before.get("commit"))
+        return self.definition(asked.name, asked.commit)
 
     def _new_id(self) -> int:
         with self._lock:

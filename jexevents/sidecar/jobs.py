@@ -21,7 +21,7 @@ from jexevents.lifecycle.executionid import microseconds, shortest
 from jexevents.model import Fault, Role
 from jexevents.sidecar import jobrecords
 from jexevents.sidecar.jex import Jex
-from jexevents.sidecar.jobparameters import WAIT, parameters
+from jexevents.sidecar.jobparameters import WAIT, parameters, refuse_any
 from jexevents.sidecar.paging import PAGE, choice_of, filter_of, limit_of, page
 from jexevents.sidecar.problems import Problem, forbidden, malformed, not_found
 from jexevents.sidecar.requests import Request
@@ -271,6 +271,7 @@ class JobSurface:
     def repeat(self, request: Request) -> Response:
         """Repeat an execution with its values, on its commit unless the newest is asked for."""
         seconds = _wait_of(request)
+        refuse_any(request)
         row = self._row(request)
         commit = request.query.get("commit")
         if commit not in (None, _NEWEST):

@@ -6,6 +6,8 @@ import fcntl
 import os
 import signal
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -164,6 +166,38 @@ def test_it_stops_in_time_while_starts_hang(jobs, tmp_path):
     place.start_again()
     for one in going:
         assert place.wait_over(one)["state"] == "COMPLETE"
+
+
+def test_it_stops_in_time_while_who_forks_supervisors_is_stopped(jobs):
+    place = jobs(FILES, WorkerSlots=8)
+    assert place.run("short", wait=SECONDS)["state"] == "COMPLETE"
+    (forking,) = processes.select(
+        lambda pid: (
+            processes.command_line(pid).endswith("/supervisor/main.py -")
+            and parent_of(pid) == place.daemon._process.pid
+        )
+    )
+    processes.signal_all([forking], signal.SIGSTOP)
+    going = [place.run("short") for _ in range(8)]
+    wait_until(
+        lambda: place.rows("select count(*) from jex.execution_attempts") == [(9,)],
+        SECONDS,
+        "the begins",
+    )
+    begin = time.monotonic()
+    assert place.daemon.stop() == 0
+    assert time.monotonic() - begin < 9
+    assert not processes.alive(forking)
+    place.start_again()
+    for one in going:
+        assert place.wait_over(one)["state"] == "COMPLETE"
+        assert place.written(one) == b"done\n"
+
+
+def parent_of(pid: int) -> int:
+    with suppress(OSError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return 0
 
 
 def test_it_is_measured(place, tmp_path):

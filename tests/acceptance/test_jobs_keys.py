@@ -47,6 +47,33 @@ def test_runs_and_repetitions(place):
     assert place.rows("select count(*) from jex.executions") == [(3,)]
 
 
+@pytest.mark.parametrize(
+    "then",
+    [
+        "command: echo {{ word }}\nvars: [{name: word, default: later}]\n",
+        "command: echo {{ word }} {{ n }}\nvars: [{name: word}, {name: n, required: yes}]\n",
+        None,
+    ],
+    ids=["another default", "one variable more", "no such job"],
+)
+def test_a_request_stays_the_same_though_its_definition_does_not(place, then):
+    """One that is sent again may meet a newer commit, or a node that has one."""
+    place.origin.commit(say__yml="command: echo {{ word }}\nvars: [{name: word, default: first}]\n")
+    place.refresh()
+    first = place.ask("POST", "/jobs/say", {}, Idempotency_Key="k").json()
+    path = f"/jobs/say/{first['id']}?commit=newest"
+    newest = place.ask("POST", path, Idempotency_Key="n").json()
+    place.origin.commit(say__yml=then)
+    place.refresh()
+    again = place.ask("POST", "/jobs/say", {}, Idempotency_Key="k")
+    assert (again.status, again.json().get("id")) == (202, first["id"]), again.body
+    again = place.ask("POST", path, Idempotency_Key="n")
+    assert (again.status, again.json().get("id")) == (202, newest["id"]), again.body
+    assert place.ask("POST", "/jobs/say", {"word": "b"}, Idempotency_Key="k").status == 409
+    other = place.ask("POST", "/jobs/say", {"wort": "b"}, Idempotency_Key="k")
+    assert other.status == 422
+
+
 def test_events_of_what_runs(place, tmp_path):
     going = begun(place, "waits", tmp_path / "never")
     for _ in range(2):
