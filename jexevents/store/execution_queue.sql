@@ -163,13 +163,15 @@ order by q.execution
 limit 100;
 
 -- name: replaced
--- What has to make room for a newer execution of its job that replaces those before it.
+-- What has to make room for a newer execution of its job that replaces those before it; of all
+-- jobs where no names are given.
 select old.job_id, old.execution, old.definition, old.attempt, old.node, old.begun_at,
     max(new.execution) as newer
 from execution_queue old
 join execution_queue new
     on new.definition = old.definition and new.execution > old.execution
     and new.run->>'concurrency' = 'replace' and new.node is null
+where :definitions::text[] is null or old.definition = any(:definitions::text[])
 group by old.job_id
 order by old.execution
 limit 100;

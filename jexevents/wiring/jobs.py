@@ -133,6 +133,7 @@ class JobParts:
             self._rung,
             tell=tell,
             wake=self.wake,
+            make_room=self.orders().make_room,
         )
 
     def queue(self) -> Queue:
