@@ -17,7 +17,14 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from jexevents.backoff import Backoff
-from jexevents.errors import JexError, StoreUnavailable, SupervisorAway, Unavailable
+from jexevents.errors import (
+    FilesUnavailable,
+    JexError,
+    NotStarted,
+    StoreUnavailable,
+    SupervisorAway,
+    Unavailable,
+)
 from jexevents.executions.orders import Order, Orders
 from jexevents.executions.queue import Claimed, Queue, Report, Unsettled
 from jexevents.lifecycle.executionid import attempt_id, shortest
@@ -26,7 +33,7 @@ from jexevents.runner.attempt import Attempt
 from jexevents.runner.folder import Held, RunFolder
 from jexevents.runner.ordering import carry_out
 from jexevents.runner.pool import Pool
-from jexevents.runner.starting import Settings, Starter
+from jexevents.runner.starting import NODES_OWN, Settings, Starter
 from jexevents.service import Service
 
 log = get_logger("runner")
@@ -263,20 +270,24 @@ class Worker(Service):
             attempt = start(claimed)
         except Unavailable as error:
             self._leave(claimed, error)
-        except Exception:
+        except Exception as error:
             log.exception("start_broken", job=claimed.named.definition)
-            self._leave(claimed, None)
-        self._come.put((claimed, attempt))
-        self._pull()
+            self._leave(claimed, NotStarted(f"It could not be started: {error!r}."))
+        finally:
+            self._come.put((claimed, attempt))
+            self._pull()
 
-    def _leave(self, claimed: Claimed, error: JexError | None) -> None:
+    def _leave(self, claimed: Claimed, error: JexError) -> None:
         """Leave to others what cannot be begun here now."""
         log.warning("not_begun", job=claimed.named.definition,
                     execution=shortest(claimed.named.execution), reason=str(error))  # fmt: skip
-        if not isinstance(error, StoreUnavailable):
-            self._refused.put(claimed.run.commit)
         with suppress(Unavailable):
-            self._queue.give_back([claimed])
+            if isinstance(error, StoreUnavailable) or self.stopping.is_set():
+                self._queue.give_back([claimed])
+                return
+            self._refused.put(claimed.run.commit)
+            after = None if _is_nodes_own(error) else self._lost_after_seconds
+            self._queue.refuse(claimed, str(error), after)
 
     def _take_in(self) -> None:
         """Take over what was started."""
@@ -516,6 +527,11 @@ class Worker(Service):
         self._selector.close()
         os.close(self._bell)
         os.close(self._rope)
+
+
+def _is_nodes_own(error: JexError) -> bool:
+    """Whether what could not be begun has met a fault of this node, and none of its commit."""
+    return isinstance(error, FilesUnavailable) or getattr(error, "reason", None) in NODES_OWN
 
 
 def _kill(folder: RunFolder) -> None:
