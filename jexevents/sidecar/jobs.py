@@ -321,7 +321,7 @@ class JobSurface:
         if name != _KILL:
             fault = Fault("/event", "kill, with give_up", "another event")
             raise Invalid("What is given up is killed, if it ever turns up.", [fault])
-        self.control.give_up(row, cause, request.caller.name)
+        self.control.give_up(row, cause, request.caller.name, request.idempotency_key())
         return 200, self._shown(self._again(row))
 
     def event(self, request: Request) -> dict[str, Any]:

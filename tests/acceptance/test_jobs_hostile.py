@@ -13,7 +13,7 @@ import pytest
 
 from jexevents import processes
 from tests.acceptance.jobs import SECONDS, WAITS_FOR, Jobs
-from tests.acceptance.test_jobs_survive import begun, supervisor_of
+from tests.acceptance.test_jobs_survive import begun, note_as_begun, supervisor_of
 from tests.support import wait_until
 
 NUL = r"""#!/bin/sh
@@ -81,15 +81,7 @@ def test_begun_and_forgotten_is_taken_up_without_a_restart(place, tmp_path):
     place.daemon.stop()
     place.start_again(WorkerSlots=0)
     waiting = place.run("short")
-    place.rows(
-        "update jex.execution_queue set node = 'one', claim = 1, begun_at = now(),"
-        " lease_until = now() + interval '60 s'"
-    )
-    place.place(waiting).path.mkdir(parents=True)
-    place.rows(
-        "insert into jex.execution_attempts (job_id, attempt, node, boot)"
-        f" values ('{waiting['uuid']}', 1, 'one', '{processes.boot()}')"
-    )
+    note_as_begun(place, waiting)
     done = place.wait_over(waiting)
     assert (done["state"], done["attempt"]) == ("COMPLETE", 1)
 
