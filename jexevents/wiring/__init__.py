@@ -20,7 +20,13 @@ from jexevents.wiring.storage import (
     unmade,
 )
 from jexevents.wiring.surfaces import Surfaces
-from jexevents.wiring.webhooks import hook_senders, hook_ways, hooks, shown_hooks
+from jexevents.wiring.webhooks import (
+    hook_of_definition,
+    hook_senders,
+    hook_ways,
+    hooks,
+    shown_hooks,
+)
 from jexevents.wiring.writing import (
     event_files,
     ingest,
@@ -41,6 +47,7 @@ __all__ = [
     "event_files",
     "event_types",
     "front",
+    "hook_of_definition",
     "hook_senders",
     "hook_ways",
     "hooks",
