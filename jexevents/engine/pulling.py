@@ -14,7 +14,7 @@ from docker import APIClient, auth
 
 from jexevents.engine import progress
 from jexevents.engine.answers import WORDS_CHARACTERS
-from jexevents.engine.client import Engine
+from jexevents.engine.client import Engine, config_read
 from jexevents.engine.progress import Progress
 from jexevents.engine.references import Reference, parse
 from jexevents.engine.streams import Stream
@@ -166,7 +166,8 @@ def _digest(name: Reference, text: str) -> str | None:
 
 def _credentials(api: APIClient, name: Reference) -> dict[str, str]:
     # Read anew for each pull: somebody may have logged in since the last one.
-    api.reload_config()
-    registry, _path = auth.resolve_repository_name(name.repository)
-    header = auth.get_config_header(api, registry)
+    with config_read():
+        api.reload_config()
+        registry, _path = auth.resolve_repository_name(name.repository)
+        header = auth.get_config_header(api, registry)
     return {"X-Registry-Auth": header} if header else {}

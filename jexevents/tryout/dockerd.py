@@ -32,6 +32,7 @@ START_SECONDS, STOP_SECONDS, RUN_SECONDS = 60, 20, 30
 MARK = "JEXEVENTS_ENGINE"
 MAX_FOLDER_CHARACTERS = 64  # a socket's path has at most 107, and containerd's is 37 longer
 CGROUPS = Path("/sys/fs/cgroup")
+MORE_SETTINGS: dict[str, object] = {}  # beside those of ``PrivateEngine._settings``
 _TAIL_LINES = 12
 _ELF_BYTES = 4096  # of a program, which name its loader if it has one
 
@@ -184,7 +185,14 @@ class PrivateEngine:
 
     def _prepare(self) -> None:
         self._make_bridge()
-        settings = {
+        settings = {**self._settings(), **MORE_SETTINGS}
+        (self.folder / "daemon.json").write_text(json.dumps(settings))
+        # They may name zombies, which nobody has reaped yet, and those are taken for running.
+        for left in ("dockerd.pid", "x/containerd/containerd.pid"):
+            (self.folder / left).unlink(missing_ok=True)
+
+    def _settings(self) -> dict[str, object]:
+        return {
             "hosts": [self.url],
             "data-root": f"{self.folder}/data",
             "exec-root": f"{self.folder}/x",
@@ -199,10 +207,6 @@ class PrivateEngine:
             "live-restore": True,
             "shutdown-timeout": 5,
         }
-        (self.folder / "daemon.json").write_text(json.dumps(settings))
-        # They may name zombies, which nobody has reaped yet, and those are taken for running.
-        for left in ("dockerd.pid", "x/containerd/containerd.pid"):
-            (self.folder / left).unlink(missing_ok=True)
 
     def _make_bridge(self) -> None:
         if (Path("/sys/class/net") / self.name).exists():
@@ -261,7 +265,7 @@ class PrivateEngine:
 
     def _failed(self, what: str) -> EngineUnavailable:
         lines = (self.folder / "dockerd.log").read_text(errors="replace").splitlines()
-        said = "\n".join(lines[-_TAIL_LINES:])
+        said = "\n".join([line for line in lines if "level=info" not in line][-_TAIL_LINES:])
         return EngineUnavailable(f"dockerd in {self.folder} {what}; it says:\n{said}")
 
     def _running(self) -> list[ProcessId]:
@@ -284,18 +288,26 @@ class PrivateEngine:
     def _end(self) -> None:
         self.thaw()
         self._thaw_containers()
+        sockets = self._shim_sockets()
         processes.end(processes.select(self._contains))
         daemons = [one for one in self._daemons() if _runs(one, "dockerd")]
         processes.end(daemons, grace=STOP_SECONDS)
         # A shim that one of them had just started may have come too late for the list.
         while left := self._running():
             processes.end(left)
+        for socket in sockets:
+            socket.unlink(missing_ok=True)
         self._unmount()
         if (Path("/sys/class/net") / self.name).exists():
             self._run("ip", "link", "delete", self.name)
         for group in self._groups():
             with suppress(OSError):
                 group.rmdir()
+
+    def _shim_sockets(self) -> list[Path]:
+        """List the sockets of its shims, which stand in a folder that all engines share."""
+        found = self.folder.glob("x/containerd/daemon/*/*/*/address")
+        return [Path(one.read_text().strip().removeprefix("unix://")) for one in found]
 
     def _thaw_containers(self) -> None:
         # A paused process does not even end by SIGKILL.
