@@ -72,7 +72,7 @@ class Engine:
     def address(self) -> str:
         """Where the engine is, for messages."""
         named = self._url or os.environ.get("DOCKER_HOST")
-        return redact_uri(named) if named else "docker's default socket"
+        return redact_uri(named) if named else "docker's default"
 
     def ping(self) -> None:
         """Ask whether it is there; raises EngineUnavailable within ``connect_seconds`` or so."""

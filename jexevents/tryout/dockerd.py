@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,6 @@ START_SECONDS, STOP_SECONDS, RUN_SECONDS = 60, 20, 30
 MARK = "JEXEVENTS_ENGINE"
 MAX_FOLDER_CHARACTERS = 64  # a socket's path has at most 107, and containerd's is 37 longer
 CGROUPS = Path("/sys/fs/cgroup")
-MORE_SETTINGS: dict[str, object] = {}  # beside those of ``PrivateEngine._settings``
 _TAIL_LINES = 12
 _ELF_BYTES = 4096  # of a program, which name its loader if it has one
 
@@ -98,16 +98,19 @@ class PrivateEngine:
     """A dockerd that lives in ``folder``, which is its own and has a short path.
 
     Containers live through a ``kill`` and the next ``start``; ``stop`` ends them, and removes
-    all there was.
+    all there was. ``settings`` are further ones for its daemon.json.
     """
 
-    def __init__(self, folder: Path, programs: Programs) -> None:
+    def __init__(
+        self, folder: Path, programs: Programs, settings: Mapping[str, object] | None = None
+    ) -> None:
         self.folder = Path(folder).resolve()
         self.how = f"a private dockerd in {self.folder}"
         self.url = f"unix://{self.folder}/docker.sock"
         # The name of its bridge, which has at most 15 characters, and of its control groups.
         self.name = f"jex{hashlib.sha256(str(self.folder).encode()).hexdigest()[:9]}"
         self._programs = programs
+        self._more = dict(settings or {})
         self._lock: int | None = None
 
     def start(self) -> None:
@@ -185,7 +188,7 @@ class PrivateEngine:
 
     def _prepare(self) -> None:
         self._make_bridge()
-        settings = {**self._settings(), **MORE_SETTINGS}
+        settings = {**self._settings(), **self._more}
         (self.folder / "daemon.json").write_text(json.dumps(settings))
         # They may name zombies, which nobody has reaped yet, and those are taken for running.
         for left in ("dockerd.pid", "x/containerd/containerd.pid"):
@@ -340,7 +343,7 @@ class PrivateEngine:
 
 def sweep(base: Path, programs: Programs) -> None:
     """End what killed starters left in the folders below ``base``; those in use are left alone."""
-    for folder in sorted(base.glob("*")) if base.is_dir() else []:
+    for folder in sorted(base.glob("*/")):
         left = PrivateEngine(folder, programs)
         with suppress(ConfigError):
             left._claim()

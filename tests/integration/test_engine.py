@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import socket
 import threading
 import time
@@ -15,7 +16,9 @@ import pytest
 from jexevents.engine.client import Engine
 from jexevents.engine.specs import Bind
 from jexevents.errors import Clash, EngineRefused, EngineUnavailable, NotThere
-from tests.engine import TestEngine
+from jexevents.tryout.dockerd import PrivateEngine, Programs
+from tests.engine import TestEngine, base_folder
+from tests.integration.certificates import make_certificate
 from tests.support import free_port, unique, wait_until
 
 MIB = 1 << 20
@@ -77,6 +80,48 @@ def test_the_default_is_what_dockers_own_tools_use(
     with pytest.raises(EngineUnavailable, match="unix:///nowhere"):
         Engine().ping()
     assert Engine(engine.url).about().id == engine.client.about().id
+
+    monkeypatch.delenv("DOCKER_HOST")
+    (tmp_path / "config.json").write_text(json.dumps({"currentContext": "there"}))
+    meta = tmp_path / "contexts/meta" / hashlib.sha256(b"there").hexdigest() / "meta.json"
+    meta.parent.mkdir(parents=True)
+    context = {"Name": "there", "Metadata": {}, "Endpoints": {"docker": {"Host": engine.url}}}
+    meta.write_text(json.dumps(context))
+    assert Engine().about().id == engine.client.about().id
+
+
+def test_a_config_file_that_cannot_be_read_is_said(
+    engine: TestEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    (tmp_path / "config.json").write_text(json.dumps({"auths": {"x": {"auth": "%%%"}}}))
+    with pytest.raises(EngineUnavailable, match="config file cannot be used"):
+        Engine(engine.url).ping()
+
+
+def test_an_engine_by_tls(
+    engine_programs: Programs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made = make_certificate(tmp_path)
+    for name in ("ca.pem", "cert.pem", "key.pem"):
+        source = made.key if name == "key.pem" else made.cert
+        if not (tmp_path / name).exists():
+            (tmp_path / name).write_bytes(source.read_bytes())
+    url = f"tcp://127.0.0.1:{free_port()}"
+    keys = {"tlscacert": "ca.pem", "tlscert": "cert.pem", "tlskey": "key.pem"}
+    settings = {name: str(tmp_path / file) for name, file in keys.items()}
+    base = base_folder(engine_programs)
+    private = PrivateEngine(base / "tls", engine_programs, {**settings, "tlsverify": True})
+    private._more["hosts"] = [private.url, url]
+    with private:
+        with pytest.raises(EngineUnavailable):
+            Engine(url).ping()
+        # requests would take these over what it is told.
+        monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+        monkeypatch.delenv("CURL_CA_BUNDLE", raising=False)
+        monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+        monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path))
+        assert Engine(url).about().id == Engine(private.url).about().id
 
 
 def test_one_that_takes_connections_and_says_nothing() -> None:
@@ -370,3 +415,30 @@ def test_a_log_of_a_container_that_never_was(engine: TestEngine) -> None:
         list(engine.containers.follow_to_end("no-such-container"))
     with pytest.raises(NotThere):
         list(engine.containers.logs("../images/json"))
+
+
+def test_a_container_that_is_not_started_yet_is_waited_for(engine: TestEngine, image: str) -> None:
+    made = engine.containers.create(engine.spec(image, "echo", "a"))
+    found = []
+    reader = threading.Thread(target=lambda: found.extend(engine.containers.follow_to_end(made)))
+    reader.start()
+    reader.join(1)
+    assert reader.is_alive()
+    engine.containers.start(made)
+    reader.join(20)
+    assert [frame.data for frame in found] == [b"a\n"]
+
+
+def test_a_paused_container_is_killed(engine: TestEngine, image: str) -> None:
+    made = engine.run(image, "sleep", "100")
+    engine.containers.pause(made)
+    engine.containers.kill(made)
+    assert engine.wait_ended(made).exit_code == 137
+
+
+def test_a_paused_container_is_removed_by_force(engine: TestEngine, image: str) -> None:
+    made = engine.run(image, "sleep", "100")
+    engine.containers.pause(made)
+    engine.containers.remove(made, force=True)
+    with pytest.raises(NotThere):
+        engine.containers.inspect(made)

@@ -34,7 +34,7 @@ sys.stdin.readline()
 @pytest.fixture
 def base(engine_programs: Programs) -> Iterator[Path]:
     """A folder for engines beside the one that other tests use; its path is short, too."""
-    found = engines.base_folder().parent / f"jexeng-{secrets.token_hex(3)}"
+    found = engines.base_folder(engine_programs).parent / f"jexeng-{secrets.token_hex(3)}"
     yield found
     dockerd.sweep(found, engine_programs)
     found.rmdir()
@@ -132,10 +132,9 @@ def test_a_path_that_is_too_long_for_a_socket(base: Path, engine_programs: Progr
 
 
 def test_an_engine_that_ends_while_starting_is_quoted(
-    base: Path, engine_programs: Programs, monkeypatch: pytest.MonkeyPatch
+    base: Path, engine_programs: Programs
 ) -> None:
-    monkeypatch.setattr(dockerd, "MORE_SETTINGS", {"storage-driver": "no-such-driver"})
-    private = PrivateEngine(base / "e", engine_programs)
+    private = PrivateEngine(base / "e", engine_programs, {"storage-driver": "no-such-driver"})
     with pytest.raises(EngineUnavailable, match="driver not supported") as caught:
         private.start()
     assert "level=info" not in str(caught.value)
