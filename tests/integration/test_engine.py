@@ -7,6 +7,7 @@ import json
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -14,6 +15,8 @@ from pathlib import Path
 import pytest
 
 from jexevents.engine.client import Engine
+from jexevents.engine.containers import Containers, LogStream
+from jexevents.engine.frames import Frame
 from jexevents.engine.specs import Bind
 from jexevents.errors import Clash, EngineRefused, EngineUnavailable, NotThere
 from jexevents.tryout.dockerd import PrivateEngine, Programs
@@ -379,15 +382,64 @@ def test_a_reading_that_was_closed_before_it_began(engine: TestEngine, image: st
         assert list(reading) == []
 
 
+class Watched(Containers):
+    """The engine's containers; how each log is asked for is noted, and the first is cut short."""
+
+    def __init__(self, engine: Engine, cut: int | None = None) -> None:
+        super().__init__(engine)
+        self.asked: list[float | None] = []
+        self._cut = cut
+
+    def logs(self, *args: object, **members: object) -> LogStream:
+        self.asked.append(members["silent_seconds"])
+        stream = super().logs(*args, **members)
+        return Cut(stream, self._cut) if self._cut and len(self.asked) == 1 else stream
+
+
+class Cut:
+    """A log whose first message is cut, and which ends there."""
+
+    def __init__(self, stream: LogStream, size: int) -> None:
+        self._stream = stream
+        self._size = size
+
+    def __iter__(self) -> Iterator[Frame]:
+        for frame in self._stream:
+            yield frame._replace(data=frame.data[: self._size])
+            return
+
+    def close(self) -> None:
+        self._stream.close()
+
+
 def test_a_silent_container_is_asked_for_again(engine: TestEngine, image: str) -> None:
     # The engine keeps what has no newline until there is more of it.
-    script = "echo a; sleep 1.5; echo b >&2; sleep 0.5; printf c"
+    script = "echo a; sleep 3; echo b >&2; sleep 0.5; printf c"
     made = engine.run(image, "sh", "-c", script)
-    follower = engine.containers.follow_to_end(made, silent_seconds=0.2)
+    wait_until(lambda: list(engine.containers.logs(made, follow=False)), 20, "the first line")
+    watched = Watched(engine.client)
+    follower = watched.follow_to_end(made, silent_seconds=0.2)
     assert [frame.data for frame in follower] == [b"a\n", b"b\n", b"c"]
+    # Twice as long each time; the last reading does not follow.
+    assert watched.asked[:3] == [0.2, 0.4, 0.8]
+    assert watched.asked[-1] is None
+
+
+def test_a_log_that_says_nothing_has_a_bound(engine: TestEngine, image: str) -> None:
+    made = engine.run(image, "sleep", "100")
     with pytest.raises(EngineUnavailable) as caught:
-        list(engine.containers.logs(engine.run(image, "sleep", "100"), silent_seconds=0.2))
+        list(engine.containers.logs(made, silent_seconds=0.2))
     assert caught.value.timed_out
+
+
+def test_a_message_that_was_cut_is_given_on_from_there(engine: TestEngine, image: str) -> None:
+    made = engine.run(image, "sh", "-c", "echo abcdef; echo g")
+    engine.wait_ended(made)
+    watched = Watched(engine.client, cut=3)
+    # As if it had run when it was looked at first.
+    follower = watched.follow_to_end(made)
+    frames = [*follower._read(follow=True), *follower]
+    assert [frame.data for frame in frames] == [b"abc", b"def\n", b"g\n"]
 
 
 def test_a_follower_that_is_told_to_look(engine: TestEngine, image: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -34,7 +33,9 @@ sys.stdin.readline()
 @pytest.fixture
 def base(engine_programs: Programs) -> Iterator[Path]:
     """A folder for engines beside the one that other tests use; its path is short, too."""
-    found = engines.base_folder(engine_programs).parent / f"jexeng-{secrets.token_hex(3)}"
+    beside = engines.base_folder(engine_programs)
+    found = beside.with_name(f"{beside.name}-t")
+    dockerd.sweep(found, engine_programs)
     yield found
     dockerd.sweep(found, engine_programs)
     found.rmdir()

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jexevents.engine.answers import refusal, translated
-from jexevents.engine.images import Image, pin
+from jexevents.engine.images import Image, _with_first, pin
 from jexevents.engine.pulling import lines
+from jexevents.engine.references import parse
 from jexevents.engine.specs import Bind, Spec, document
 from jexevents.engine.states import state
 from jexevents.errors import Clash, EngineRefused, EngineUnavailable, NotThere
@@ -96,6 +97,15 @@ def test_a_state_of_a_container_that_never_ran() -> None:
 )
 def test_a_pin_is_of_the_same_repository(reference, digests, expected) -> None:
     assert pin(reference, Image("sha256:0", tuple(digests), 1, None)) == expected
+
+
+def test_the_digest_that_the_registry_just_named_is_the_one_that_pins() -> None:
+    known = [f"x@{DIGESTS[0]}", f"x@{DIGESTS[1]}"]
+    name = parse("x:1")
+    assert _with_first(known, name, DIGESTS[1]) == (known[1], known[0])
+    assert _with_first(known, name, None) == tuple(known)
+    # One that the engine does not have for this image would pin another.
+    assert _with_first(known, name, DIGESTS[2]) == tuple(known)
 
 
 @given(st.lists(st.integers(0, 40)))

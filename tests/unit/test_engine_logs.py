@@ -148,6 +148,17 @@ def test_a_clock_that_was_set_back_has_all_read_again() -> None:
     assert [position.take(one) for one in log] == [None, None]
 
 
+def test_a_clock_that_is_set_back_while_a_long_log_is_read_on() -> None:
+    position = Position(whole_bytes=0)
+    at = 10**18
+    position.begin()
+    position.take(Frame("stdout", at, b"a"))
+    assert position.begin() is not None
+    assert position.take(Frame("stdout", at, b"a")) is None
+    for frame in (Frame("stdout", at + 1, b"b"), Frame("stdout", at - 1, b"c")):
+        assert position.take(frame) == frame
+
+
 def test_an_engine_without_times_is_read_from_the_beginning() -> None:
     position = Position(whole_bytes=0)
     position.begin()
