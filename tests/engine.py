@@ -28,7 +28,8 @@ from jexevents.engine.images import Images
 from jexevents.engine.specs import Spec
 from jexevents.errors import EngineRefused, EngineUnavailable, JexError
 from jexevents.tryout import dockerd
-from jexevents.tryout.dockerd import PrivateEngine, Programs
+from jexevents.tryout.dockerd import PrivateEngine
+from jexevents.tryout.enginepackages import Programs
 from tests.support import free_port, unique, wait_until
 
 USER, PASSWORD = "somebody", "open sesame"

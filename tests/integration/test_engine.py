@@ -19,7 +19,8 @@ from jexevents.engine.containers import Containers, LogStream
 from jexevents.engine.frames import Frame
 from jexevents.engine.specs import Bind
 from jexevents.errors import Clash, EngineRefused, EngineUnavailable, NotThere
-from jexevents.tryout.dockerd import PrivateEngine, Programs
+from jexevents.tryout.dockerd import PrivateEngine
+from jexevents.tryout.enginepackages import Programs
 from tests.engine import TestEngine, base_folder
 from tests.integration.certificates import make_certificate
 from tests.support import free_port, unique, wait_until

@@ -14,7 +14,8 @@ from jexevents.engine.client import Engine
 from jexevents.engine.containers import Containers
 from jexevents.errors import ConfigError, EngineUnavailable
 from jexevents.tryout import dockerd
-from jexevents.tryout.dockerd import PrivateEngine, Programs
+from jexevents.tryout.dockerd import PrivateEngine
+from jexevents.tryout.enginepackages import Programs
 from tests import engine as engines
 from tests.engine import TestEngine
 from tests.support import ROOT, describe
@@ -22,7 +23,8 @@ from tests.support import ROOT, describe
 STARTER = """
 import sys
 from pathlib import Path
-from jexevents.tryout.dockerd import PrivateEngine, Programs
+from jexevents.tryout.dockerd import PrivateEngine
+from jexevents.tryout.enginepackages import Programs
 engine = PrivateEngine(Path(sys.argv[1]), Programs(Path(sys.argv[2])))
 engine.start()
 print("started", flush=True)
