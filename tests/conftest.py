@@ -168,7 +168,7 @@ def runs(way: str, tmp_path: Path) -> Iterator[Runs]:
 
 @pytest.fixture(scope="session")
 def engine_programs(package_cache: Path):
-    """The programs of a container engine, a registry and busybox: an ``enginepackages.Programs``."""
+    """An engine's programs, a registry's and busybox: an ``enginepackages.Programs``."""
     from jexevents.tryout import enginepackages
 
     try:
