@@ -168,11 +168,11 @@ def runs(way: str, tmp_path: Path) -> Iterator[Runs]:
 
 @pytest.fixture(scope="session")
 def engine_programs(package_cache: Path):
-    """The programs of a container engine, a registry and busybox: a ``dockerd.Programs``."""
-    from jexevents.tryout import dockerd
+    """An engine's programs, a registry's and busybox: an ``enginepackages.Programs``."""
+    from jexevents.tryout import enginepackages
 
     try:
-        return dockerd.fetched(package_cache, lambda _said: None)
+        return enginepackages.fetched(package_cache, lambda _said: None)
     except JexError as exc:
         missing("a container engine", exc)
 

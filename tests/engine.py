@@ -7,6 +7,8 @@ own: it starts in half a second, and none has to wait for another's end.
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import io
 import os
 import secrets
@@ -20,23 +22,24 @@ from urllib.request import urlopen
 
 import docker
 
-from jexevents import processes
 from jexevents.engine.client import Engine
 from jexevents.engine.containers import Containers
 from jexevents.engine.images import Images
 from jexevents.engine.specs import Spec
 from jexevents.errors import EngineRefused, EngineUnavailable, JexError
 from jexevents.tryout import dockerd
-from jexevents.tryout.dockerd import PrivateEngine, Programs
+from jexevents.tryout.dockerd import PrivateEngine
+from jexevents.tryout.enginepackages import Programs
 from tests.support import free_port, unique, wait_until
 
 USER, PASSWORD = "somebody", "open sesame"
 # By bcrypt, as docker-registry wants it.
 HTPASSWD = f"{USER}:$2y$05$abcdefghijklmnopqrstuupx2xBUC4954936wVIjyyPHmUBFu0wCW\n"
 LABEL = "jexevents.test"
+_BASE_CHARACTERS = 40
 APPLETS = ("sh", "echo", "cat", "head", "seq", "sleep", "true", "false", "env", "pwd", "id",
            "kill", "dd", "tr", "ls", "mkdir", "rm", "touch", "printf", "yes", "wc", "test",
-           "date", "sync", "tail", "grep", "hostname", "nproc", "md5sum")  # fmt: skip
+           "date", "sync", "tee", "tail", "grep", "hostname", "nproc", "md5sum")  # fmt: skip
 
 
 class TestEngine:
@@ -44,10 +47,17 @@ class TestEngine:
 
     __test__ = False
 
-    def __init__(self, url: str | None, how: str, private: PrivateEngine | None = None) -> None:
+    def __init__(
+        self,
+        url: str | None,
+        how: str,
+        private: PrivateEngine | None = None,
+        programs: Programs | None = None,
+    ) -> None:
         self.url = url
         self.how = how
         self.private = private
+        self._programs = programs
         self.mark = unique("run")
         self.client = Engine(url)
         self.containers = Containers(self.client)
@@ -124,13 +134,23 @@ class TestEngine:
         finally:
             if self.private:
                 self.private.stop()
+                with _one_at_a_time(self._programs), suppress(OSError):
+                    self.private.folder.parent.rmdir()
 
 
-def base_folder() -> Path:
-    """Give the folder of our own engines; its path has to be short."""
-    name = f"jexeng-{os.getuid()}"
+def base_folder(programs: Programs) -> Path:
+    """Give the folder of our own engines, one for each cache; its path has to be short."""
+    name = f"jexeng-{hashlib.sha256(str(programs.root).encode()).hexdigest()[:6]}"
     base = Path(tempfile.gettempdir()).resolve() / name
-    return base if len(str(base)) < 40 else Path("/tmp") / name
+    return base if len(str(base)) < _BASE_CHARACTERS else Path("/tmp") / name
+
+
+@contextmanager
+def _one_at_a_time(programs: Programs) -> Iterator[None]:
+    """Keep other test processes from taking a folder that is just being made for a left one."""
+    with open(programs.root.parent / "engines.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def answering() -> TestEngine | None:
@@ -145,12 +165,14 @@ def answering() -> TestEngine | None:
         found.close()
 
 
-def start_own(programs: Programs) -> TestEngine:
+def start_own(programs: Programs, **settings: object) -> TestEngine:
     """Start an engine, and end those that killed test runs left. Raises JexError."""
-    dockerd.sweep(base_folder(), programs)
-    private = PrivateEngine(base_folder() / secrets.token_hex(3), programs)
-    private.start()
-    return TestEngine(private.url, private.how, private)
+    base = base_folder(programs)
+    private = PrivateEngine(base / secrets.token_hex(3), programs, settings)
+    with _one_at_a_time(programs):
+        dockerd.sweep(base, programs)
+        private.start()
+    return TestEngine(private.url, private.how, private, programs)
 
 
 def root_file_system(programs: Programs) -> bytes:
@@ -249,8 +271,3 @@ class Registry:
         digests = [line["aux"]["Digest"] for line in said if "Digest" in line.get("aux", {})]
         engine.keep_book(here)
         return here, digests[0]
-
-
-def running_of(engine: PrivateEngine) -> list[processes.ProcessId]:
-    """List the processes of an engine and of its containers."""
-    return engine._running()

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import docker
+import docker.errors
+import docker.utils
 from docker import APIClient
 
 from jexevents.engine.answers import translated
@@ -31,6 +33,20 @@ class About:
     arch: str
     cpus: int
     memory_bytes: int
+
+
+@contextmanager
+def config_read() -> Iterator[None]:
+    """Say that docker's config file is at fault where the library trips over its content."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        if isinstance(exc, OSError):  # some errors of requests are both
+            raise
+        raise EngineUnavailable(
+            f"Docker's config file cannot be used: {type(exc).__name__}: {exc}.",
+            remedy="It is ~/.docker/config.json, or config.json in the folder DOCKER_CONFIG.",
+        ) from exc
 
 
 class Engine:
@@ -56,7 +72,7 @@ class Engine:
     def address(self) -> str:
         """Where the engine is, for messages."""
         named = self._url or os.environ.get("DOCKER_HOST")
-        return redact_uri(named) if named else "docker's default socket"
+        return redact_uri(named) if named else "docker's default"
 
     def ping(self) -> None:
         """Ask whether it is there; raises EngineUnavailable within ``connect_seconds`` or so."""
@@ -121,10 +137,22 @@ class Engine:
         environment = dict(os.environ)
         if self._url:
             environment["DOCKER_HOST"] = self._url
+        self._check_address(environment.get("DOCKER_HOST"))
         # It asks for the engine's version, which is how the two agree on one.
-        client = docker.from_env(environment=environment, timeout=self.connect_seconds).api
+        with config_read():
+            client = docker.from_env(environment=environment, timeout=self.connect_seconds).api
         client.timeout = (self.connect_seconds, self.call_seconds)
         return client
+
+    def _check_address(self, host: str | None) -> None:
+        # The library would quote the whole, with what may be secret in it.
+        try:
+            docker.utils.parse_host(host)
+        except (docker.errors.DockerException, ValueError) as exc:
+            raise EngineUnavailable(
+                f"{self.address} is no address of a container engine.",
+                remedy="One is unix:///PATH or tcp://HOST:PORT, without a password.",
+            ) from exc
 
     def _give(self, client: APIClient, epoch: int) -> None:
         client.timeout = (self.connect_seconds, self.call_seconds)

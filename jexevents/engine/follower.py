@@ -70,7 +70,8 @@ class Follower:
                 self._failed(exc)
             if self._position.given > before:
                 self._backoff.reset()
-            self._closed.wait(self._backoff.next())
+            elif not self._closed.is_set():
+                self._closed.wait(self._backoff.next())
 
     def look(self) -> None:
         """Ask now whether the container has ended, where somebody knows that it has."""

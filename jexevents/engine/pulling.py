@@ -14,7 +14,7 @@ from docker import APIClient, auth
 
 from jexevents.engine import progress
 from jexevents.engine.answers import WORDS_CHARACTERS
-from jexevents.engine.client import Engine
+from jexevents.engine.client import Engine, config_read
 from jexevents.engine.progress import Progress
 from jexevents.engine.references import Reference, parse
 from jexevents.engine.streams import Stream
@@ -78,35 +78,30 @@ class Pull:
             self._lines.put(exc)
 
     def _until_the_end(self, stop: threading.Event) -> Iterator[Mapping[str, Any]]:
-        begun = heard = time.monotonic()
+        begun = time.monotonic()
         while True:
             try:
                 line = self._lines.get(timeout=_LOOK_SECONDS)
             except queue.Empty:
                 line = {}
-            else:
-                heard = time.monotonic()
             if line is None:
                 return
             if isinstance(line, EngineUnavailable) and line.timed_out:
                 raise self._silent() from line
             if isinstance(line, BaseException):
                 raise line
-            self._check(stop, begun, heard)
+            self._check(stop, begun)
             if line:
                 yield line
 
-    def _check(self, stop: threading.Event, begun: float, heard: float) -> None:
-        now = time.monotonic()
+    def _check(self, stop: threading.Event, begun: float) -> None:
         if stop.is_set():
             raise PullEnded(f"The pull of {self._name} was stopped.", reason="stopped")
-        if now - begun > self._whole_seconds:
+        if time.monotonic() - begun > self._whole_seconds:
             raise PullEnded(
                 f"The pull of {self._name} was not done after {self._whole_seconds:g} s.",
                 reason="too long",
             )
-        if now - heard > self._idle_seconds:
-            raise self._silent()
 
     def _silent(self) -> PullEnded:
         message = f"The pull of {self._name} gave no sign for {self._idle_seconds:g} s."
@@ -166,7 +161,8 @@ def _digest(name: Reference, text: str) -> str | None:
 
 def _credentials(api: APIClient, name: Reference) -> dict[str, str]:
     # Read anew for each pull: somebody may have logged in since the last one.
-    api.reload_config()
-    registry, _path = auth.resolve_repository_name(name.repository)
-    header = auth.get_config_header(api, registry)
+    with config_read():
+        api.reload_config()
+        registry, _path = auth.resolve_repository_name(name.repository)
+        header = auth.get_config_header(api, registry)
     return {"X-Registry-Auth": header} if header else {}

@@ -88,5 +88,8 @@ class Stream:
         )
         with self._lock:
             self._response = response
-        response.raise_for_status()
+        if not response.ok:
+            # The engine's words have to be read before the answer is closed.
+            _ = response.content
+            response.raise_for_status()
         return response.raw

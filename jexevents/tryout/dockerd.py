@@ -15,98 +15,40 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from jexevents import processes
 from jexevents.engine.client import Engine
-from jexevents.errors import ConfigError, EngineUnavailable, Unavailable
+from jexevents.errors import ConfigError, EngineUnavailable
 from jexevents.processes import ProcessId
-from jexevents.tryout import apt
-from jexevents.tryout.apt import Say
+from jexevents.tryout.enginepackages import Programs
 
-PACKAGES = ("docker.io", "docker-registry", "busybox-static", "iproute2")
-NEEDED = ("dockerd", "containerd", "runc", "docker-init", "docker-registry", "ip")
 START_SECONDS, STOP_SECONDS, RUN_SECONDS = 60, 20, 30
 MARK = "JEXEVENTS_ENGINE"
 MAX_FOLDER_CHARACTERS = 64  # a socket's path has at most 107, and containerd's is 37 longer
 CGROUPS = Path("/sys/fs/cgroup")
 _TAIL_LINES = 12
-_ELF_BYTES = 4096  # of a program, which name its loader if it has one
-
-
-@dataclass(frozen=True)
-class Programs:
-    """Where the programs of an engine are: unpacked below ``root``, or installed."""
-
-    root: Path
-
-    def search_path(self) -> str:
-        """Give the PATH with which they find each other."""
-        own = [str(self.root / folder) for folder in ("usr/sbin", "usr/bin", "sbin", "bin")]
-        return os.pathsep.join([*own, os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
-
-    def libraries(self) -> str:
-        """Give the folders of shared libraries that were unpacked too."""
-        found = [*self.root.glob("usr/lib/*-linux-gnu*"), *self.root.glob("lib/*-linux-gnu*")]
-        return os.pathsep.join(str(folder) for folder in found)
-
-    def find(self, name: str) -> str | None:
-        """Give the path of a program; None if there is none."""
-        return shutil.which(name, path=self.search_path())
-
-    def busybox(self) -> str | None:
-        """Give the path of a busybox that needs no library; None if there is none."""
-        for folder in self.search_path().split(os.pathsep):
-            found = shutil.which("busybox", path=folder)
-            if found and b"ld-linux" not in Path(found).read_bytes()[:_ELF_BYTES]:
-                return found
-        return None
-
-    def lacking(self) -> list[str]:
-        """Name what is not there of all that is needed."""
-        found = {name: self.find(name) for name in NEEDED} | {"busybox": self.busybox()}
-        return [name for name, path in found.items() if not path]
-
-    def environment(self) -> dict[str, str]:
-        """Give what they need to have in theirs."""
-        return {"PATH": self.search_path(), "LD_LIBRARY_PATH": self.libraries(), "LC_ALL": "C"}
-
-
-def fetched(cache: Path, say: Say) -> Programs:
-    """Give an engine's programs out of Debian's or Ubuntu's packages, kept in ``cache``.
-
-    What this system has is used, what it lacks is fetched. Raises Unavailable.
-    """
-    if os.geteuid() != 0:
-        raise Unavailable("only root can start a container engine")
-    root = apt.unpacked(
-        cache,
-        "engine",
-        PACKAGES,
-        say,
-        whole=lambda root: not Programs(root).lacking(),
-    )
-    if lacking := Programs(root).lacking():
-        raise Unavailable(f"Debian's packages in {root} have no {', '.join(lacking)}")
-    return Programs(root)
 
 
 class PrivateEngine:
     """A dockerd that lives in ``folder``, which is its own and has a short path.
 
     Containers live through a ``kill`` and the next ``start``; ``stop`` ends them, and removes
-    all there was.
+    all there was. ``settings`` are further ones for its daemon.json.
     """
 
-    def __init__(self, folder: Path, programs: Programs) -> None:
+    def __init__(
+        self, folder: Path, programs: Programs, settings: Mapping[str, object] | None = None
+    ) -> None:
         self.folder = Path(folder).resolve()
         self.how = f"a private dockerd in {self.folder}"
         self.url = f"unix://{self.folder}/docker.sock"
         # The name of its bridge, which has at most 15 characters, and of its control groups.
         self.name = f"jex{hashlib.sha256(str(self.folder).encode()).hexdigest()[:9]}"
         self._programs = programs
+        self._more = dict(settings or {})
         self._lock: int | None = None
 
     def start(self) -> None:
@@ -184,7 +126,14 @@ class PrivateEngine:
 
     def _prepare(self) -> None:
         self._make_bridge()
-        settings = {
+        settings = {**self._settings(), **self._more}
+        (self.folder / "daemon.json").write_text(json.dumps(settings))
+        # They may name zombies, which nobody has reaped yet, and those are taken for running.
+        for left in ("dockerd.pid", "x/containerd/containerd.pid"):
+            (self.folder / left).unlink(missing_ok=True)
+
+    def _settings(self) -> dict[str, object]:
+        return {
             "hosts": [self.url],
             "data-root": f"{self.folder}/data",
             "exec-root": f"{self.folder}/x",
@@ -199,10 +148,6 @@ class PrivateEngine:
             "live-restore": True,
             "shutdown-timeout": 5,
         }
-        (self.folder / "daemon.json").write_text(json.dumps(settings))
-        # They may name zombies, which nobody has reaped yet, and those are taken for running.
-        for left in ("dockerd.pid", "x/containerd/containerd.pid"):
-            (self.folder / left).unlink(missing_ok=True)
 
     def _make_bridge(self) -> None:
         if (Path("/sys/class/net") / self.name).exists():
@@ -261,7 +206,7 @@ class PrivateEngine:
 
     def _failed(self, what: str) -> EngineUnavailable:
         lines = (self.folder / "dockerd.log").read_text(errors="replace").splitlines()
-        said = "\n".join(lines[-_TAIL_LINES:])
+        said = "\n".join([line for line in lines if "level=info" not in line][-_TAIL_LINES:])
         return EngineUnavailable(f"dockerd in {self.folder} {what}; it says:\n{said}")
 
     def _running(self) -> list[ProcessId]:
@@ -284,18 +229,26 @@ class PrivateEngine:
     def _end(self) -> None:
         self.thaw()
         self._thaw_containers()
+        sockets = self._shim_sockets()
         processes.end(processes.select(self._contains))
         daemons = [one for one in self._daemons() if _runs(one, "dockerd")]
         processes.end(daemons, grace=STOP_SECONDS)
         # A shim that one of them had just started may have come too late for the list.
         while left := self._running():
             processes.end(left)
+        for socket in sockets:
+            socket.unlink(missing_ok=True)
         self._unmount()
         if (Path("/sys/class/net") / self.name).exists():
             self._run("ip", "link", "delete", self.name)
         for group in self._groups():
             with suppress(OSError):
                 group.rmdir()
+
+    def _shim_sockets(self) -> list[Path]:
+        """List the sockets of its shims, which stand in a folder that all engines share."""
+        found = self.folder.glob("x/containerd/daemon/*/*/*/address")
+        return [Path(one.read_text().strip().removeprefix("unix://")) for one in found]
 
     def _thaw_containers(self) -> None:
         # A paused process does not even end by SIGKILL.
@@ -328,7 +281,7 @@ class PrivateEngine:
 
 def sweep(base: Path, programs: Programs) -> None:
     """End what killed starters left in the folders below ``base``; those in use are left alone."""
-    for folder in sorted(base.glob("*")) if base.is_dir() else []:
+    for folder in sorted(base.glob("*/")):
         left = PrivateEngine(folder, programs)
         with suppress(ConfigError):
             left._claim()
