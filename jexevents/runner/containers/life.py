@@ -183,11 +183,18 @@ class Life:
             self._require_wanted()
         try:
             self._containers.start(self._wanted.name)
-        except NotThere as error:
-            raise _Ended(Outcome(lost=_REMOVED)) from error
         except EngineRefused as error:
+            # A network that is not there is told as a container would be.
+            if isinstance(error, NotThere) and not self._is_there():
+                raise _Ended(Outcome(lost=_REMOVED)) from error
             raise _Ended(_not_started(error.words, self._exit_code())) from error
         return self._containers.inspect(self._wanted.name)
+
+    def _is_there(self) -> bool:
+        with suppress(NotThere):
+            self._containers.inspect(self._wanted.name)
+            return True
+        return False
 
     def _make(self) -> None:
         wanted = self._wanted
