@@ -116,15 +116,15 @@ class TaskPlace:
         return Queue(Ledger(self.database), self.database, node)
 
     def begin(self, count: int = 1, node: str = "one", offer: Offer = OFFER) -> list[Claimed]:
-        """Have a node begin the next runs, and tell of their start."""
+        """Have a node begin the next runs, those that are not cancelled in this moment, and tell of
+        their start."""
         queue = self.queue(node)
-        found = queue.claim(count, offer)
-        for one in found:
-            assert queue.begin(one, boot())
-        queue.report(
-            [Report(one.job_id, one.named, one.attempt, [event(1, "start")]) for one in found]
-        )
-        return found
+        begun = [one for one in queue.claim(count, offer) if queue.begin(one, boot())]
+        if begun:
+            queue.report(
+                [Report(one.job_id, one.named, one.attempt, [event(1, "start")]) for one in begun]
+            )
+        return begun
 
     def end(self, *begun: Claimed, code: int = 0, reason: str = "exit", node: str = "one") -> None:
         """Tell of the end of runs."""
