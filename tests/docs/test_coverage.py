@@ -140,7 +140,8 @@ def test_statuses_of_errors() -> None:
 
 
 def test_every_route_is_shown_by_an_example() -> None:
-    commands = [example.command for text in (README, EXECUTIONS, TASKS) for example in examples(text)]
+    texts = (README, EXECUTIONS, TASKS)
+    commands = [example.command for text in texts for example in examples(text)]
     calls = set(re.findall(r"localhost:8080(/[^\s'\"?]+)", "\n".join(commands)))
     calls = {call.rstrip("/") for call in calls}
     shown = {route.path: _like(route.path, calls) for route in ROUTES}
