@@ -137,10 +137,6 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
     services.append(hooks)
     if running is not None:
         services += running.services
-    elif attendant := wiring.looking_after(
-        config, side, links, hooks.wake, presence.require, metrics.attempt_ended
-    ):
-        services.append(attendant)
     if not config.queue_exclusive:
         # Of an exclusive queue the broker tells other connections nothing.
         services.append(depth)
@@ -150,7 +146,7 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
         stack.callback(_end, service)
     if running is not None:
         # First of all, so that nobody who has to end waits for git.
-        stack.callback(running.refresher.stop)
+        stack.callback(running.stop_early)
     log.info("listening", addresses=http.server.addresses)
     gc.freeze()
     consumer.run()

@@ -82,6 +82,14 @@ class EngineUnavailable(Unavailable):
         self.timed_out = timed_out
 
 
+class ImageUnavailable(Unavailable):
+    """This node cannot get the image of a container, or not now."""
+
+
+class CannotRun(JexError):
+    """What an execution needs is not there, and will not be by waiting."""
+
+
 class EngineRefused(JexError):
     """The container engine does not do what it was asked for.
 

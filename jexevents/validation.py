@@ -140,15 +140,15 @@ class Schemas:
         """Tell whether the document is as the schema wants it. Raises UnknownSchema."""
         return self._refusal(name, document) is None
 
-    def check(self, name: str, document: object) -> list[Fault]:
+    def check(self, name: str, document: object, most: int | None = MAX_FAULTS) -> list[Fault]:
         """Say all that is wrong with a document, in the order of the pointers; [] if nothing.
 
-        At most ``MAX_FAULTS``. ``document`` is what strictjson reads. Raises UnknownSchema.
+        At most ``most``, None for all. ``document`` is what strictjson reads. Raises UnknownSchema.
         """
         refusal = self._refusal(name, document)
         if refusal is None:
             return []
-        return explain(self.document(name), document) or [refusal]
+        return explain(self.document(name), document, most) or [refusal]
 
     def _refusal(self, name: str, document: object) -> Fault | None:
         decide = self._deciders.get(name) or self._compile(name)
@@ -165,11 +165,13 @@ class Schemas:
             return self._deciders[name]
 
 
-def explain(schema: Mapping[str, object], document: object) -> list[Fault]:
-    """Say what jsonschema finds wrong, sorted by pointer; at most ``MAX_FAULTS``."""
+def explain(
+    schema: Mapping[str, object], document: object, most: int | None = MAX_FAULTS
+) -> list[Fault]:
+    """Say what jsonschema finds wrong, sorted by pointer; at most ``most``, None for all."""
     found = _explainer()(schema, format_checker=_format_checker()).iter_errors(document)
     faults = {fault: None for error in found for fault in _faults_of(error)}
-    return sorted(faults, key=lambda fault: (fault.pointer, fault.expected))[:MAX_FAULTS]
+    return sorted(faults, key=lambda fault: (fault.pointer, fault.expected))[:most]
 
 
 def decider(schema: Mapping[str, object]) -> Callable[[object], object]:

@@ -163,7 +163,9 @@ def root_file_system(programs: Programs) -> bytes:
             archive.addfile(entry)
         program = Path(programs.busybox()).read_bytes()
         _add_file(archive, "bin/busybox", program, 0o755)
-        _add_file(archive, "etc/passwd", b"root:x:0:0::/root:/bin/sh\nguest:x:1000:1000::/:/bin/sh\n")
+        _add_file(
+            archive, "etc/passwd", b"root:x:0:0::/root:/bin/sh\nguest:x:1000:1000::/:/bin/sh\n"
+        )
         _add_file(archive, "etc/group", b"root:x:0:\nguest:x:1000:\n")
         for applet in APPLETS:
             entry = tarfile.TarInfo(f"bin/{applet}")
@@ -239,9 +241,7 @@ class Registry:
         with engine.opened() as library:
             library.api.tag(image, repository, tag)
             said = list(
-                library.api.push(
-                    repository, tag, stream=True, decode=True, auth_config=who or None
-                )
+                library.api.push(repository, tag, stream=True, decode=True, auth_config=who or None)
             )
             errors = [line["error"] for line in said if "error" in line]
             assert not errors, errors

@@ -25,7 +25,7 @@ def commit(name: str, **texts: str) -> Commit:
     """Give a commit with the definitions of these texts, by the names of jobs."""
     found = {}
     for job, text in texts.items():
-        definitions, problems = definitions_of(f"{job}.yml", text.encode())
+        definitions, _, problems, _ = definitions_of(f"{job}.yml", text.encode())
         assert not problems, problems
         found |= {one.name: one for one in definitions}
     return Commit(name, Definitions(found), Path("/nowhere"), Path("/nowhere"))
@@ -36,9 +36,14 @@ class Repository:
     """What is in force for one daemon."""
 
     standing: Standing = field(default_factory=Standing)
+    commits: dict[str, Commit] = field(default_factory=dict)
 
     def put(self, one: Commit) -> None:
         self.standing = Standing(in_force=one)
+        self.commits[one.id] = one
+
+    def at(self, commit: str) -> Commit:
+        return self.commits[commit]
 
 
 class Daemon:

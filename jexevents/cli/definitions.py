@@ -15,6 +15,9 @@ from jexevents.cli.duetimes import add_next_to
 from jexevents.cli.words import counted
 from jexevents.exits import Exit
 
+# So many faults are told at once.
+_MOST = 10_000
+
 
 def add_to(commands: Any) -> list[argparse.ArgumentParser]:
     """Add the command; give the parsers that take --config."""
@@ -53,7 +56,7 @@ def _check(options: argparse.Namespace, _config: None) -> Exit:
     is_file = not path.is_dir()
     folder, names = (path.parent, [path.name]) if is_file else (path, None)
     try:
-        jobs, problems = list(load(folder, options.top, names)), ()
+        jobs, problems = list(load(folder, options.top, names, _MOST)), ()
     except DefinitionsRefused as refused:
         jobs, problems = [], refused.problems
     if options.json:

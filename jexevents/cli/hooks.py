@@ -24,9 +24,10 @@ from jexevents.hooks.carrier import Carrier, job_of
 from jexevents.hooks.example import example
 from jexevents.hooks.hook import Hook
 from jexevents.hooks.transport import Answer, Outgoing
-from jexevents.hookwords import shown_options
+from jexevents.hookwords import is_of_definition, shown_options
 from jexevents.redaction import MASK, shown_url
 from jexevents.rfc3339 import plain
+from jexevents.store.definition_hooks import DefinitionHooks
 from jexevents.store.outbox import Count, Outbox
 
 _LAYOUT = "\n\t"
@@ -100,7 +101,7 @@ def _state(row: Mapping[str, Any]) -> str:
 
 
 def _test(options: argparse.Namespace, config: Config) -> Exit:
-    hook = wiring.hooks(config).get(options.name)
+    hook = _hook(options.name, config)
     if hook is None:
         return _unknown(options.name, config)
     if hook.is_job:
@@ -121,6 +122,15 @@ def _test(options: argparse.Namespace, config: Config) -> Exit:
     if answer.accepted:
         return Exit.OK
     return Exit.UNAVAILABLE if answer.status is None else Exit.DATA
+
+
+def _hook(name: str, config: Config) -> Hook | None:
+    """Give the hook of that name; only for those of job definitions the database is asked."""
+    if not is_of_definition(name):
+        return wiring.hooks(config).get(name)
+    with opened(config, DefinitionHooks) as known:
+        url = known.url(name)
+    return None if url is None else wiring.hook_of_definition(config, name, url)
 
 
 def _request(outgoing: Outgoing, hook: Hook) -> Iterator[str]:

@@ -423,6 +423,30 @@ _WEBHOOKS = (
     ),
 )
 
+_ENGINE = (
+    Option(
+        "ContainerEngine",
+        types.text(),
+        "",
+        "The URL of the container engine, such as `unix:///run/docker.sock`. Empty: the one that "
+        "docker's own tools use (`DOCKER_HOST`, else the default socket), if there is one; `none`: "
+        "no containers are run here. See [tasks.md](tasks.md).",
+        example="unix:///run/docker.sock",
+    ),
+    Option(
+        "PullTimeout",
+        types.seconds(1, 10_000_000),
+        21600,
+        "How long a pull of an image may take in all.",
+    ),
+    Option(
+        "PullIdleSeconds",
+        types.seconds(1, 86400),
+        300,
+        "How long a pull may go without a word of the engine.",
+    ),
+)
+
 _JOBS = (
     Option(
         "JobsRepository",
@@ -473,7 +497,8 @@ _JOBS = (
         types.seconds(60, 10_000_000),
         86400,
         "After how many seconds without a word of its node an execution is given up that had begun "
-        "there. One that may be tried again is given up after 60 s.",
+        "there. One that may be tried again is given up after 60 s. And after how many seconds an "
+        "execution fails whose commit no node can have.",
     ),
     Option(
         "JobSecrets",
@@ -648,7 +673,7 @@ _GROUPS = {
     "CloudEvents": _CLOUD_EVENTS,
     "Webhooks": (*_WEBHOOKS, *_SENDING),
     "Jobs that are run from here": (*_JOBS, *_JOB_HOOKS),
-    "Container tasks": _TASKS,
+    "Container tasks": (*_TASKS, *_ENGINE),
     "The process": _PROCESS,
     "Older keys": _OLDER,
 }

@@ -133,7 +133,8 @@ def list_of(name: str, expected: str, read_item: Callable[[Any], Any], kind: typ
             raise Misfit(expected) from exc
 
     def show(value: Any) -> list[str]:
-        return sorted(str(getattr(item, "value", item)) for item in value)
+        shown = [str(getattr(item, "value", item)) for item in value]
+        return sorted(shown) if kind is frozenset else shown
 
     return OptionType(name, expected, read, _text_to_list, show)
 

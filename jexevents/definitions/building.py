@@ -2,126 +2,120 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from jexevents.definitions.command import CommandTemplate, ScriptTemplate
+from jexevents.definitions import filetext
+from jexevents.definitions.command import CommandTemplate, ScriptTemplate, read
 from jexevents.definitions.definition import Definition, Problem
 from jexevents.definitions.grammar import TemplateFault
 from jexevents.definitions.kinds import Misfit
 from jexevents.definitions.located import (
-    Lines,
-    Located,
     NotReadable,
-    json_lines,
     line_of,
 )
 from jexevents.definitions.members import Reader
 from jexevents.definitions.naming import job_name
 from jexevents.definitions.variables import Variable
-from jexevents.definitions.yamltext import loads as yaml_loads
-from jexevents.errors import Malformed
+from jexevents.definitions.wrongs import NO_MEMBER, Wrongs
 from jexevents.faults import kind, pointer, shown
 from jexevents.model import Fault
-from jexevents.strictjson import loads as json_loads
 from jexevents.validation import SCHEMAS
 
 SCHEMA = "job_definition"
-ENDINGS = (".yml", ".yaml", ".json")
 
-_NO_MEMBER = "no such member"
 _T = TypeVar("_T", CommandTemplate, ScriptTemplate)
 
 
-def definitions_of(file: str, body: bytes) -> tuple[list[Definition], list[Problem]]:
+class FileRead(NamedTuple):
+    """What a file says.
+
+    ``definitions`` are those without a fault. Of the others ``faulty`` has what is known: the name
+    ("" where that is not), the script and the hooks. ``names`` are those that its jobs may have
+    where it cannot be read as a whole.
+    """
+
+    definitions: list[Definition]
+    faulty: list[Definition]
+    problems: list[Problem]
+    names: frozenset[str] = frozenset()
+
+
+def definitions_of(file: str, body: bytes) -> FileRead:
     """Give the definitions in a file, and all that is wrong with it.
 
-    ``file`` is its path from the definitions' folder. Those that have a fault are not among them.
+    ``file`` is its path from the definitions' folder.
     """
     try:
-        document, lines, faults = _read(file, body)
+        document, lines, faults = filetext.read(file, body)
     except NotReadable as exc:
-        return [], [Problem(file, one.line, one.fault) for one in exc.located]
+        problems = [Problem(file, one.line, one.fault) for one in exc.located]
+        return FileRead([], [], problems, filetext.names_in(file, body))
     if isinstance(document, list):
         entries = [(("" if len(document) == 1 else None), i, e) for i, e in enumerate(document)]
     else:
         entries = [("", None, document)]
-    found: list[Definition] = []
-    problems = [Problem(file, one.line, one.fault) for one in faults]
+    read = FileRead([], [], [Problem(file, one.line, one.fault) for one in faults])
+    unread = [one.fault for one in faults if filetext.value_at(document, one.fault.pointer) is None]
     for alone, index, entry in entries:
-        base = () if index is None else (index,)
-        builder = _Builder(file, entry, line_of(lines, pointer(base)))
-        definition = builder.built(_stem(file) if alone is not None else None)
+        base = pointer(() if index is None else (index,))
+        inner = [
+            _inside(fault, base) for fault in unread if f"{fault.pointer}/".startswith(f"{base}/")
+        ]
+        builder = _Builder(file, entry, line_of(lines, base), inner)
+        definition = builder.built(filetext.stem(file) if alone is not None else None)
         for fault in builder.faults:
-            whole = pointer(base) + fault.pointer
-            placed = Fault(whole, fault.expected, fault.got)
-            problems.append(Problem(file, line_of(lines, whole), placed))
+            whole = replace(fault, pointer=base + fault.pointer)
+            read.problems.append(Problem(file, line_of(lines, whole.pointer), whole))
         if definition is not None:
-            found.append(definition)
-    return found, sorted(problems, key=lambda problem: problem.line or 0)
+            (read.faulty if builder.faults or inner else read.definitions).append(definition)
+    read.problems.sort(key=lambda problem: problem.line or 0)
+    return read
 
 
-def _stem(file: str) -> str:
-    name = file.rpartition("/")[2]
-    return next(name.removesuffix(end) for end in ENDINGS if name.endswith(end))
-
-
-def _read(file: str, body: bytes) -> tuple[Any, Lines, list[Located]]:
-    try:
-        text = body.decode("utf-8").removeprefix("\ufeff")
-    except UnicodeDecodeError as exc:
-        line = body.count(b"\n", 0, exc.start) + 1
-        got = f"byte 0x{body[exc.start]:02x}"
-        raise NotReadable([Located(line, Fault("", "text in UTF-8", got))]) from exc
-    if not file.endswith(".json"):
-        return yaml_loads(text)
-    try:
-        return json_loads(body), json_lines(text), []
-    except Malformed as exc:
-        lines = _lines_of_faulty(text)
-        located = [Located(_line_told(lines, one), one) for one in exc.faults]
-        raise NotReadable(located) from exc
-
-
-def _lines_of_faulty(text: str) -> Lines:
-    try:
-        return json_lines(text)
-    except (IndexError, TypeError, ValueError):
-        return {}
-
-
-def _line_told(lines: Lines, fault: Fault) -> int | None:
-    """Give the line that a fault of JSON names, or else the one of its pointer."""
-    _, found, rest = fault.got.rpartition("line ")
-    told = rest.partition(",")[0]
-    if found and told.isdigit():
-        return int(told)
-    return line_of(lines, fault.pointer)
+def _inside(fault: Fault, base: str) -> Fault:
+    return replace(fault, pointer=fault.pointer[len(base) :])
 
 
 class _Builder:
-    """Makes one definition of one entry."""
+    """Makes one definition of one entry; ``unread`` are faults by which values of it are null."""
 
-    def __init__(self, file: str, entry: Any, line: int | None) -> None:
+    def __init__(self, file: str, entry: Any, line: int | None, unread: Sequence[Fault]) -> None:
         self._file = file
         self._line = line
         self._entry: Mapping[str, Any] = entry if isinstance(entry, dict) else {}
+        self._is_read = isinstance(entry, dict)
         self.faults: list[Fault] = []
-        if not isinstance(entry, dict):
+        places = {fault.pointer for fault in unread}
+        found: list[Fault] = []
+        if self._is_read:
+            # All of them: what is not known to be wrong is looked at.
+            checked = SCHEMAS.check(SCHEMA, entry, most=None)
+            found = [
+                fault
+                for fault in checked
+                if fault.pointer not in places or fault.expected == NO_MEMBER
+            ]
+            self._is_read = all(fault.pointer for fault in found)
+            self.faults += [_hinted(fault) for fault in found]
+        elif "" not in places:
             expected = "a mapping that defines a job, or a list of such"
             self.faults.append(Fault("", expected, kind(entry)))
-        else:
-            self.faults += [_hinted(fault) for fault in SCHEMAS.check(SCHEMA, entry)]
+        self._wrongs = Wrongs([*found, *unread])
 
     def built(self, stem: str | None) -> Definition | None:
-        """Give the definition, None where there are faults; ``stem`` is None among several."""
-        if self.faults and not self._entry:
+        """Give the definition, which is as it should be where there are no faults; None where
+        nothing is known of it.
+
+        ``stem`` is that of the file, None among several.
+        """
+        if not self._is_read:
             return None
-        wrong = {fault.pointer.split("/")[1] for fault in self.faults if fault.pointer}
-        sound = {name: value for name, value in self._entry.items() if name not in wrong}
-        reader = Reader(sound)
-        name = self._name(sound, stem, wrong)
+        sound = {name: value for name, value in self._entry.items() if not self._wrongs.at((name,))}
+        reader = Reader(self._entry, self._wrongs)
+        name = self._name(sound, stem)
         variables = reader.variables()
         definition = Definition(
             name=name,
@@ -141,61 +135,81 @@ class _Builder:
             priority=reader.priority(),
             workdir=reader.workdir(),
             max_output_bytes=reader.max_output_bytes(),
-            **self._templates(sound, variables, known="vars" not in wrong),
+            **self._templates(sound, variables, reader),
         )
         self.faults += reader.faults
         self.faults += _never_run(definition)
-        return None if self.faults else definition
+        return definition
 
-    def _name(self, sound: Mapping[str, Any], stem: str | None, wrong: set[str]) -> str:
-        given = sound.get("name")
+    def _name(self, sound: Mapping[str, Any], stem: str | None) -> str:
+        given, is_wrong = sound.get("name"), self._wrongs.at(("name",))
         if given is None and stem is None:
-            if "name" not in wrong:
+            if not is_wrong:
                 expected = "a name: the file has several jobs"
                 self.faults.append(Fault("/name", expected, "nothing"))
+            return ""
+        if given is None and is_wrong:
             return ""
         try:
             return job_name(stem if given is None else given)
         except Misfit as misfit:
             if given is not None:
                 self.faults.append(Fault("/name", misfit.expected, shown(given)))
-            elif "name" not in wrong:
+            else:
                 got = f"{shown(stem)}, the file's name without its ending; give the job a `name`"
                 self.faults.append(Fault("", misfit.expected, got))
             return ""
 
     def _templates(
-        self, sound: Mapping[str, Any], variables: tuple[Variable, ...], known: bool
+        self, sound: Mapping[str, Any], variables: tuple[Variable, ...], reader: Reader
     ) -> dict[str, Any]:
         texts = {one: sound[one] for one in ("command", "script") if (sound.get(one) or "").strip()}
         if len(texts) == 2:
             self.faults.append(Fault("/script", "a command or a script", "both"))
-        kinds = {variable.name: variable.type for variable in variables}
-        found: dict[str, Any] = {}
-        if "command" in texts:
-            found["command"] = self._template(
-                "command", lambda: _command(texts["command"], kinds), kinds if known else None
-            )
-        if "script" in texts:
-            found["script"] = self._template(
-                "script", lambda: ScriptTemplate(texts["script"]), kinds if known else None
-            )
-        return found
+        names = [variable.name for variable in variables]
+        kinds = {one.name: one.type for one in variables if one.name not in reader.untyped}
+        makers: dict[str, Callable[[str], CommandTemplate | ScriptTemplate]] = {
+            "command": lambda text: CommandTemplate(text, kinds, names),
+            "script": ScriptTemplate,
+        }
+        known = names if reader.names_known and not self._means_vars() else None
+        return {
+            member: self._template(member, text, makers[member], known)
+            for member, text in texts.items()
+        }
+
+    def _means_vars(self) -> bool:
+        """Whether a member that is not known may be meant for the variables."""
+        if "vars" in self._entry or not self._wrongs.has_strange(()):
+            return False
+        return any(one.startswith("var") or _near(one, ("vars",)) for one in self._entry)
 
     def _template(
-        self, member: str, make: Callable[[], _T], kinds: Mapping[str, str] | None
+        self, member: str, text: str, make: Callable[[str], _T], known: Collection[str] | None
     ) -> _T | None:
+        """Make a template; ``known`` are the names of the variables, None where some are not."""
+        template, used = None, frozenset()
         try:
-            template = make()
+            template = make(text)
+            used = template.used
         except TemplateFault as exc:
-            several = "\n" in self._entry[member].strip() and exc.line is not None
-            place = f" (line {exc.line} of the {member})" if several else ""
-            self.faults.append(Fault(f"/{member}", exc.expected, exc.got + place))
-            return None
-        for name in sorted(template.used - kinds.keys()) if kinds is not None else ():
+            for fault in (exc, *exc.others):
+                several = "\n" in text.strip() and fault.line is not None
+                place = f" (line {fault.line} of the {member})" if several else ""
+                self.faults.append(Fault(f"/{member}", fault.expected, fault.got + place))
+            used = _used_in(text)
+        for name in sorted(used - set(known)) if known is not None else ():
             expected = "names of variables of the job, or such as the template sets before"
-            self.faults.append(Fault(f"/{member}", expected, f"`{name}`{_near(name, kinds)}"))
+            self.faults.append(Fault(f"/{member}", expected, f"`{name}`{_near(name, known)}"))
         return template
+
+
+def _used_in(text: str) -> frozenset[str]:
+    """Give the names that a template takes values for, which has a fault; none if unreadable."""
+    try:
+        return read(text).used
+    except TemplateFault:
+        return frozenset()
 
 
 def _never_run(definition: Definition) -> list[Fault]:
@@ -207,24 +221,16 @@ def _never_run(definition: Definition) -> list[Fault]:
     return [Fault("/schedule", expected, f"one, and `required` at {', '.join(needed)}")]
 
 
-def _command(text: str, kinds: Mapping[str, str]) -> CommandTemplate:
-    """Make the template of a command; what it does not use is appended, which it must bear."""
-    template = CommandTemplate(text, kinds, appends=False)
-    if kinds.keys() - template.used:
-        return CommandTemplate(text, kinds, appends=True)
-    return template
-
-
 def _hinted(fault: Fault) -> Fault:
     """Name the member that was meant, where one is unknown and near to another."""
-    if fault.expected != _NO_MEMBER:
+    if fault.expected != NO_MEMBER:
         return fault
     steps = fault.pointer.split("/")[1:]
     hint = _near(steps[-1], _members_at(steps[:-1]))
-    return Fault(fault.pointer, _NO_MEMBER + hint, fault.got)
+    return replace(fault, expected=NO_MEMBER + hint)
 
 
-def _near(name: str, known: Mapping[str, Any]) -> str:
+def _near(name: str, known: Collection[str]) -> str:
     near = get_close_matches(name, known, 1)
     return f" ({near[0]}?)" if near else ""
 

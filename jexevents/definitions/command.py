@@ -7,12 +7,12 @@ the template's own text is split at blanks, in which quotation marks keep words 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 from jexevents.definitions import bounds
-from jexevents.definitions.grammar import TemplateFault
+from jexevents.definitions.grammar import TemplateFault, raise_all
 from jexevents.definitions.placing import check_places
 from jexevents.definitions.sandbox import Template, Value
 from jexevents.definitions.shell import Shell
@@ -34,20 +34,33 @@ _END = "the end of a command, where a word can be appended"
 _ALL_PLACES = "a value where a word can be, as it is put between quotation marks of its own"
 
 
+def read(source: str) -> Template:
+    """Read the template of a command or a script, wherever values stand in it.
+
+    Raises TemplateFault.
+    """
+    return Template(source.rstrip("\n"))
+
+
 class CommandTemplate:
     """A command; ``used`` are the variables in it, ``source`` is its text."""
 
-    def __init__(self, source: str, kinds: Mapping[str, str], appends: bool) -> None:
-        """Read and check it; ``kinds`` are the types of variables, ``appends`` if some may follow.
+    def __init__(
+        self, source: str, kinds: Mapping[str, str], appended: Collection[str] = ()
+    ) -> None:
+        """Read and check it; ``kinds`` are the types of variables, where they are known.
 
-        Raises TemplateFault.
+        ``appended`` are the names of those whose values follow where the template does not use
+        them. Raises TemplateFault.
         """
         self.source = source
-        self._template = Template(source.rstrip("\n"))
+        self._template = read(source)
         self.used = self._template.used
-        end = check_places(self._template, kinds)
-        if appends and not end.ends_in_command():
-            raise TemplateFault(_END, "another end, and variables that the template does not use")
+        end, faults = check_places(self._template, kinds)
+        if set(appended) - self.used and not end.ends_in_command():
+            got = "another end, and variables that the template does not use"
+            faults.append(TemplateFault(_END, got))
+        raise_all(faults)
 
     def render(self, values: Mapping[str, Any], appended: Sequence[str] = ()) -> str:
         """Give the command with the values in it and the words behind it. Raises TemplateFault."""

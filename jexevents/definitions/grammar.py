@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from jinja2 import nodes
@@ -53,7 +54,10 @@ class TemplateFault(JexError):
     """A template cannot be used; ``line`` is the one in it, from 1, None for none.
 
     ``variable`` is the one that is to blame, if it is a variable of which there is no value.
+    ``others`` are further faults of the same template, where they are known.
     """
+
+    others: tuple[TemplateFault, ...] = ()
 
     def __init__(
         self, expected: str, got: str, line: int | None = None, variable: str | None = None
@@ -63,6 +67,14 @@ class TemplateFault(JexError):
         self.got = got
         self.line = line
         self.variable = variable
+
+
+def raise_all(faults: Sequence[TemplateFault]) -> None:
+    """Raise the first of several faults, with the others; nothing where there is none."""
+    if faults:
+        first, *others = faults
+        first.others = tuple(others)
+        raise first
 
 
 def require_no_length(source: str) -> None:

@@ -11,13 +11,14 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
-from jexevents.definitions.building import ENDINGS, definitions_of
+from jexevents.definitions.building import definitions_of
 from jexevents.definitions.definition import (
     Definition,
     Definitions,
     DefinitionsRefused,
     Problem,
 )
+from jexevents.definitions.filetext import ENDINGS, stem
 from jexevents.definitions.rendering import SCRIPTS
 from jexevents.faults import fit
 from jexevents.hookwords import JOB
@@ -33,13 +34,19 @@ _INSIDE = "a file in the repository"
 _ASTRAY = "a link that leads out of it, or nowhere"
 
 
-def load(folder: Path, top: Path | None = None, names: Iterable[str] | None = None) -> Definitions:
+def load(
+    folder: Path,
+    top: Path | None = None,
+    names: Iterable[str] | None = None,
+    most: int = MAX_PROBLEMS,
+) -> Definitions:
     """Give the definitions of a folder.
 
     ``top`` is the top of the checkout, the folder itself by default; ``names`` are the files to
-    look at, all definitions by default. Raises DefinitionsRefused with every problem.
+    look at, all definitions by default. Raises DefinitionsRefused with every problem; once there
+    are more than ``most``, no more files are looked at.
     """
-    loader = _Loader(folder, folder if top is None else top)
+    loader = _Loader(folder, folder if top is None else top, most)
     for name in sorted(loader.names() if names is None else names):
         loader.load(name)
     loader.check_together(whole=names is None)
@@ -49,9 +56,15 @@ def load(folder: Path, top: Path | None = None, names: Iterable[str] | None = No
 
 
 class _Loader:
-    def __init__(self, folder: Path, top: Path) -> None:
+    def __init__(self, folder: Path, top: Path, most: int) -> None:
         self._folder = folder
         self._top = Path(os.path.realpath(top))
+        self._most = most
+        # Of all definitions, those with faults among them: the first of each name.
+        self._all: list[Definition] = []
+        self._first: dict[str, Definition] = {}
+        # What jobs may be called in files that cannot be read.
+        self._names: set[str] = set()
         self.found: dict[str, Definition] = {}
         self.problems: list[Problem] = []
 
@@ -70,26 +83,31 @@ class _Loader:
 
     def load(self, name: str) -> None:
         """Take the definitions of a file."""
+        if self._is_full():
+            return
         body = self._body(name)
-        if body is None or len(self.problems) > MAX_PROBLEMS:
+        if body is None:
+            self._names.add(stem(_shown(name)).replace("_", "-"))
             return
-        definitions, problems = definitions_of(_shown(name), body)
-        self.problems += problems
-        for definition in definitions:
-            self._add(definition)
+        read = definitions_of(_shown(name), body)
+        self.problems += read.problems
+        self._names |= read.names
+        for one in sorted([*read.definitions, *read.faulty], key=lambda one: one.line or 0):
+            self._look_at(one)
+        for one in read.definitions:
+            self.found.setdefault(one.name, one)
 
-    def _add(self, one: Definition) -> None:
-        other = self.found.get(one.name)
-        if other is not None:
-            place = f"{other.file}:{other.line}"
-            self._wrong(one.file, "a name that no other job has", f"{one.name}, as in {place}", one)
-            return
-        if len(self.found) >= MAX_DEFINITIONS:
-            self._wrong(one.file, f"at most {MAX_DEFINITIONS} jobs", "more", one)
-            return
-        self.found[one.name] = one
+    def _look_at(self, one: Definition) -> None:
+        """Look at what concerns the folder, be there other faults or not."""
         if one.script is not None:
             self._check_script(one, one.script.path)
+        self._all.append(one)
+        other = self._first.setdefault(one.name, one)
+        if other is not one and one.name:
+            place = f"{other.file}:{other.line}"
+            self._wrong(one.file, "a name that no other job has", f"{one.name}, as in {place}", one)
+        elif len(self._all) == MAX_DEFINITIONS + 1:
+            self._wrong(one.file, f"at most {MAX_DEFINITIONS} jobs", "more", one)
 
     def check_together(self, *, whole: bool) -> None:
         """Look at what concerns the definitions as a whole, if this is the whole."""
@@ -99,14 +117,24 @@ class _Loader:
         if whole and not self.problems and not self.found:
             kinds = ", ".join(f"*{ending}" for ending in ENDINGS)
             self._wrong(".", f"at least one job, in a file {kinds}", "none")
-        if self.problems or not whole:
-            return
-        for one in self.found.values():
+        if self._is_full():
+            # The other files were not looked at.
+            self._wrong(".", f"at most {self._most} faults", "more, which are told after these")
+        elif whole:
+            self._check_hooks()
+
+    def _check_hooks(self) -> None:
+        """Look whether the jobs are there that hooks start; those with faults are, too."""
+        names = self._first.keys() | self._names
+        for one in self._all:
             for status, urls in one.hooks.items():
                 for url in urls:
-                    if url.startswith(JOB) and url[len(JOB) :] not in self.found:
+                    if url.startswith(JOB) and url[len(JOB) :] not in names:
                         expected = f"for {status}, {JOB} and the name of a job of the repository"
                         self._wrong(one.file, expected, fit(url), one, "/hooks")
+
+    def _is_full(self) -> bool:
+        return len(self.problems) > self._most
 
     def _check_script(self, one: Definition, path: str) -> None:
         scripts = self._folder / SCRIPTS

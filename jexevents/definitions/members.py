@@ -7,34 +7,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timezone
-from pathlib import PurePosixPath
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
-from jexevents.definitions import kinds
+from jexevents.definitions import kinds, scalars
 from jexevents.definitions.definition import CONCURRENCIES, RETRIED, Retries
 from jexevents.definitions.kinds import Misfit
 from jexevents.definitions.variables import Variable
+from jexevents.definitions.wrongs import Path, Wrongs
 from jexevents.errors import Invalid
 from jexevents.faults import pointer, shown
-from jexevents.hookwords import JOB, MAILTO, are_addresses
 from jexevents.lifecycle.command import REFUSED_NAMES
 from jexevents.model import Fault
 from jexevents.schedules import read_schedule
 
 T = TypeVar("T")
 
+_NOTHING_WRONG = Wrongs()
 _YEAR_SECONDS = 31_557_600
 _LARGEST_PRIORITY = 10**9
 _MOST_RETRIES = 1000
-_NUMBER = re.compile(r"[+-]?[0-9]{1,15}(?:\.[0-9]{1,9})?")
-_WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
-_SIZE = re.compile(r"([0-9]{1,15})\s*(?:([KMG])(?:i?B)?)?")
 _STATUS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
 _OURS = "JEXEVENTS_"
-_UNITS = {None: 1, "K": 2**10, "M": 2**20, "G": 2**30}
 # What means something else in a template than the variable of that name.
 _TAKEN = frozenset((
     "true", "false", "none", "True", "False", "None", "and", "or", "not", "in", "is", "if",
@@ -44,26 +40,35 @@ _UNSEEN = datetime(2000, 1, 1, tzinfo=timezone.utc)  # for schedules without a t
 
 
 class Reader:
-    """Reads members of one mapping; ``faults`` are those found, their pointers into it."""
+    """Reads members of one mapping; ``faults`` are those found, their pointers into it.
 
-    def __init__(self, members: Mapping[str, Any]) -> None:
+    ``wrongs`` is what was found wrong before. ``variables`` says whether it knows all their names
+    (``names_known``), and of which it knows no type (``untyped``).
+    """
+
+    def __init__(self, members: Mapping[str, Any], wrongs: Wrongs = _NOTHING_WRONG) -> None:
         self._members = members
+        self._wrongs = wrongs
         self.faults: list[Fault] = []
+        self.names_known = not wrongs.at(("vars",))
+        self.untyped: set[str] = set()
 
     def read(self, name: str, read: Callable[[Any], T], default: T) -> T:
         """Give what ``read`` makes of a member, ``default`` where it has no value or a fault."""
         return self._read((name,), self._members.get(name), read, default)
 
-    def _read(
-        self, path: tuple[str | int, ...], value: Any, read: Callable[[Any], T], default: T
-    ) -> T:
-        if value is None:
+    def _read(self, path: Path, value: Any, read: Callable[[Any], T], default: T) -> T:
+        if value is None or self._wrongs.within(path):
             return default
         try:
             return read(value)
         except Misfit as misfit:
             self.fault(path, misfit.expected, misfit.got or shown(value, path))
             return default
+
+    def _given(self, name: str) -> Any:
+        """Give a member as it is written, None where it is no such thing at all."""
+        return None if self._wrongs.at((name,)) else self._members.get(name)
 
     def fault(self, path: Iterable[str | int], expected: str, got: str) -> None:
         """Note a fault."""
@@ -74,70 +79,85 @@ class Reader:
     def variables(self) -> tuple[Variable, ...]:
         """Give the variables; two that are equal are one."""
         found: dict[str, tuple[Mapping[str, Any], Variable]] = {}
-        for index, members in enumerate(self._members.get("vars") or ()):
+        for index, members in enumerate(self._given("vars") or ()):
+            path = ("vars", index)
+            if self._wrongs.at(path) or self._wrongs.at((*path, "name")):
+                self.names_known = False
+                continue
             name = members["name"]
             if name not in found:
-                found[name] = members, self._variable(members, ("vars", index))
+                found[name] = members, self._variable(members, path)
             elif found[name][0] != members:
                 expected = "each variable once, or in the same words again"
-                self.fault(("vars", index, "name"), expected, f"{shown(name)} in other words")
+                self.fault((*path, "name"), expected, f"{shown(name)} in other words")
         return tuple(variable for _, variable in found.values())
 
-    def _variable(self, members: Mapping[str, Any], path: tuple[str | int, ...]) -> Variable:
-        name, kind = members["name"], members.get("type", "str")
+    def _variable(self, members: Mapping[str, Any], path: Path) -> Variable:
+        name, kind = members["name"], self._type(members, path)
         if name in _TAKEN:
             self.fault((*path, "name"), "a name that templates leave free", shown(name))
-        choices = tuple(members.get("values", ()))
-        if (kind == kinds.ENUM) != bool(choices):
-            expected = "values beside the type enum, and beside no other"
-            self.fault((*path, "values"), expected, "none" if kind == kinds.ENUM else "some")
-            kind, choices = "str", ()
-        if len({(type(choice), choice) for choice in choices}) < len(choices):
-            self.fault((*path, "values"), "each value once", "one that comes twice")
+        choices = self._choices(members, kind, path)
         required = self._flag(members, (*path, "required"))
         if required and "default" in members:
             self.fault((*path, "default"), "no default where a value is required", "one")
+        if kind is None or (kind == kinds.ENUM) != bool(choices):
+            self.untyped.add(name)
+            kind, choices = "str", ()
         bare = Variable(
             name=name,
             type=kind,
             option=self._flag(members, (*path, "option")),
             choices=choices,
             required=required,
-            description=members.get("description") or "",
+            description="" if self._wrongs.at((*path, "description")) else _text(members),
         )
+        if name in self.untyped:
+            return bare
         return self._with_default(bare, members, (*path, "default"))
 
-    def _with_default(
-        self, bare: Variable, members: Mapping[str, Any], path: tuple[str | int, ...]
-    ) -> Variable:
+    def _type(self, members: Mapping[str, Any], path: Path) -> str | None:
+        """Give the type of a variable; None where it is not known which is meant."""
+        if self._wrongs.at((*path, "type")):
+            return None
+        if "type" not in members and self._wrongs.has_strange(path):
+            return None
+        return members.get("type", "str")
+
+    def _choices(self, members: Mapping[str, Any], kind: str | None, path: Path) -> tuple[Any, ...]:
+        place = (*path, "values")
+        if self._wrongs.within(place):
+            return ()
+        choices = tuple(members.get("values", ()))
+        if len({(type(choice), choice) for choice in choices}) < len(choices):
+            self.fault(place, "each value once", "one that comes twice")
+        is_known = kind is not None and (choices or not self._wrongs.has_strange(path))
+        if is_known and (kind == kinds.ENUM) != bool(choices):
+            expected = "values beside the type enum, and beside no other"
+            self.fault(place, expected, "none" if kind == kinds.ENUM else "some")
+        return choices
+
+    def _with_default(self, bare: Variable, members: Mapping[str, Any], path: Path) -> Variable:
         if "default" not in members or (members["default"] is None and bare.type != "null"):
             return bare
         default = self._read(path, members["default"], bare.read, None)
-        return Variable(
-            name=bare.name,
-            type=bare.type,
-            option=bare.option,
-            choices=bare.choices,
-            has_default=True,
-            default=default,
-            required=bare.required,
-            description=bare.description,
-        )
+        return replace(bare, has_default=True, default=default)
 
-    def _flag(self, members: Mapping[str, Any], path: tuple[str | int, ...]) -> bool:
+    def _flag(self, members: Mapping[str, Any], path: Path) -> bool:
         return self._read(path, members.get(str(path[-1])), kinds.KINDS["bool"].read, False)
 
     def schedules(self) -> tuple[Mapping[str, Any], ...]:
         """Give the schedules as they are written; one that stands alone is a list of one."""
-        given = self._members.get("schedule")
+        given = self._given("schedule")
         if given is None:
             return ()
         alone = isinstance(given, Mapping)
         found = [given] if alone else given
         for index, members in enumerate(found):
+            path = ("schedule",) if alone else ("schedule", index)
+            if self._wrongs.at(path):
+                continue
             try:
-                path = ("schedule",) if alone else ("schedule", index)
-                read_schedule(members, _UNSEEN, path)
+                read_schedule(self._wrongs.rest(members, path), _UNSEEN, path)
             except Invalid as invalid:
                 self.faults.extend(invalid.faults)
         return tuple(found)
@@ -145,165 +165,89 @@ class Reader:
     def hooks(self) -> dict[str, tuple[str, ...]]:
         """Give the URLs by status."""
         found = {}
-        for status, given in (self._members.get("hooks") or {}).items():
+        for status, given in (self._given("hooks") or {}).items():
             path = ("hooks", status)
             if not _STATUS.fullmatch(status) or status in REFUSED_NAMES:
                 expected = f"the name of a status (not {', '.join(REFUSED_NAMES)})"
                 self.fault(path, expected, shown(status))
+            if self._wrongs.at(path):
+                continue
             alone = isinstance(given, str)
-            urls = [given] if alone else given
-            for index, url in enumerate(urls):
-                self._read(path if alone else (*path, index), url, _url, "")
-            found[status] = tuple(dict.fromkeys(map(_normal, urls)))
+            read = [
+                self._read(path if alone else (*path, index), url, scalars.url, "")
+                for index, url in enumerate([given] if alone else given)
+            ]
+            found[status] = tuple(dict.fromkeys(map(scalars.normal, filter(None, read))))
         return found
 
     def env(self) -> dict[str, str]:
         """Give the environment; whole numbers as texts."""
         found = {}
-        for name, value in (self._members.get("env") or {}).items():
+        for name, value in (self._given("env") or {}).items():
             if not _ENV_NAME.fullmatch(name) or name.startswith(_OURS):
                 expected = f"a name of letters, digits and _, which does not begin with {_OURS}"
                 self.fault(("env", name), expected, shown(name))
-            found[name] = self._read(("env", name), value, _env_value, "")
+            found[name] = self._read(("env", name), value, scalars.env_value, "")
         return found
 
     def secrets(self) -> tuple[str, ...]:
         """Give the names of secrets; none that the environment has as well."""
-        names = tuple(dict.fromkeys(self._members.get("secrets") or ()))
-        for index, name in enumerate(names):
-            if name in (self._members.get("env") or {}):
+        found: dict[str, None] = {}
+        for index, name in enumerate(self._given("secrets") or ()):
+            if self._wrongs.at(("secrets", index)) or name in found:
+                continue
+            found[name] = None
+            if name in (self._given("env") or {}):
                 self.fault(("secrets", index), "a name that env does not have", shown(name))
             if name.startswith(_OURS):
                 expected = f"a name that does not begin with {_OURS}"
                 self.fault(("secrets", index), expected, shown(name))
-        return names
+        return tuple(found)
 
     def retries(self) -> Retries:
         """Give how it is tried again: a number alone is the count."""
-        given = self._members.get("retries")
+        given = self._given("retries")
         if not isinstance(given, Mapping):
-            return Retries(self.read("retries", whole(0, _MOST_RETRIES), 0))
-        if "count" not in given:
+            return Retries(self.read("retries", scalars.whole(0, _MOST_RETRIES), 0))
+        if "count" not in given and not self._wrongs.has_strange(("retries",)):
             self.fault(("retries", "count"), f"a whole number to {_MOST_RETRIES}", "nothing")
 
         def part(name: str, read: Callable[[Any], Any], default: Any) -> Any:
             return self._read(("retries", name), given.get(name), read, default)
 
-        default = Retries()
+        default, number = Retries(), scalars.number
         return Retries(
-            count=part("count", whole(0, _MOST_RETRIES), 0),
+            count=part("count", scalars.whole(0, _MOST_RETRIES), 0),
             backoff_seconds=part("backoff", number(0, _YEAR_SECONDS), default.backoff_seconds),
             factor=part("factor", number(1, 100), default.factor),
             max_backoff_seconds=part(
                 "max_backoff", number(0, _YEAR_SECONDS), default.max_backoff_seconds
             ),
-            on=part("on", _ends, RETRIED),
+            on=part("on", scalars.ends, RETRIED),
         )
 
     # --- the members that are one value
 
     def timeout_seconds(self) -> float | None:
         """Give the time-out, None for none."""
-        return self.read("timeout", number(0.001, 100 * _YEAR_SECONDS), None)
+        return self.read("timeout", scalars.number(0.001, 100 * _YEAR_SECONDS), None)
 
     def priority(self) -> int:
         """Give the priority."""
-        return self.read("priority", whole(-_LARGEST_PRIORITY, _LARGEST_PRIORITY), 0)
+        return self.read("priority", scalars.whole(-_LARGEST_PRIORITY, _LARGEST_PRIORITY), 0)
 
     def concurrency(self) -> str:
         """Give what happens while another run goes on."""
-        return self.read("concurrency", _one_of(CONCURRENCIES), CONCURRENCIES[0])
+        return self.read("concurrency", scalars.one_of(CONCURRENCIES), CONCURRENCIES[0])
 
     def workdir(self) -> str | None:
         """Give the working folder: absolute, or below the top of the checkout."""
-        return self.read("workdir", _path, None)
+        return self.read("workdir", scalars.path, None)
 
     def max_output_bytes(self) -> int | None:
         """Give how much output is kept."""
-        return self.read("max_output", _size, None)
+        return self.read("max_output", scalars.size, None)
 
 
-def number(least: float, most: float) -> Callable[[Any], float]:
-    """Give a reader of numbers between two bounds, which may be texts. It raises Misfit."""
-    expected = f"a number from {least:.15g} to {most:.15g}"
-
-    def read(value: Any) -> float:
-        if isinstance(value, str) and _NUMBER.fullmatch(value):
-            value = float(value)
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise Misfit(expected)
-        if not least <= value <= most:
-            raise Misfit(expected)
-        return float(value)
-
-    return read
-
-
-def whole(least: int, most: int) -> Callable[[Any], int]:
-    """Give a reader of whole numbers between two bounds, which may be texts. It raises Misfit."""
-    expected = f"a whole number from {least} to {most}"
-
-    def read(value: Any) -> int:
-        if isinstance(value, str) and _WHOLE.fullmatch(value):
-            value = int(value)
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
-        if type(value) is not int or not least <= value <= most:
-            raise Misfit(expected)
-        return value
-
-    return read
-
-
-def _one_of(words: Iterable[str]) -> Callable[[Any], str]:
-    def read(value: Any) -> str:
-        if value not in words:
-            raise Misfit("one of " + ", ".join(words))
-        return value
-
-    return read
-
-
-def _ends(value: Any) -> tuple[str, ...]:
-    names = [value] if isinstance(value, str) else value
-    return tuple(dict.fromkeys(_one_of(RETRIED)(name) for name in names))
-
-
-def _size(value: Any) -> int:
-    found = _SIZE.fullmatch(str(value))
-    if not found or (isinstance(value, float) and not value.is_integer()):
-        raise Misfit("a number of bytes, or one like 64K, 10M or 1G")
-    return int(found[1]) * _UNITS[found[2]]
-
-
-def _path(value: str) -> str:
-    if "\0" in value or ".." in PurePosixPath(value).parts:
-        raise Misfit("an absolute path, or one below the top of the repository, without ..")
-    return value
-
-
-def _env_value(value: Any) -> str:
-    text = str(int(value)) if isinstance(value, (int, float)) else value
-    return kinds.KINDS["str"].read(text)
-
-
-def _normal(url: str) -> str:
-    """Write a reference to a job as the names of jobs are written."""
-    return JOB + url[len(JOB) :].replace("_", "-") if url.startswith(JOB) else url
-
-
-def _url(value: str) -> str:
-    expected = "a URL: http, https, mailto, or job: and the name of a job"
-    if any(char.isspace() or not char.isprintable() for char in value):
-        raise Misfit(expected)
-    scheme, _, rest = value.partition(":")
-    try:
-        host = urlsplit(value).hostname if scheme in ("http", "https") else None
-        if host:
-            urlsplit(value).port  # noqa: B018 - raises for one that is none
-    except ValueError as exc:
-        raise Misfit(expected) from exc
-    is_mail = value.startswith(MAILTO) and are_addresses(rest)
-    if host or is_mail or (value.startswith(JOB) and rest):
-        return value
-    raise Misfit(expected)
+def _text(members: Mapping[str, Any]) -> str:
+    return members.get("description") or ""

@@ -18,19 +18,21 @@ _WHERE = "a value where a word can be, as it is put between quotation marks of i
 _REMEDY = "take your marks away, or use the filter raw"
 
 
-def check_places(template: Template, kinds: Mapping[str, str]) -> Shell:
-    """Give the place at the template's end, on one way through it.
+def check_places(template: Template, kinds: Mapping[str, str]) -> tuple[Shell, list[TemplateFault]]:
+    """Give the place at the template's end, on one way through it, and the faults.
 
-    Raises TemplateFault for a value that stands where it cannot be quoted, and where the ways
-    through the template differ in what is open. ``kinds`` are the types of the variables: numbers
-    may stand in more places. What only shows with the values is found when they are there.
+    There is one for each value that stands where it cannot be quoted, and where the ways through
+    the template differ in what is open. ``kinds`` are the types of the variables: numbers may stand
+    in more places. What only shows with the values is found when they are there.
     """
-    return _Walk(kinds).body(template.tree.body, Shell())
+    walk = _Walk(kinds)
+    return walk.body(template.tree.body, Shell()), walk.faults
 
 
 class _Walk:
     def __init__(self, kinds: Mapping[str, str]) -> None:
         self._kinds = kinds
+        self.faults: list[TemplateFault] = []
 
     def body(self, body: list[nodes.Node], shell: Shell) -> Shell:
         """Go over nodes, one after the other; give where they end."""
@@ -54,10 +56,10 @@ class _Walk:
         place = shell.refusal()
         if not place:
             shell.put()
-        elif not (self._may_be_number(node) and shell.takes_numbers()):
-            raise TemplateFault(_WHERE, f"one {place}; {_REMEDY}", node.lineno)
-        else:
-            shell.feed("0")
+            return
+        if not (self._may_be_number(node) and shell.takes_numbers()):
+            self.faults.append(TemplateFault(_WHERE, f"one {place}; {_REMEDY}", node.lineno))
+        shell.feed("0")
 
     def _may_be_number(self, node: nodes.Expr) -> bool:
         if isinstance(node, nodes.Name):
@@ -86,9 +88,8 @@ class _Walk:
     def _require_same(self, ends: list[Shell], line: int) -> None:
         if len({end.nesting() for end in ends}) > 1:
             got = "one that is open on one way through the template and not on another"
-            raise TemplateFault(
-                "quotation marks and brackets that close where they open", got, line
-            )
+            expected = "quotation marks and brackets that close where they open"
+            self.faults.append(TemplateFault(expected, got, line))
 
 
 def _is_raw(node: nodes.Expr) -> bool:

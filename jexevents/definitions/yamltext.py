@@ -24,7 +24,7 @@ from jexevents.model import Fault
 
 MAX_DEPTH = 32
 MAX_VALUES = 100_000
-MAX_FAULTS = 20
+MAX_FAULTS = 1000
 
 _Parser = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 _PREFIX = "tag:yaml.org,2002:"
@@ -186,11 +186,11 @@ class _Builder:
             raise NotReadable(self.faults)
 
     def _list(self, node: _Node, path: Path) -> list[Any]:
+        items = [self.built(item, (*path, index)) for index, item in enumerate(node.content)]
         _require_tag(node, _LIST_TAGS)
-        return [self.built(item, (*path, index)) for index, item in enumerate(node.content)]
+        return items
 
     def _map(self, node: _Node, path: Path) -> Any:
-        _require_tag(node, ("map", "set"))
         members: dict[str, Any] = {}
         merged: list[_Node] = []
         for key, value in zip(node.content[::2], node.content[1::2], strict=True):
@@ -210,6 +210,7 @@ class _Builder:
                 members[key.content] = self.built(value, inner)
         for value in merged:
             self._merge(members, value, path)
+        _require_tag(node, ("map", "set"))
         return list(members) if node.tag == f"{_PREFIX}set" else members
 
     def _merge(self, members: dict[str, Any], node: _Node, path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from jexevents.backoff import Backoff
 from jexevents.engine.frames import Frame
 from jexevents.engine.position import Position
+from jexevents.engine.states import State
 from jexevents.errors import EngineUnavailable
 from jexevents.logs import get_logger
 
@@ -46,6 +47,8 @@ class Follower:
         self._closed = threading.Event()
         self._stream: LogStream | None = None
         self._away = False
+        # As it was when the engine was last asked.
+        self.state: State | None = None
 
     @property
     def away(self) -> bool:
@@ -57,7 +60,8 @@ class Follower:
         while not self._closed.is_set():
             before = self._position.given
             try:
-                ended = self._containers.inspect(self._name).ended
+                self.state = self._containers.inspect(self._name)
+                ended = self.state.ended
                 self._came_back()
                 yield from self._read(follow=not ended)
                 if ended:

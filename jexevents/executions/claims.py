@@ -11,7 +11,7 @@ from jexevents.executions.run import AnyRun, run_of_json
 from jexevents.executions.writing import QueueWriter
 from jexevents.model import Event, Kind
 from jexevents.store.database import Connection
-from jexevents.store.literals import array
+from jexevents.store.literals import array, columns
 from jexevents.store.queries import QUERIES
 
 
@@ -149,6 +149,21 @@ class Claims(QueueWriter):
             )
             for job_id, *names, attempt, boot, sequence, run, current in rows
         ]
+
+    def begun(self, places: Sequence[tuple[str, int]]) -> set[tuple[str, int]]:
+        """Give those of these attempts (job id, number) that some node has begun and still has."""
+        if not places:
+            return set()
+        with self._database.look() as connection:
+            rows = QUERIES.execution_queue.begun_of(
+                connection, **columns(("job_ids", "attempts"), places)
+            )
+        return {(job_id, attempt) for job_id, attempt in rows}
+
+    def ledger_id(self) -> str:
+        """Give what this ledger is called among others."""
+        with self._database.look() as connection:
+            return QUERIES.execution_queue.ledger_id(connection)
 
     def held(self) -> set[tuple[str, int]]:
         """Give the attempts (job id, number) that are this node's."""

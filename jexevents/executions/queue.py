@@ -5,13 +5,14 @@ from __future__ import annotations
 from jexevents.executions.cancelling import Cancelling
 from jexevents.executions.claims import Claimed, Claims, Offer, Unsettled
 from jexevents.executions.judging import Judging
+from jexevents.executions.refusals import Refusals
 from jexevents.executions.reports import Report
 from jexevents.executions.writing import LEASE_SECONDS
 
 __all__ = ["LEASE_SECONDS", "Claimed", "Offer", "Queue", "Report", "Unsettled"]
 
 
-class Queue(Claims, Judging, Cancelling):
+class Queue(Claims, Refusals, Judging, Cancelling):
     """The queue of one ledger, as one node sees it; see ``QueueWriter`` for how it is made.
 
     Each method is one transaction, and raises StoreUnavailable while PostgreSQL does not answer.

@@ -28,8 +28,11 @@ def tell(connection: Connection, told: Sequence[tuple[Event, Applied, AnyRun]]) 
     The name of an event is the status that hooks are for. Gives the names of the hooks, to be woken
     when the transaction has committed.
     """
+    last: dict[str, int] = {}
+    for _, applied, _ in told:
+        last[applied.job_id] = max(applied.seq, last.get(applied.job_id, 0))
     wanted = [
-        Wanted(applied.seq, applied.job_id, url)
+        Wanted(applied.seq, applied.job_id, url, applied.seq == last[applied.job_id])
         for event, applied, run in told
         for url in run.hooks.get(event.name, ())
     ]

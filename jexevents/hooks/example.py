@@ -7,11 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from jexevents.hooks.hook import Hook
-from jexevents.hookwords import SMRTLINK
+from jexevents.hookwords import OVERSEER, SMRTLINK
+from jexevents.model import Kind
 from jexevents.rfc3339 import format_utc
 from jexevents.store.outbox import DeliveredEvent, Delivery
 
-NAME = "TEST"
+# The event is called so. Of an execution it is a word of the job's own: it claims no end.
+NAME, STATUS = "TEST", "test"
+_SOURCE = "jexevents"
 _NO_ID = "00000000-0000-0000-0000-000000000000"
 _DATA = {"test": True, "message": "Nothing has happened: `jexevents hooks test` sent this."}
 
@@ -19,15 +22,46 @@ _DATA = {"test": True, "message": "Nothing has happened: `jexevents hooks test` 
 def example(hook: Hook, message_id: str, at: datetime) -> Delivery:
     """Give a delivery of an event that never was; the id of its job is all zeros.
 
-    ``message_id`` is a UUID, ``at`` an aware instant.
+    It is of a kind that the hook takes: of SMRT Link for its format, of an execution for Overseer's
+    and for a hook of executions, else of condor. ``message_id`` is a UUID, ``at`` an aware instant.
     """
-    kind = SMRTLINK if hook.format == SMRTLINK else "condor"
+    kind = _kind(hook)
+    name = STATUS if kind == Kind.COMMAND.value else NAME
     identity = hashlib.sha256(message_id.encode()).digest()
     data = _system_event(message_id, at) if kind == SMRTLINK else _DATA
-    event = DeliveredEvent(0, "jexevents", kind, NAME, at, None, at, data, identity)
-    return Delivery(
-        0, hook.name, message_id, 0, _NO_ID, _job(kind, at), event, at, None, None, 0, "", at, 0.0
-    )
+    event = DeliveredEvent(0, _SOURCE, kind, name, at, None, at, data, identity)
+    job = _execution(at) if kind == Kind.COMMAND.value else _job(kind, at)
+    return Delivery(0, hook.name, message_id, 0, _NO_ID, job, event, at, None, None, 0, "", at, 0.0)
+
+
+def _kind(hook: Hook) -> str:
+    if hook.format == SMRTLINK:
+        return SMRTLINK
+    kinds = [Kind.CONDOR.value, Kind.COMMAND.value]
+    if hook.format == OVERSEER:
+        kinds.reverse()
+    return next((kind for kind in kinds if hook.takes_kind(kind)), kinds[0])
+
+
+def _execution(at: datetime) -> dict[str, Any]:
+    """Give an execution that runs; its id is that of one which was asked for at that instant."""
+    now = format_utc(at)
+    return {
+        "id": _NO_ID,
+        "kind": Kind.COMMAND.value,
+        "key": repr(at.timestamp()),
+        "source": _SOURCE,
+        "state": "RUNNING",
+        "phase": "RUNNING",
+        "submitter": _SOURCE,
+        "submitted_at": now,
+        "started_at": now,
+        "finished_at": None,
+        "exit_code": None,
+        "reason": None,
+        "attempt": 1,
+        "status": STATUS,
+    }
 
 
 def _job(kind: str, at: datetime) -> dict[str, Any]:
@@ -36,10 +70,10 @@ def _job(kind: str, at: datetime) -> dict[str, Any]:
         "id": _NO_ID,
         "kind": kind,
         "key": "jexevents#0.0",
-        "source": "jexevents",
+        "source": _SOURCE,
         "state": "Completed",
         "phase": "COMPLETE",
-        "submitter": "jexevents",
+        "submitter": _SOURCE,
         "submitted_at": now,
         "started_at": now,
         "finished_at": now,

@@ -76,12 +76,14 @@ class Hook:
         """Whether nothing can be sent of an event that was pruned, even where its job is known."""
         return self.is_job or (self.format not in _OF_JOBS and not self.is_mail)
 
+    def takes_kind(self, kind: str) -> bool:
+        """Whether the patterns for kinds let this one through."""
+        return _matches(self.kinds, kind)
+
     def may_want(self, source: str, kind: str, name: str) -> bool:
         """Whether the patterns for sources, kinds and event names let this through."""
         return (
-            _matches(self.sources, source)
-            and _matches(self.kinds, kind)
-            and _matches(self.events, name)
+            _matches(self.sources, source) and self.takes_kind(kind) and _matches(self.events, name)
         )
 
     def wants(self, before: Sequence[str] | None, after: Any) -> bool:

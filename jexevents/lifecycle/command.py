@@ -72,6 +72,19 @@ REFUSED_NAMES = ("stdout", "stderr", "output", "schedule", INSERTED, SEALED)
 # What the end of an attempt can be called where somebody asked for it.
 ON_REQUEST = ("terminated", "killed")
 
+# The status of an execution by its state, where the job has said none of its own.
+_STATUSES = {
+    QUEUED: REQUESTED,
+    RUNNING: START,
+    STOPPED: STOP,
+    COMPLETE: COMPLETES,
+    FAILED: FAILS,
+    KILLED: FAILS,
+    TIMED_OUT: TIMES_OUT,
+    CANCELLED: CANCEL,
+    LOST: LOSE,
+}
+
 # Of events of one attempt and number, this is the order.
 _RANKS = {REQUESTED: 0, RETRIED: 0, CLAIMED: 1, CANCEL: 2, LOSE: 4}
 _OWN_RANK = 3
@@ -132,6 +145,11 @@ class CommandState:
         """The phase that the state stands for."""
         return PHASES[self.state]
 
+    @property
+    def shown_status(self) -> str:
+        """The status as everybody is told it; see ``status_of``."""
+        return status_of(self.state, self.closed, self.status)
+
 
 FACTS = tuple(each.name for each in fields(CommandState) if each.name != "tail")
 
@@ -144,6 +162,12 @@ def attempt_of(event: CommandEvent) -> int:
 def sequence_of(event: CommandEvent) -> int:
     """Give the number of an event in its attempt; see above for those of the daemon."""
     return _number(event, "sequence", 0, _MOST_EVENTS)
+
+
+def status_of(state: str, closed: bool, own: str | None) -> str:
+    """Give the status of an execution: the job's ``own`` word while it goes on, else what
+    happened."""
+    return (None if closed else own) or _STATUSES[state]
 
 
 def is_own(event: CommandEvent) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from jexevents.runner.commands import CannotRun
+from jexevents.errors import CannotRun
 
 _REMEDY = "See to JobSecrets in the configuration of this node."
 

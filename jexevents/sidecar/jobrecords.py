@@ -15,19 +15,6 @@ from jexevents.rfc3339 import plain
 
 Row = Mapping[str, Any]
 
-# The status of an execution by its state, where the job has said none of its own.
-_STATUSES = {
-    command.QUEUED: command.REQUESTED,
-    command.RUNNING: command.START,
-    command.STOPPED: command.STOP,
-    command.COMPLETE: command.COMPLETES,
-    command.FAILED: command.FAILS,
-    command.KILLED: command.FAILS,
-    command.TIMED_OUT: command.TIMES_OUT,
-    command.CANCELLED: command.CANCEL,
-    command.LOST: command.LOSE,
-}
-STATES = tuple(_STATUSES)
 _ASKED = ("trigger", "values", "command", "script", "arguments", "schedule")
 
 
@@ -87,7 +74,7 @@ def execution_row(row: Row, public_url: str) -> dict[str, Any]:
         "uuid": row["job_id"],
         "state": row["state"],
         "phase": row["phase"],
-        "status": status_of(row),
+        "status": command.status_of(row["state"], row["closed"], row["status"]),
         "commit": row["commit"],
         "attempt": row["attempt"],
         "node": row["node"],
@@ -112,9 +99,32 @@ def execution(
     if "repeats" in asked:
         shown["repeats"] = number(microseconds(asked["repeats"]) or 0)
     shown["due_at"] = plain(row["due_at"])
+    shown["waits_for"] = waits_for(row)
     shown["attempts"] = [_attempt(one) for one in attempts]
     shown["events"] = [event(one) for one in story]
     return shown
+
+
+def waits_for(row: Row) -> dict[str, Any] | None:
+    """Say what an execution waits for that nobody has; None for one that somebody has, or is over.
+
+    ``commit``: no node has its commit; ``time``: it is not due; ``execution``: the end of another
+    one of its job; ``node``: one that begins it.
+    """
+    if row["refused_at"] is not None:
+        what = "commit"
+    elif row["due_at"] is None:
+        return None
+    elif row["is_early"]:
+        what = "time"
+    else:
+        what = "node" if row["behind"] is None else "execution"
+    return {
+        "what": what,
+        "since": plain(row["refused_at"]),
+        "execution": number(row["behind"]) if what == "execution" else None,
+        "reason": row["refusal"] if what in ("commit", "node") else None,
+    }
 
 
 def _asked_with(story: Sequence[Row]) -> Row:
@@ -123,12 +133,6 @@ def _asked_with(story: Sequence[Row]) -> Row:
         if one["name"] == command.REQUESTED and one["data"].get("auto") is True:
             return one["data"]
     return {}
-
-
-def status_of(row: Row) -> str:
-    """Give the status of an execution: the job's own word while it runs, else what happened."""
-    own = None if row["closed"] else row["status"]
-    return own or _STATUSES[row["state"]]
 
 
 def event(row: Row) -> dict[str, Any]:

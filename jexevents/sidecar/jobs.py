@@ -16,12 +16,12 @@ from jexevents.errors import Invalid
 from jexevents.executions.bell import Bell
 from jexevents.executions.control import Control, Told
 from jexevents.executions.requests import BY_REPEAT, Asked, Made, Requests
-from jexevents.lifecycle.command import REFUSED_NAMES
+from jexevents.lifecycle.command import REFUSED_NAMES, STATES
 from jexevents.lifecycle.executionid import microseconds, shortest
 from jexevents.model import Fault, Role
 from jexevents.sidecar import jobrecords
 from jexevents.sidecar.jex import Jex
-from jexevents.sidecar.jobparameters import parameters
+from jexevents.sidecar.jobparameters import parameters, refuse_any
 from jexevents.sidecar.paging import PAGE, choice_of, filter_of, limit_of, page
 from jexevents.sidecar.problems import Problem, forbidden, malformed, not_found
 from jexevents.sidecar.requests import Request
@@ -228,7 +228,7 @@ class JobSurface:
             name,
             limit=limit + 1,
             before=None if before is None else _cursor(before),
-            state=choice_of(request, "state", tuple(jobrecords.STATES)),
+            state=choice_of(request, "state", STATES),
             phase=filter_of(request, "phase"),
         )
         shown = page(
@@ -270,6 +270,7 @@ class JobSurface:
     def repeat(self, request: Request) -> Response:
         """Repeat an execution with its values, on its commit unless the newest is asked for."""
         seconds = wait_of(request)
+        refuse_any(request)
         row = self._row(request)
         commit = request.query.get("commit")
         if commit not in (None, _NEWEST):
@@ -319,7 +320,7 @@ class JobSurface:
         if name != _KILL:
             fault = Fault("/event", "kill, with give_up", "another event")
             raise Invalid("What is given up is killed, if it ever turns up.", [fault])
-        self.control.give_up(row, cause, request.caller.name)
+        self.control.give_up(row, cause, request.caller.name, request.idempotency_key())
         return 200, self._shown(self._again(row))
 
     def event(self, request: Request) -> dict[str, Any]:

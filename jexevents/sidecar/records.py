@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from jexevents.lifecycle import command
 from jexevents.lifecycle.pipeline import status_of
+from jexevents.model import Kind
 from jexevents.rfc3339 import format_at, plain
 
 Row = Mapping[str, Any]
@@ -59,6 +61,8 @@ def ledger_job(row: Row, details: Row | None = None) -> dict[str, Any]:
     job = {name: plain(value) for name, value in row.items()}
     if details is not None:
         known = {name: plain(value) for name, value in details.items() if name not in row}
+        if row["kind"] == Kind.COMMAND.value:
+            known["status"] = command.status_of(row["state"], row["closed"], known["status"])
         job[row["kind"]] = known
     return job
 

@@ -7,18 +7,21 @@ stands beside the name in ``hooks``, for a definition can be gone before they ar
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import NamedTuple
 
 import uuid_utils
 
 from jexevents.hookwords import name_of_url
-from jexevents.model import Kind
-from jexevents.rfc3339 import plain
+from jexevents.lifecycle import command
+from jexevents.lifecycle.command import CommandState
+from jexevents.model import JobKey, Kind
 from jexevents.store.database import Connection, Database
 from jexevents.store.literals import array, columns
+from jexevents.store.matching import shown
 from jexevents.store.queries import QUERIES
-from jexevents.store.rows import to_json
+from jexevents.store.rows import StoredEvent, stored_event
 
 _COLUMNS = ("hooks", "message_ids", "seqs", "kinds", "job_ids", "jobs")
 _AT_ONCE = 500
@@ -27,14 +30,14 @@ _AT_ONCE = 500
 class Wanted(NamedTuple):
     """An event of an execution that a URL of its definition wants.
 
-    ``seq`` is the event's number in the ledger, ``job_id`` the execution's. ``job`` is what the
-    delivery shows of the job, as JSON; None for the job as it stands in this transaction.
+    ``seq`` is the event's number in the ledger, ``job_id`` the execution's. ``is_last`` says that
+    the same transaction stores none of the execution behind it.
     """
 
     seq: int
     job_id: str
     url: str
-    job: str | None = None
+    is_last: bool = True
 
 
 class Waiting(NamedTuple):
@@ -60,7 +63,7 @@ def write(connection: Connection, wanted: Sequence[Wanted]) -> set[str]:
         return set()
     names = {one.url: name_of_url(one.url) for one in wanted}
     _know(connection, names)
-    shown = _shown(connection, {one.job_id for one in wanted if one.job is None})
+    jobs = _shown(connection, wanted)
     rows = [
         (
             names[one.url],
@@ -68,7 +71,7 @@ def write(connection: Connection, wanted: Sequence[Wanted]) -> set[str]:
             one.seq,
             Kind.COMMAND.value,
             one.job_id,
-            one.job or shown[one.job_id],
+            jobs[one.job_id, one.seq],
         )
         for one in wanted
     ]
@@ -89,14 +92,39 @@ def _know(connection: Connection, names: Mapping[str, str]) -> None:
         QUERIES.definition_hooks.keep_urls(connection, **columns(("names", "urls"), new))
 
 
-def _shown(connection: Connection, job_ids: Iterable[str]) -> dict[str, str]:
-    ids = list(job_ids)
-    if not ids:
+def _shown(connection: Connection, wanted: Sequence[Wanted]) -> dict[tuple[str, int], str]:
+    """Give what is shown of the executions as they were after each event, by id and number."""
+    ids = array({one.job_id for one in wanted})
+    keys: dict[str, JobKey] = {}
+    states: dict[str, CommandState] = {}
+    for row in QUERIES.definition_hooks.shown_executions.mappings(connection, ids=ids):
+        job_id = str(row.pop("id"))
+        keys[job_id] = JobKey(Kind.COMMAND, row.pop("key"), row.pop("source"), {})
+        states[job_id] = CommandState(**row)
+    found = {(one.job_id, one.seq): states[one.job_id] for one in wanted if one.is_last}
+    found |= _past(connection, [one for one in wanted if not one.is_last])
+    return {place: shown(place[0], keys[place[0]], state) for place, state in found.items()}
+
+
+def _past(connection: Connection, wanted: Sequence[Wanted]) -> dict[tuple[str, int], CommandState]:
+    """Give how executions stood after events that others came behind."""
+    if not wanted:
         return {}
-    rows = QUERIES.definition_hooks.shown_executions.mappings(connection, ids=array(ids))
-    return {
-        str(row["id"]): to_json({name: plain(value) for name, value in row.items()}) for row in rows
-    }
+    ids = array({one.job_id for one in wanted})
+    asked = {(one.job_id, one.seq) for one in wanted}
+    stories: dict[str, list[StoredEvent]] = {}
+    states: dict[str, CommandState] = {}
+    found = {}
+    # In the order in which they were stored.
+    for job_id, seq, *row in QUERIES.definition_hooks.stories(connection, ids=ids):
+        story = stories.setdefault(job_id, [])
+        story.append(stored_event(row))
+        state = states.setdefault(job_id, CommandState())
+        if not command.advance(state, story[-1:]):
+            state = states[job_id] = command.fold(story)
+        if (job_id, seq) in asked:
+            found[job_id, seq] = copy(state)
+    return found
 
 
 def depth(database: Database, job_id: str) -> int:

@@ -16,11 +16,19 @@ on conflict (name) do update set url = excluded.url;
 
 -- name: shown_executions
 -- What deliveries show of these executions, as they stand.
-select j.id, j.kind, j.key, j.source, j.state, j.phase, j.submitter, j.submitted_at, j.started_at,
-    j.finished_at, j.exit_code, j.reason, e.attempt, e.status
+select j.id, j.key, j.source, j.state, j.closed, j.submitter, j.submitted_at, j.started_at,
+    j.finished_at, j.exit_code, j.reason, coalesce(e.attempt, 1) as attempt, e.status
 from jobs j
 left join executions e on e.job_id = j.id
 where j.id = any(:ids::uuid[]);
+
+-- name: stories
+-- All that the fold needs of the events of these executions, in the order in which they were stored.
+select job_id, seq, name, occurred_at, occurred_offset, occurred_alt, checksum, data,
+    null as log, null as "offset"
+from events
+where coalesce(job_id, '00000000-0000-0000-0000-000000000000'::uuid) = any(:ids::uuid[])
+order by seq;
 
 -- name: waiting_hooks
 -- The hooks of definitions that have deliveries which wait: whether a receiver refuses them, and

@@ -74,12 +74,24 @@ update execution_queue q set node = :node, claim = q.claim + 1,
 where job_id = any(:job_ids::uuid[]);
 
 -- name: begin_attempt$
--- Note that what was claimed begins now, if it is ours still: from here on no lease frees it.
+-- Note that what was claimed begins now, if it is ours still: from here on no lease frees it. So its
+-- commit or image can be had: what was noted of others that need it is taken back, save where
+-- somebody has them now.
 with ours as (
-    update execution_queue set begun_at = clock_timestamp()
+    update execution_queue set begun_at = clock_timestamp(), refused_at = null, refusal = null,
+        refused_by = '{}'
     where job_id = :job_id and attempt = :attempt and node = :node and claim = :claim
         and begun_at is null
-    returning job_id, attempt, node, begun_at
+    returning job_id, attempt, node, begun_at, coalesce(run->>'commit', run->>'image') as needs
+), refused as (
+    select q.job_id
+    from execution_queue q
+    join ours on coalesce(q.run->>'commit', q.run->>'image') = ours.needs
+    where q.refused_at is not null and q.job_id <> :job_id
+    for update of q skip locked
+), well as (
+    update execution_queue q set refused_at = null, refusal = null, refused_by = '{}'
+    from refused where q.job_id = refused.job_id
 )
 insert into execution_attempts (job_id, attempt, node, boot, begun_at)
 select job_id, attempt, node, :boot, begun_at from ours
@@ -96,6 +108,42 @@ where job_id = any(:job_ids::uuid[]) and node = :node and begun_at is null;
 update execution_queue set node = null, lease_until = null,
     due_at = clock_timestamp() + :delay_seconds::float8 * interval '1 second'
 where job_id = any(:job_ids::uuid[]) and node = :node and begun_at is null;
+
+-- name: note_refusal!
+-- Note why what waits on a commit or image was not begun; if the refusal counts, since when and by
+-- whom that cannot be had. What somebody has just now is noted the next time.
+update execution_queue q set
+    refused_at = case when :counts then coalesce(q.refused_at, clock_timestamp())
+        else q.refused_at end,
+    refused_by = case when not :counts or :node = any(q.refused_by) then q.refused_by
+        else q.refused_by || :node::text end,
+    refusal = case when :counts or q.refused_at is null then :why else q.refusal end
+where q.job_id in (
+    select waiting.job_id from execution_queue waiting
+    where waiting.node is null and waiting.due_at <= clock_timestamp()
+        and coalesce(waiting.run->>'commit', waiting.run->>'image') = :needs
+    for update skip locked
+);
+
+-- name: refused_for
+-- What waits on a commit or image that was first refused so long ago, locked; an image has to be
+-- refused by each worker that lives, has an engine and the labels, and not so long.
+select q.job_id, q.execution, q.definition, q.attempt, q.priority, q.node, q.claim, q.begun_at,
+    q.run, q.detail, q.refusal, extract(epoch from clock_timestamp() - q.refused_at)::float8 as ago
+from execution_queue q
+where q.node is null and coalesce(q.run->>'commit', q.run->>'image') = :needs
+    and (q.refused_at <= clock_timestamp() - :seconds::float8 * interval '1 second'
+        or (q.kind = 'container'
+            and q.refused_at <= clock_timestamp() - :image_seconds::float8 * interval '1 second'
+            and not exists (
+                select from nodes n
+                where n.seen_at > clock_timestamp() - interval '60 seconds'
+                    and 'container' = any(n.kinds) and n.engine is not null
+                    and q.labels <@ n.labels and not n.draining
+                    and n.name <> all(q.refused_by))))
+order by q.job_id
+limit :limit
+for update skip locked;
 
 -- name: give_back_all!
 -- Let others have all that this node claimed, in an earlier life, and did not begin.
@@ -195,13 +243,15 @@ order by q.execution
 limit 100;
 
 -- name: replaced
--- What has to make room for a newer execution of its job that replaces those before it.
+-- What has to make room for a newer execution of its job that replaces those before it; of all
+-- jobs where no names are given.
 select old.job_id, old.execution, old.definition, old.attempt, old.node, old.begun_at,
     max(new.execution) as newer
 from execution_queue old
 join execution_queue new
     on new.definition = old.definition and new.kind = old.kind and new.execution > old.execution
     and new.run->>'concurrency' = 'replace' and new.node is null
+where :definitions::text[] is null or old.definition = any(:definitions::text[])
 group by old.job_id
 order by old.execution
 limit 100;
@@ -209,6 +259,17 @@ limit 100;
 -- name: held_by
 -- The attempts that a node has, begun or not.
 select job_id, attempt from execution_queue where node = :node;
+
+-- name: begun_of
+-- Which of these attempts are begun, and not over or given up.
+select q.job_id, q.attempt
+from unnest(:job_ids::uuid[], :attempts::integer[]) as asked (job_id, attempt)
+join execution_queue q on q.job_id = asked.job_id and q.attempt = asked.attempt
+where q.begun_at is not null;
+
+-- name: ledger_id$
+-- What this ledger is called among others.
+select ledger::text from runner_state;
 
 -- name: queue_depth^
 -- How many executions wait, and how many are in somebody's hands.

@@ -26,7 +26,7 @@ from typing import Any
 
 import uuid_utils
 
-from jexevents.model import Event
+from jexevents.model import Event, JobKey
 from jexevents.rfc3339 import plain
 from jexevents.store.database import Connection
 from jexevents.store.literals import columns
@@ -38,7 +38,13 @@ from jexevents.store.rows import JOB_FACTS, to_json
 _COLUMNS = ("hooks", "message_ids", "seqs", "kinds", "job_ids", "jobs")
 # What a delivery shows of a job beside its names and its standing.
 _FACTS = tuple(name for name in JOB_FACTS if name not in ("state", "closed"))
-_FACTS_OF_SOME = ("held", "invocation_id", "attempt", "status")
+# What only some kinds have, and the attribute of their states that says it.
+_FACTS_OF_SOME = {
+    "held": "held",
+    "invocation_id": "invocation_id",
+    "attempt": "attempt",
+    "status": "shown_status",
+}
 
 
 class Matching:
@@ -80,8 +86,8 @@ class Matching:
             elif job.is_new and self.follows(job):
                 self._follow(job, None, job.book.fold(()))
         rows = [
-            (name, str(uuid_utils.uuid7()), entry.seq, _kind(entry.event), job.id, shown)
-            for job, entry, names, shown in self._found
+            (name, str(uuid_utils.uuid7()), entry.seq, _kind(entry.event), job.id, told)
+            for job, entry, names, told in self._found
             for name in names
         ]
         if rows:
@@ -96,7 +102,9 @@ class Matching:
     def _ask(self, job: Job, entry: Entry, before: Standing | None, after: Any) -> None:
         names = self._interest.wanted(entry.event, before, after)
         if names:
-            self._found.append((job, entry, names, None if after is None else _shown(job, after)))
+            self._found.append(
+                (job, entry, names, None if after is None else shown(job.id, job.key, after))
+            )
 
     def _follow(self, job: Job, before: Standing | None, state: Any) -> None:
         """Fold the new events of a job onto ``state``, and ask about each."""
@@ -130,8 +138,8 @@ class Matching:
                 asked = self._interest.wanted(entry.event, before, job.state)
             names[id(entry)] = [name for name in asked if name in always or name not in changed]
             changed.update(asked)
-        shown = _shown(job, job.state)
-        self._found += [(job, one, names[id(one)], shown) for one in entries if names[id(one)]]
+        told = shown(job.id, job.key, job.state)
+        self._found += [(job, one, names[id(one)], told) for one in entries if names[id(one)]]
 
 
 def standing(state: Any) -> Standing:
@@ -158,19 +166,18 @@ def _kind(event: Event) -> str | None:
     return None if event.kind is None else event.kind.value
 
 
-def _shown(job: Job, state: Any) -> str:
+def shown(job_id: str, key: JobKey, state: Any) -> str:
     """Give what a delivery shows of a job in a state, as JSON."""
-    key = job.key
-    shown = {
-        "id": job.id,
+    told = {
+        "id": job_id,
         "kind": key.kind.value,
         "key": key.key,
         "source": key.source,
         **standing(state)._asdict(),
     }
     for name in _FACTS:
-        shown[name] = plain(getattr(state, name))
-    for name in _FACTS_OF_SOME:
-        if hasattr(state, name):
-            shown[name] = getattr(state, name)
-    return to_json(shown)
+        told[name] = plain(getattr(state, name))
+    for name, attribute in _FACTS_OF_SOME.items():
+        if hasattr(state, attribute):
+            told[name] = getattr(state, attribute)
+    return to_json(told)

@@ -12,7 +12,8 @@ from typing import Any
 
 from jexevents.definitions import kinds
 from jexevents.definitions.kinds import Misfit
-from jexevents.definitions.members import Reader, number
+from jexevents.definitions.members import Reader
+from jexevents.definitions.scalars import number
 from jexevents.errors import Invalid
 from jexevents.executions.run import ContainerRun, Mount
 from jexevents.faults import shown

@@ -2,19 +2,31 @@
 
 from jexevents.wiring.jobs import (
     Links,
-    looking_after,
     owned,
     repository,
     run_job,
     running,
-    runs_folder,
     source,
 )
 from jexevents.wiring.outside import access, intake, signers, topology
 from jexevents.wiring.reading import doors, event_types, recognise, schemas
-from jexevents.wiring.storage import back, database, front, ledger_database, side, unmade
+from jexevents.wiring.storage import (
+    back,
+    database,
+    front,
+    ledger_database,
+    runs_folder,
+    side,
+    unmade,
+)
 from jexevents.wiring.surfaces import Surfaces
-from jexevents.wiring.webhooks import hook_senders, hook_ways, hooks, shown_hooks
+from jexevents.wiring.webhooks import (
+    hook_of_definition,
+    hook_senders,
+    hook_ways,
+    hooks,
+    shown_hooks,
+)
 from jexevents.wiring.writing import (
     event_files,
     ingest,
@@ -35,6 +47,7 @@ __all__ = [
     "event_files",
     "event_types",
     "front",
+    "hook_of_definition",
     "hook_senders",
     "hook_ways",
     "hooks",
@@ -42,7 +55,6 @@ __all__ = [
     "intake",
     "ledger",
     "ledger_database",
-    "looking_after",
     "observer",
     "owned",
     "recognise",

@@ -23,6 +23,7 @@ from jexevents.executions.telling import tell
 from jexevents.observers import JobsUse
 from jexevents.runner import owning
 from jexevents.runner.commands import CommandExecutor, Settings
+from jexevents.runner.executor import Executor
 from jexevents.runner.keeping import Keeper
 from jexevents.runner.refreshing import Refresher
 from jexevents.runner.scheduler import Looks, Scheduler
@@ -39,6 +40,8 @@ from jexevents.tasks.imports import Imports
 from jexevents.tasks.parameters import Policy
 from jexevents.tasks.registry import Registry
 from jexevents.tasks.runs import Runs
+from jexevents.wiring.containers import ContainerParts, container_parts, has_engine
+from jexevents.wiring.storage import runs_folder
 from jexevents.wiring.writing import ledger
 
 _DAY_SECONDS = 86400.0
@@ -66,7 +69,15 @@ class NoRepository:
     def release(self, commit: str, holder: str) -> None:
         """Do nothing: the holds are let go by who has a repository again."""
 
-    def refresh(self) -> None:
+    def refresh(self) -> Standing:
+        """Do nothing; say how it stands."""
+        return self.standing
+
+    def held(self) -> dict[str, set[str]]:
+        """Give none: no checkouts are known."""
+        return {}
+
+    def prune(self) -> None:
         """Do nothing."""
 
 
@@ -106,14 +117,9 @@ def repository(config: Config) -> Repository | NoRepository:
 
 def owned(config: Config, links: Links) -> AbstractContextManager[None]:
     """Keep the folder of jobs for this process and node, where it runs any. Raises ConfigError."""
-    if not isinstance(links.repository, Repository) and not _has_runs(config):
+    if not _runs_any(config, links):
         return nullcontext()
     return owning.owned(Path(config.jobs_dir), runs_folder(config), config.node_name)
-
-
-def runs_folder(config: Config) -> Path:
-    """Give the folder of what executions write on this node."""
-    return Path(config.jobs_dir) / "runs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +145,7 @@ class JobParts:
             self._rung,
             tell=tell,
             wake=self.wake,
+            make_room=self.orders().make_room,
         )
 
     def queue(self) -> Queue:
@@ -213,29 +220,45 @@ def run_job(config: Config, database: Database, links: Links, wake: Wake) -> Cha
 
 @dataclass(slots=True)
 class Running:
-    """The services that run jobs on this node."""
+    """The services that run jobs on this node; there are no refresher and scheduler where no
+    repository is configured, and no ``containers`` without an engine."""
 
     worker: Worker
-    refresher: Refresher
     keeper: Keeper
-    scheduler: Scheduler
     others: broker_wake.Wake
+    refresher: Refresher | None = None
+    scheduler: Scheduler | None = None
+    containers: ContainerParts | None = None
 
     @property
     def services(self) -> Collection[Service]:
         """All of them, in the order in which they are started."""
-        return (self.others, self.refresher, self.worker, self.keeper, self.scheduler)
+        containers = () if self.containers is None else self.containers.services
+        each = (self.others, self.refresher, *containers, self.worker, self.keeper, self.scheduler)
+        return [one for one in each if one is not None]
+
+    def ring(self) -> None:
+        """Say that something may wait, in the queue or among the imports."""
+        self.worker.ring()
+        if self.containers is not None:
+            self.containers.importer.ring()
+
+    def stop_early(self) -> None:
+        """Have those stop that take long to, before all others."""
+        if self.refresher is not None:
+            self.refresher.stop()
 
     def use(self) -> JobsUse:
         """Say how it stands with them; asks nobody."""
-        standing, (waiting, held) = self.refresher.standing, self.worker.depth
+        waiting, held = self.worker.depth
+        standing = Standing() if self.refresher is None else self.refresher.standing
         fetched = standing.fetched_at
         return JobsUse(
             self.worker.slots,
             self.worker.running,
             waiting,
             held,
-            self.scheduler.looked_at,
+            0.0 if self.scheduler is None else self.scheduler.looked_at,
             0.0 if fetched is None else fetched.timestamp(),
             standing.fault is not None,
         )
@@ -249,18 +272,48 @@ def running(
     require_store: Callable[[], None],
     ended: Callable[[str], None] = lambda _end: None,
 ) -> Running | None:
-    """Make what runs jobs here, and tie it to ``links``; None where no repository is configured.
+    """Make what runs jobs here, and tie it to ``links``; None where nothing is run from here.
 
-    ``database`` is a pool of its own; ``ended`` hears how attempts end.
+    What was begun while there was a repository is looked after without one too. ``database`` is a
+    pool of its own; ``ended`` hears how attempts end.
     """
-    found = links.repository
-    if not isinstance(found, Repository):
+    if not _runs_any(config, links):
         return None
     parts = JobParts(config, database, links, wake, ended)
+    containers = container_parts(config, parts.queue(), parts.imports())
+    worker = _worker(parts, containers, require_store)
+    keeper = Keeper(
+        Retention(database, config.node_name),
+        links.repository,
+        runs_folder(config),
+        keep_seconds=config.output_retention_days * _DAY_SECONDS,
+        in_hand=worker.in_hand,
+        ready=worker.wait_recovered,
+    )
     own = config.node_name
-    worker = _worker(parts, config.worker_slots, require_store)
+    others = broker_wake.Wake(
+        config.amqp_uri,
+        broker_wake.exchange_of(config.queue_name),
+        lambda topic: _woken(topic, own, links, made),
+        name=f"jexevents {own}",
+        reconnect_max_seconds=config.reconnect_max_seconds,
+    )
+    made = Running(worker, keeper, others, containers=containers)
+    if containers is not None:
+        containers.tie(worker)
+    if isinstance(links.repository, Repository):
+        made.scheduler, made.refresher = _scheduled(parts, links.repository, require_store)
+        links.fetching = made.refresher
+    _tie(links, own, made)
+    return made
+
+
+def _scheduled(
+    parts: JobParts, found: Repository, require_store: Callable[[], None]
+) -> tuple[Scheduler, Refresher]:
+    config = parts.config
     scheduler = Scheduler(
-        Looks(database, lambda: found.standing.in_force, parts.requests().request),
+        Looks(parts.database, lambda: found.standing.in_force, parts.requests().request),
         require_store=require_store,
     )
     refresher = Refresher(
@@ -271,52 +324,33 @@ def running(
         every_seconds=config.jobs_refresh_seconds,
         changed=scheduler.wake,
     )
-    keeper = Keeper(
-        Retention(database, config.node_name),
-        found,
-        runs_folder(config),
-        keep_seconds=config.output_retention_days * _DAY_SECONDS,
-        in_hand=worker.in_hand,
-        ready=worker.wait_recovered,
-    )
-    links.fetching = refresher
-    others = broker_wake.Wake(
-        config.amqp_uri,
-        broker_wake.exchange_of(config.queue_name),
-        lambda topic: _woken(topic, own, links, worker),
-        name=f"jexevents {own}",
-        reconnect_max_seconds=config.reconnect_max_seconds,
-    )
-    _tie(links, own, worker, others)
-    return Running(worker, refresher, keeper, scheduler, others)
+    return scheduler, refresher
 
 
-def looking_after(
-    config: Config,
-    database: Database,
-    links: Links,
-    wake: Wake,
-    require_store: Callable[[], None],
-    ended: Callable[[str], None] = lambda _end: None,
-) -> Worker | None:
-    """Make what looks after executions that this node has begun, where no repository is configured
-    any more: what runs has its end told. None where nothing was ever run here."""
-    if isinstance(links.repository, Repository) or not _has_runs(config):
-        return None
-    return _worker(JobParts(config, database, links, wake, ended), 0, require_store)
-
-
-def _worker(parts: JobParts, slots: int, require_store: Callable[[], None]) -> Worker:
+def _worker(
+    parts: JobParts, containers: ContainerParts | None, require_store: Callable[[], None]
+) -> Worker:
     config, links, queue = parts.config, parts.links, parts.queue()
+    takes = isinstance(links.repository, Repository)
+    executors: list[Executor] = [
+        CommandExecutor(queue, links.repository, _settings(config), takes=takes)
+    ]
+    if containers is not None:
+        executors.append(containers.executor)
     return Worker(
         queue,
         parts.orders(),
-        [CommandExecutor(queue, links.repository, _settings(config))],
-        slots=slots,
+        executors,
+        slots=config.worker_slots,
         lost_after_seconds=config.lost_after,
         require_store=require_store,
         told=lambda: _told(links),
     )
+
+
+def _runs_any(config: Config, links: Links) -> bool:
+    is_configured = isinstance(links.repository, Repository) or has_engine(config)
+    return is_configured or _has_runs(config)
 
 
 def _has_runs(config: Config) -> bool:
@@ -335,11 +369,12 @@ def _settings(config: Config) -> Settings:
     )
 
 
-def _tie(links: Links, own: str, worker: Worker, others: broker_wake.Wake) -> None:
+def _tie(links: Links, own: str, made: Running) -> None:
     """Have those who ask for something ring for this worker, and for those of other nodes."""
+    worker, others = made.worker, made.others
 
     def ring() -> None:
-        worker.ring()
+        made.ring()
         others.ring(_QUEUE)
 
     def ring_node(node: str) -> None:
@@ -352,10 +387,10 @@ def _tie(links: Links, own: str, worker: Worker, others: broker_wake.Wake) -> No
     links.ring_told = lambda: others.ring(_TOLD)
 
 
-def _woken(topic: str, own: str, links: Links, worker: Worker) -> None:
+def _woken(topic: str, own: str, links: Links, made: Running) -> None:
     """Do what another daemon has rung for."""
     if topic == _QUEUE:
-        worker.ring()
+        made.ring()
     elif topic == _ORDERS + own:
-        worker.ring_orders()
+        made.worker.ring_orders()
     links.bell.ring()

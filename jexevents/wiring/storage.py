@@ -103,3 +103,8 @@ def side(config: Config, database: Database) -> Database:
         size=_JOB_CONNECTIONS,
         statement_timeout_seconds=config.db_statement_timeout_seconds,
     )
+
+
+def runs_folder(config: Config) -> Path:
+    """Give the folder of what executions write on this node."""
+    return Path(config.jobs_dir) / "runs"

@@ -44,8 +44,9 @@ from jexevents.store.tasks import TaskList
 from jexevents.store.uploads import UploadStore
 from jexevents.uploads.bundles import Uploads
 from jexevents.uploads.folder import UploadFolder
-from jexevents.wiring.jobs import JobParts, Links, runs_folder
+from jexevents.wiring.jobs import JobParts, Links
 from jexevents.wiring.reading import event_types
+from jexevents.wiring.storage import runs_folder
 from jexevents.wiring.webhooks import hooks, shown_hooks
 from jexevents.wiring.writing import ingest, ledger, upload_folder
 

@@ -67,8 +67,18 @@ def hook_senders(
         observer=observer,
         require_store=require_store,
         of_definitions=DefinitionHooks(database),
-        pattern=replace(PATTERN, secrets=config.job_hook_secret),
+        pattern=_pattern(config),
     )
+
+
+def hook_of_definition(config: Config, name: str, url: str) -> Hook:
+    """Give the hook of job definitions of this name, which leads to ``url``."""
+    return replace(_pattern(config), name=name, url=url)
+
+
+def _pattern(config: Config) -> Hook:
+    """Give what all hooks of job definitions are like."""
+    return replace(PATTERN, secrets=config.job_hook_secret)
 
 
 def hook_ways(config: Config, run_job: RunJob | None = None) -> Ways:

@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook
 
+from jexevents.hookwords import name_of_url
+from jexevents.lifecycle.executionid import microseconds, shortest
+from tests.acceptance.jobs import Jobs
 from tests.acceptance.support import Daemon, message, publish, run, submission, write_config
 from tests.receiver import Receiver, Reply, receiving
 from tests.support import free_port, wait_until
@@ -135,6 +138,51 @@ def test_a_test_that_is_refused(
     done = run("hooks", "test", "portal", "--config", config)
     assert done.code == code
     assert told in done.out
+
+
+@pytest.mark.parametrize(
+    ("options", "is_execution"),
+    [
+        ({"Format": "overseer"}, True), ({"Format": "overseer", "Kinds": ["cond*"]}, False),
+        ({"Kinds": ["command"]}, True), ({}, False), ({"Kinds": ["pipeline"]}, False),
+    ],
+)  # fmt: skip
+def test_a_test_is_of_a_kind_that_the_hook_takes(
+    tmp_path: Path, receiver: Receiver, options: dict[str, Any], is_execution: bool
+) -> None:
+    public = {"PublicURL": "https://jex.example.org"}
+    config = write_config(tmp_path, public | {"Hooks": [hook(receiver, **options)]})
+    assert run("hooks", "test", "portal", "--config", config).code == 0
+    (came,) = receiver.received
+    body = came.json()
+    if "Format" not in options:
+        assert (body["type"] == "jexevents.command.test") == is_execution
+    elif is_execution:
+        own = shortest(microseconds(str(body["execution"])))
+        assert body == {
+            "job": "jexevents", "execution": float(own), "status": "test",
+            "metadata": f"{public['PublicURL']}/jobs/jexevents/{own}",
+        }  # fmt: skip
+    else:
+        assert body["job"] == "jexevents#0.0"
+
+
+def test_a_test_of_a_hook_of_a_definition(jobs: Callable[..., Jobs], receiver: Receiver) -> None:
+    """It stands in no configuration: where it leads, the database says."""
+    text = f"hooks: {{complete: {receiver.url}/x, start: 'job:other'}}\n"
+    place = jobs({"hooked.yml": text, "other.yml": "{}"}, JobHookSecret=SECRET)
+    config, name = place.daemon.config, name_of_url(f"{receiver.url}/x")
+    assert run("hooks", "test", name, "--config", config).code == 64
+    place.run("hooked", wait=30)
+    receiver.wait_for(1)
+    done = run("hooks", "test", name, "--config", config)
+    assert done.code == 0, done.err
+    came = receiver.wait_for(2)[1]
+    Webhook(SECRET).verify(came.body, came.headers)
+    assert (came.path, came.json()["job"], came.json()["status"]) == ("/x", "jexevents", "test")
+    assert f"POST {receiver.url}/***" in done.out
+    started = run("hooks", "test", name_of_url("job:other"), "--config", config)
+    assert (started.code, "POST /jobs/other" in started.err) == (64, True)
 
 
 def test_a_test_that_reaches_nobody(tmp_path: Path) -> None:

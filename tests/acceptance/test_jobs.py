@@ -11,6 +11,7 @@ import pytest
 
 from jexevents.definitions.repository import Repository, Source
 from jexevents.executions.retention import Retention
+from jexevents.hookwords import name_of_url
 from jexevents.runner.folder import Held
 from jexevents.runner.keeping import Keeper
 from jexevents.store.database import Database
@@ -211,6 +212,11 @@ def test_repeated_on_its_commit_and_on_the_newest(place):
     assert place.written(newest) == b"new 1\n"
     assert (again["commit"], again["repeats"]) == (first["commit"], first["id"])
     assert newest["commit"] != first["commit"]
+    assert place.ask("POST", path, {}).status == 202
+    for body in ({"x": "2"}, [], 5):
+        refused = place.ask("POST", path, body)
+        assert refused.status == 422, body
+        assert "with the values that it had" in refused.json()["detail"]
 
 
 def test_a_broken_commit_keeps_the_last_good_one(place):
@@ -320,6 +326,34 @@ def test_hooks_get_the_document_of_the_seed_with_a_url_that_answers(jobs):
             lambda: place.get("/jobs/nothing").json()["executions"], SECONDS, "the job of the hook"
         )
         assert [one["state"] for one in started] == ["COMPLETE"], "for start, and not for complete"
+
+
+def test_an_event_is_called_the_same_wherever_it_is_shown(jobs):
+    """In the body, in the delivery, in the execution and in the ledger; so is the status."""
+    with receiving() as receiver:
+        names = ["requested", "start", "half-way", "fail"]
+        hooks = ", ".join(f"{name}: {receiver.url}" for name in names)
+        text = f"command: event half-way; exit 3\nhooks: {{{hooks}}}\n"
+        place = jobs({"hooked.yml": text}, Hooks=[
+            {"Name": "all", "URL": f"{receiver.url}/all", "Kinds": ["command"]},
+        ])  # fmt: skip
+        done = place.run("hooked", wait=SECONDS)
+        events = [one["event"] for one in done["events"]]
+        assert events == ["requested", "claimed", "start", "half-way", "fail"]
+        came = receiver.wait_for(len(names) + len(events))
+        bodies = [one.json() for one in came]
+        assert [body["status"] for body in bodies if "status" in body] == names
+        told = [body["data"] for body in bodies if "data" in body]
+        assert [body["event"]["name"] for body in told] == events
+        statuses = ["requested", "requested", "start", "half-way", "fail"]
+        assert [body["job"]["status"] for body in told] == statuses
+        own, configured = name_of_url(receiver.url), "all"
+        for hook, expected in ((own, names), (configured, statuses)):
+            rows = place.get(f"/hooks/{hook}/deliveries").json()["items"][::-1]
+            assert [row["name"] for row in rows] == [n for n in events if hook != own or n in names]
+            assert [row["job"]["status"] for row in rows] == expected
+        in_ledger = place.get(f"/ledger/jobs/{done['uuid']}").json()
+        assert done["status"] == in_ledger["command"]["status"] == "fail"
 
 
 def test_an_event_of_smrt_link_starts_a_job(jobs):

@@ -101,6 +101,27 @@ def test_each_url_of_a_status_gets_its_own(
     assert by_path == {"/a": ["data-ready", "complete"], "/b": ["data-ready"]}
 
 
+def test_a_delivery_shows_the_execution_as_it_was_after_its_event(
+    place: Place, executions: Executions, receiver: Receiver
+) -> None:
+    """Though others were stored behind it in the same transaction, as those of a short job are."""
+    names = ["start", "x", "fail"]
+    named = executions.make()
+    retried = events.retried(named, datetime.now(timezone.utc), 2, "Attempt 1 of 2: exit 3", 10.0)
+    told = [event_of(named, name, place) for place, name in enumerate(names, 1)]
+    executions.apply([*told, retried], {name: [receiver.url] for name in [*names, "retried"]})
+    rows = place.outbox.find(name_of_url(receiver.url), limit=10)[::-1]
+    shown = [
+        (row["name"], row["job"]["state"], row["job"]["status"], row["job"]["attempt"])
+        for row in rows
+    ]
+    assert shown == [
+        ("start", "RUNNING", "start", 1), ("x", "RUNNING", "x", 1), ("fail", "FAILED", "fail", 1),
+        ("retried", "QUEUED", "requested", 2),
+    ]  # fmt: skip
+    assert [row["job"]["exit_code"] for row in rows] == [None, None, 3, None]
+
+
 def test_what_is_told_twice_is_sent_once(
     place: Place, executions: Executions, receiver: Receiver
 ) -> None:
@@ -412,5 +433,5 @@ def test_configured_hooks_get_the_seeds_document_of_executions(
         "metadata": f"{PUBLIC}/jobs/example-job/{shortest(named.execution)}",
     }
     (row,) = place.outbox.find("mine", limit=1)
-    assert (row["job"]["attempt"], row["job"]["status"]) == (1, None)
+    assert (row["name"], row["job"]["attempt"], row["job"]["status"]) == ("fail", 1, "fail")
     place.end()

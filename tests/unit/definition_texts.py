@@ -36,15 +36,15 @@ SEED = """\
 
 def one(text: str, file: str = "job.yml") -> Definition:
     """Give the one definition in a text, which has no fault."""
-    found, problems = definitions_of(file, text.encode())
-    assert problems == []
-    (definition,) = found
+    found = definitions_of(file, text.encode())
+    assert found.problems == []
+    (definition,) = found.definitions
     return definition
 
 
 def wrong(text: str | bytes, file: str = "job.yml") -> list[Problem]:
     """Give what is wrong with a text."""
-    return definitions_of(file, text if isinstance(text, bytes) else text.encode())[1]
+    return definitions_of(file, text if isinstance(text, bytes) else text.encode()).problems
 
 
 def lines(text: str | bytes, file: str = "job.yml") -> list[tuple[int | None, str]]:

@@ -26,7 +26,7 @@ EXECUTION = {
     "state": "COMPLETE", "phase": "COMPLETE", "submitter": "ann",
     "submitted_at": "2026-03-01T11:00:00Z", "started_at": "2026-03-01T11:30:00Z",
     "finished_at": "2026-03-01T12:00:00Z", "exit_code": 0, "reason": None, "attempt": 1,
-    "status": None,
+    "status": "complete",
 }  # fmt: skip
 EVENT = DeliveredEvent(
     86, "cluster1", "condor", "JOB_TERMINATED", NOON, None, NOON, {"ReturnValue": 1}, bytes(32)

@@ -47,6 +47,13 @@ def test_each_fault_is_a_line(tmp_path: Path, capsys: Capture) -> None:
     assert told.err == "3 problems.\n"
 
 
+def test_all_faults_are_told(tmp_path: Path, capsys: Capture) -> None:
+    for number in range(300):
+        (tmp_path / f"job{number}.yml").write_text("nope: 1")
+    assert check(tmp_path) == Exit.DATA
+    assert capsys.readouterr().err == "300 problems.\n"
+
+
 def test_json(tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / "a.yml").write_text("command: x\n")
     assert check("--json", tmp_path) == Exit.OK

@@ -8,8 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from jexevents.definitions import loading
+from jexevents.definitions.building import definitions_of
 from jexevents.definitions.definition import Definition, DefinitionsRefused, Retries
 from jexevents.definitions.loading import load
 from jexevents.definitions.members import Reader
@@ -145,7 +148,7 @@ def test_a_job_may_do_nothing() -> None:
         ("command: 'x; '\nvars: [{name: a}]", [(1, "/command")]),
         ("command: x {{ b }}\nvars: [{name: a}]", [(1, "/command")]),
         ("command: |\n  x\n  {{ b|nope }}\n", [(1, "/command")]), ("script: '{{ a }}'", [(1,
-        "/script")]),
+        "/script")] * 2),
         ("script: a {{ b }}", [(1, "/script")]), ("schedule:\n- frequency: 60\n- frequency: 0",
         [(3, "/schedule/1/frequency")]),
         ("schedule: {frequency: 0 0 30 2 *}", [(1, "/schedule/frequency")]),
@@ -175,6 +178,92 @@ def test_all_faults_of_a_file_are_told_at_once() -> None:
     assert lines(text) == [
         (2, "/0/timeout"), (3, "/0/env/A"), (5, "/1/comand"), (6, "/1/hooks/c"), (7, "/2"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("vars: [{name: a, type: x}, {name: b, default: 7}]", ["/vars/0/type", "/vars/1/default"]),
+        ("vars: [{name: a, option: [1], default: 7}]", ["/vars/0/option", "/vars/0/default"]),
+        ("vars: [5, {name: b, default: 7}]\ncommand: x {{ a }}", ["/vars/0", "/vars/1/default"]),
+        ("vars: [{name: a, type: nope}]\ncommand: x {{ a }} {{ z }}", ["/vars/0/type", "/command"]),
+        ("vars: [{name: a, type: nope}]\ncommand: 'x;'", ["/vars/0/type", "/command"]),
+        ("env: {A: [1], 'B C': x}", ["/env/A", "/env/B C"]),
+        ("env: [1]\nsecrets: [{}, JEXEVENTS_X]", ["/env", "/secrets/0", "/secrets/1"]),
+        ("hooks: {a: 5, b: ftp://x}", ["/hooks/a", "/hooks/b"]),
+        ("hooks: {a: [5, ftp://x]}", ["/hooks/a/0", "/hooks/a/1"]),
+        ("retries: {count: -1, factor: [x], on: [y]}",
+         ["/retries/factor", "/retries/on/0", "/retries/count"]),
+        ("schedule: {frequency: [1], timezone: Nowhere/X}",
+         ["/schedule/frequency", "/schedule/timezone"]),
+        ("schedule: [{tmie: 1, frequency: 0}, 5, {dst: {skipped: 1, repeated: x}}]",
+         ["/schedule/0/tmie", "/schedule/1", "/schedule/2/dst/skipped", "/schedule/0/frequency",
+          "/schedule/2/dst/repeated"]),
+        ("command: echo \"{{ a }}\" '{{ b }}' {{ c }};\nvars: [{name: a}, {name: b}, {name: d}]",
+         ["/command"] * 4),
+        ("command: \"{% if 1 %}'{% endif %} {{ z }}\"", ["/command"] * 2),
+        ("timeout: 0777\nenv: {A: 0777, B: [1]}", ["/timeout", "/env/A", "/env/B"]),
+        ("- 0777\n- timeout: x", ["/0", "/1/name", "/1/timeout"]),
+        ("- name: a\n- timeout: x\n" + "- {}\n" * 8 + "- 0777\n- timeout: y",
+         ["/1/name", "/1/timeout", *(f"/{number}/name" for number in range(2, 10)), "/10",
+          "/11/name", "/11/timeout"]),
+        ("env: !x {A: 0777}\ntimeout: x", ["/env/A", "/env", "/timeout"]),
+    ],
+)  # fmt: skip
+def test_no_fault_hides_another(text: str, expected: list[str]) -> None:
+    assert sorted(pointer for _, pointer in lines(text)) == sorted(expected)
+
+
+def test_faults_of_json_hide_no_others() -> None:
+    text = '{"timeout": "x",\n "env": {"A": 1, "A": 2},\n "hooks": {"a": "z"}, "priority": 1e999}'
+    told = [(1, "/timeout"), (2, "/env"), (3, "/hooks/a"), (3, "/priority")]
+    assert sorted(lines(text, "a.json")) == told
+
+
+def test_more_faults_than_are_told_of_other_documents() -> None:
+    text = "env: {" + ", ".join(f"A{number}: [1]" for number in range(60)) + "}\nhooks: 5\n"
+    assert len(lines(text)) == 61
+    assert len(wrong("\n".join(f"- {{name: n{number}, x: 0777}}" for number in range(60)))) == 120
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("vars: [{name: a, tpye: int, default: 5}]", ["/vars/0/tpye"]),
+        ("vars: [{name: a, type: enum, valuse: [x], default: x}]", ["/vars/0/valuse"]),
+        ("vars: [{name: a, type: enum, values: [[x]], default: x}]", ["/vars/0/values/0"]),
+        ('vars: [{name: a, type: itn}]\ncommand: echo "{{ a }}"', ["/vars/0/type"]),
+        ("varz: [{name: a}]\ncommand: x {{ a }}", ["/varz"]),
+        ("vars: [{nam: a}]\ncommand: x {{ a }}", ["/vars/0/nam", "/vars/0/name"]),
+        ("retries: {cuont: 1}", ["/retries/cuont"]),
+        ("name: 5", ["/name"]),
+    ],
+)
+def test_a_fault_brings_no_others(text: str, expected: list[str]) -> None:
+    assert sorted(pointer for _, pointer in lines(text)) == expected
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 70_000) | st.floats() | st.sampled_from(
+        ["", "a", "x {{ a }}", "'{{ b }}", "{% if", "enum", "int", "job:x", "http://h/", "\ud800",
+         "\0", "5", "10M", "fail", "* * * * *"]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(
+        st.sampled_from([
+            "name", "type", "values", "default", "required", "option", "count", "on", "time", "dst",
+            "frequency", "skipped", "a/b", "a~", "x" * 90, "fail", "JEXEVENTS_A", "odd",
+        ]), inner, max_size=5),
+    max_leaves=12,
+)  # fmt: skip
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.dictionaries(
+    st.sampled_from([*SCHEMAS.document("job_definition")["properties"], "odd"]), VALUES,
+    max_size=6))  # fmt: skip
+def test_whatever_it_says_it_is_read_or_has_a_fault(entry: dict) -> None:
+    found = definitions_of("a.json", json.dumps([entry]).encode())
+    assert len(found.definitions) == (0 if found.problems else 1)
+    assert len(found.faulty) <= 1
 
 
 def test_every_member() -> None:
@@ -262,6 +351,20 @@ def test_names_are_unique_over_files(tmp_path: Path) -> None:
         told
         == "c.yml:2: (document): expected a name that no other job has, got a-b, as in a_b.yml:1"
     )
+
+
+def test_a_fault_in_a_file_hides_none_of_another(tmp_path: Path) -> None:
+    """Nor of the same one: names, hooks and scripts are looked at beside all else."""
+    put(tmp_path,
+        a__yml="[",
+        b__yml="name: x\ntimeout: 0\nscript: gone.sh\nhooks: {fail: 'job:nobody'}",
+        c__yml="- name: x\n  odd: 1\n- name: y\n  hooks: {fail: ['job:x', 'job:a', 'job:other']}",
+        d__yml="{name: 'other', x: ",
+    )  # fmt: skip
+    assert [told.split(" expected")[0] for told in refused(tmp_path)] == [
+        "a.yml:1: (document):", "b.yml:1: /hooks:", "b.yml:1: /script:", "b.yml:2: /timeout:",
+        "c.yml:1: (document):", "c.yml:2: /0/odd:", "d.yml:1: (document):",
+    ]  # fmt: skip
 
 
 def test_a_folder_without_a_job_is_refused(tmp_path: Path) -> None:
@@ -368,7 +471,9 @@ def test_thousands_of_definitions_are_loaded_in_seconds(tmp_path: Path) -> None:
 def test_many_problems_are_not_all_told(tmp_path: Path) -> None:
     for number in range(300):
         (tmp_path / f"job{number}.yml").write_text("nope: 1")
-    assert 200 <= len(refused(tmp_path)) <= 203
+    told = refused(tmp_path)
+    assert 200 <= len(told) <= 203
+    assert "at most 200 faults, got more" in told[0]
 
 
 def test_what_retries_leave_out_has_its_default(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def arrived(shell: str, command: str) -> list[str]:
 
 
 def command(text: str, values: dict, words=(), kinds=None) -> str:
-    return CommandTemplate(text, kinds or {}, bool(words)).render(values, words)
+    return CommandTemplate(text, kinds or {}, ["more"] if words else ()).render(values, words)
 
 
 EVERYWHERE = r"""
@@ -180,7 +180,7 @@ def test_no_value_is_ever_run(shell: str, template: str, value: str, tmp_path: P
 )
 def test_places_where_no_value_can_stand(text: str, place: str) -> None:
     with pytest.raises(TemplateFault) as caught:
-        CommandTemplate(text, {"v": "str"}, False)
+        CommandTemplate(text, {"v": "str"})
     assert place in caught.value.got
 
 
@@ -198,11 +198,11 @@ def test_numbers_may_stand_in_most_places(kind: str, text: str) -> None:
 
 
 def test_what_only_shows_with_the_values_is_found_then() -> None:
-    template = CommandTemplate('echo "{{ v + w }}"', {"v": "int", "w": "int"}, False)
+    template = CommandTemplate('echo "{{ v + w }}"', {"v": "int", "w": "int"})
     assert template.render({"v": 1, "w": 2}) == 'echo "3"'
     with pytest.raises(TemplateFault, match="between double quotation marks"):
         template.render({"v": "a", "w": "b"})
-    opened = CommandTemplate("echo {{ v|raw }} {{ w }}", {}, False)
+    opened = CommandTemplate("echo {{ v|raw }} {{ w }}", {})
     assert opened.render({"v": "$(date) |", "w": "a b"}) == "echo $(date) | 'a b'"
     with pytest.raises(TemplateFault, match="between single quotation marks"):
         opened.render({"v": "'", "w": "a b"})
@@ -262,18 +262,18 @@ def test_what_the_template_does_not_use_is_appended() -> None:
 )  # fmt: skip
 def test_where_nothing_can_be_appended_it_is_told(text: str) -> None:
     with pytest.raises(TemplateFault, match="the end of a command"):
-        CommandTemplate(text, {}, True)
+        CommandTemplate(text, {}, ["more"])
 
 
 @pytest.mark.parametrize(
     "text", ["a", "a b; c", "a | b\n", "A=1 b", "a $(b)", "a `b`", "a > f", "a\nb\n", "a && b 2>&1"]
 )
 def test_where_something_can_be_appended(text: str) -> None:
-    assert CommandTemplate(text, {}, True).render({}, ["x y"]) == text.rstrip("\n") + " 'x y'"
+    assert CommandTemplate(text, {}, ["more"]).render({}, ["x y"]) == text.rstrip("\n") + " 'x y'"
 
 
 def test_a_way_to_an_end_that_bears_nothing_is_told_when_it_is_gone() -> None:
-    template = CommandTemplate("a{% if v %} b{% else %};{% endif %}", {}, True)
+    template = CommandTemplate("a{% if v %} b{% else %};{% endif %}", {}, ["more"])
     assert template.render({"v": 1}, ["x"]) == "a b x"
     with pytest.raises(TemplateFault, match="with these values"):
         template.render({"v": 0}, ["x"])

@@ -23,7 +23,7 @@ VALUES = {
 
 
 def write(source: str, **values: object) -> str:
-    return CommandTemplate(source, {}, False).render({**VALUES, **values})
+    return CommandTemplate(source, {}).render({**VALUES, **values})
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_any_text_is_a_template_or_a_fault(parts: list[str], spaced: bool) -> No
 
 
 def test_renders_do_not_share_their_budget() -> None:
-    template = CommandTemplate("{% for i in range(9000) %}{% endfor %}x", {}, False)
+    template = CommandTemplate("{% for i in range(9000) %}{% endfor %}x", {})
     assert [template.render({}) for _ in range(20)] == ["x"] * 20
 
 

@@ -109,6 +109,7 @@ ALLOWED = {
         "broker",
         "cloudevents",
         "definitions",
+        "engine",
         "executions",
         "runner",
         "sidecar",

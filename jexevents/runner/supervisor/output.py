@@ -24,9 +24,10 @@ class Output:
     """Both streams of one job. It never raises and never waits for room: what cannot be kept is
     counted and told of."""
 
-    def __init__(self, limit: int | None) -> None:
+    def __init__(self, limit: int | None, folder: str = "") -> None:
+        self._folder = folder
         self._half = sys.maxsize if limit is None else max(limit, LEAST_LIMIT) // 2
-        self._first = Segment(0, (0, 0))
+        self._first = Segment(0, (0, 0), folder)
         self._tail: list[Segment] = []
         self._tail_bytes = 0
         self._number = 0
@@ -97,7 +98,8 @@ class Output:
     def _begin(self) -> None:
         (self._tail[-1] if self._tail else self._first).close()
         self._number += 1
-        self._tail.append(Segment(self._number, (self._at[STDOUT], self._at[STDERR])))
+        starts = self._at[STDOUT], self._at[STDERR]
+        self._tail.append(Segment(self._number, starts, self._folder))
 
     def _count(self, segment: Segment, stream: int, done: int) -> None:
         self.kept += done

@@ -22,10 +22,13 @@ _NEW = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
 
 
 class Segment:
-    """Files that only grow. Nothing of them stands on the disk before the first byte comes."""
+    """Files that only grow. Nothing of them stands on the disk before the first byte comes.
 
-    def __init__(self, number: int, starts: tuple[int, int]) -> None:
-        self.names = file_names(number)
+    ``folder`` ends with a slash; empty is the current one.
+    """
+
+    def __init__(self, number: int, starts: tuple[int, int], folder: str = "") -> None:
+        self.names = tuple(folder + name for name in file_names(number))
         self.bytes = 0
         self.records = 0
         self._header = HEADER.pack(MAGIC, number, *starts, 0)

@@ -82,3 +82,9 @@ alter table nodes
 
 -- What containers carry, so that each ledger knows its own.
 alter table runner_state add column ledger uuid not null default gen_random_uuid();
+
+-- Which nodes could not get what an execution needs; the index is for images too.
+alter table execution_queue add column refused_by text[] not null default '{}';
+drop index execution_queue_refused;
+create index execution_queue_refused on execution_queue ((coalesce(run->>'commit', run->>'image')))
+    where refused_at is not null;

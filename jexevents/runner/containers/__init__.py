@@ -1,0 +1,1 @@
+"""Runs containers, each by the engine of this node; see ``jexevents.runner.executor``."""

@@ -1,0 +1,96 @@
+"""What runs containers on this node, where there is an engine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from jexevents.config import Config
+from jexevents.engine.client import Engine
+from jexevents.engine.containers import Containers
+from jexevents.engine.images import Images
+from jexevents.executions.queue import Queue
+from jexevents.runner.containers.executor import ContainerExecutor, ContainerSettings
+from jexevents.runner.containers.health import EngineHealth
+from jexevents.runner.containers.images import NodeImages
+from jexevents.runner.containers.importing import Importer
+from jexevents.runner.containers.sweeping import Sweep
+from jexevents.runner.secrets import Secrets
+from jexevents.runner.worker import Worker
+from jexevents.service import Service
+from jexevents.tasks.imports import Imports
+from jexevents.wiring.storage import runs_folder
+
+NO_ENGINE = "none"
+_DEFAULT_SOCKET = "/var/run/docker.sock"
+
+
+def has_engine(config: Config) -> bool:
+    """Whether containers can be run here: an engine is configured, or docker's own tools would
+    find one."""
+    if config.container_engine:
+        return config.container_engine != NO_ENGINE
+    return bool(os.environ.get("DOCKER_HOST")) or os.access(_DEFAULT_SOCKET, os.W_OK)
+
+
+@dataclass(slots=True)
+class ContainerParts:
+    """The parts that run containers here."""
+
+    executor: ContainerExecutor
+    health: EngineHealth
+    images: NodeImages
+    containers: Containers
+    queue: Queue
+    importer: Importer
+    sweep: Sweep | None = None
+
+    @property
+    def services(self) -> Sequence[Service]:
+        """Those that are to be started, in their order."""
+        return [one for one in (self.health, self.importer, self.sweep) if one is not None]
+
+    def tie(self, worker: Worker) -> None:
+        """Have the worker hear of the engine, and what it has left alone."""
+
+        def came() -> None:
+            worker.ring()
+            self.importer.ring()
+
+        self.health.came = came
+        self.sweep = Sweep(
+            self.containers,
+            self.queue,
+            self.queue.ledger_id,
+            worker.in_hand,
+            worker.wait_recovered,
+        )
+
+
+def container_parts(config: Config, queue: Queue, imports: Imports) -> ContainerParts | None:
+    """Make them; None where there is no engine."""
+    if not has_engine(config):
+        return None
+    engine = Engine(config.container_engine or None)
+    containers = Containers(engine)
+    images = NodeImages(
+        Images(engine),
+        idle_seconds=config.pull_idle_seconds,
+        whole_seconds=config.pull_timeout,
+    )
+    health = EngineHealth(engine)
+    settings = ContainerSettings(
+        runs_folder(config),
+        Secrets(config.job_secrets),
+        config.job_max_output,
+        config.job_grace_seconds,
+        config.node_name,
+        lru_cache(maxsize=1)(queue.ledger_id),
+        tuple(config.task_mount_folders),
+        config.task_networks[0],
+    )
+    executor = ContainerExecutor(queue, containers, images, health, settings)
+    importer = Importer(imports, images, health, config.node_name)
+    return ContainerParts(executor, health, images, containers, queue, importer)

@@ -1,0 +1,238 @@
+"""Containers as the worker runs them, in a real engine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from jexevents.errors import EngineRefused
+from jexevents.executions.run import Mount
+from tests.containers import ContainerPlace
+
+
+@pytest.fixture
+def place(database: str, engine, image: str, tmp_path: Path) -> Iterator[ContainerPlace]:
+    made = ContainerPlace(database, engine, tmp_path / "runs", image)
+    yield made
+    for one in made.containers():
+        with suppress(EngineRefused):
+            engine.containers.remove(one.id, force=True)
+    made.database.close()
+
+
+def test_one_that_runs_to_its_end(place: ContainerPlace) -> None:
+    job = place.ask("sh", "-c", "echo out; echo err >&2; exit 3")
+    with place.working():
+        row = place.ended(job)
+        place.gone()
+    assert (row["state"], row["exit_code"], row["reason"]) == ("FAILED", 3, "exit 3")
+    assert place.story(job) == ["requested", "claimed", "start", "fail"]
+    assert place.output(job, "stdout") == b"out\n"
+    assert place.output(job, "stderr") == b"err\n"
+    assert row["submitted_at"] <= row["started_at"] <= row["finished_at"]
+
+
+def test_bytes_are_exact(place: ContainerPlace) -> None:
+    script = "head -c 300017 /dev/urandom > /x; md5sum < /x >&2; cat /x; printf end"
+    job = place.ask("sh", "-c", script)
+    with place.working():
+        assert place.ended(job)["state"] == "COMPLETE"
+    out = place.output(job, "stdout")
+    assert out[-3:] == b"end"
+    assert hashlib.md5(out[:-3]).hexdigest() == place.output(job, "stderr").split()[0].decode()
+
+
+def test_many_short_ones_have_all_their_output(place: ContainerPlace) -> None:
+    jobs = [place.ask("sh", "-c", f"printf {n}; printf x{n} >&2") for n in range(30)]
+    with place.working():
+        for number, job in enumerate(jobs):
+            assert place.ended(job)["state"] == "COMPLETE"
+            assert place.output(job, "stdout") == str(number).encode()
+            assert place.output(job, "stderr") == f"x{number}".encode()
+        place.gone()
+
+
+def test_a_program_that_is_not_there(place: ContainerPlace) -> None:
+    job = place.ask("no-such-program")
+    with place.working():
+        row = place.ended(job)
+        place.gone()
+    assert (row["state"], row["exit_code"]) == ("FAILED", 127)
+    assert row["reason"] == "exit 127: a program was not found"
+    assert b"no-such-program" in place.output(job, "stderr")
+
+
+def test_what_cannot_be_started(place: ContainerPlace) -> None:
+    job = place.ask("true", user="nobody-has-this-name")
+    with place.working():
+        row = place.ended(job)
+        place.gone()
+    assert row["state"] == "FAILED"
+    assert "nobody-has-this-name" in row["reason"]
+    assert place.story(job) == ["requested", "claimed", "fail"]
+
+
+def test_out_of_memory_is_said(place: ContainerPlace) -> None:
+    job = place.ask("sh", "-c", "x=a; while :; do x=$x$x; done", memory_bytes=16 << 20)
+    with place.working():
+        row = place.ended(job)
+    assert row["state"] == "FAILED"
+    assert "out of memory" in row["reason"]
+    assert "16777216" in row["reason"]
+
+
+def test_kill(place: ContainerPlace) -> None:
+    job = place.ask("sleep", "1000")
+    with place.working():
+        place.running(job)
+        assert place.order(job, "kill", "no more")["event"]["name"] == "kill"
+        row = place.ended(job)
+        place.gone()
+    assert (row["state"], row["exit_code"]) == ("KILLED", 137)
+    assert "no more" in row["reason"]
+
+
+def test_stop_and_continue(place: ContainerPlace) -> None:
+    job = place.ask("sh", "-c", "while :; do echo x; sleep 0.05; done")
+    with place.working():
+        place.running(job)
+        place.order(job, "stop")
+        assert place.row(job)["state"] == "STOPPED"
+        place.order(job, "continue")
+        assert place.row(job)["state"] == "RUNNING"
+        place.order(job, "kill")
+        assert place.ended(job)["state"] == "KILLED"
+    assert place.story(job)[2:] == ["start", "stop", "continue", "kill", "fail"]
+
+
+def test_a_timeout(place: ContainerPlace) -> None:
+    polite = place.ask("sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.1; done",
+                       timeout_seconds=0.5)  # fmt: skip
+    rude = place.ask("sh", "-c", "trap '' TERM; while :; do sleep 0.1; done", timeout_seconds=0.5)
+    with place.working():
+        for job, code in ((polite, 0), (rude, 137)):
+            row = place.ended(job)
+            assert (row["state"], row["exit_code"]) == ("TIMED-OUT", code)
+            assert row["reason"].startswith("it had run for 0.5 s")
+
+
+def test_what_stands_still_has_time(place: ContainerPlace) -> None:
+    job = place.ask("sleep", "1", timeout_seconds=1.5)
+    with place.working():
+        place.running(job)
+        place.order(job, "stop")
+        other = place.ask("sleep", "2")
+        place.ended(other)
+        place.order(job, "continue")
+        assert place.ended(job)["state"] == "COMPLETE"
+
+
+def test_environment_and_secrets(place: ContainerPlace) -> None:
+    job = place.ask(
+        "sh",
+        "-c",
+        "env | sort; pwd; id -u",
+        environment={"A": "b c"},
+        secrets=["PASS"],
+        workdir="/tmp",
+        user="1000",
+    )
+    with place.working(secrets=lambda names: dict.fromkeys(names, "s3cr3t!")):
+        place.ended(job)
+    lines = place.output(job).decode().splitlines()
+    assert {"A=b c", "PASS=***", "JEXEVENTS_TASK=task", "JEXEVENTS_DETAIL=1"} <= set(lines)
+    assert lines[-2:] == ["/tmp", "1000"]
+    assert b"s3cr3t!" not in place.output(job)
+
+
+def test_mounts_only_below_their_folders(place: ContainerPlace, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "in").write_text("hello")
+    (data / "away").symlink_to("/etc")
+    inside = place.ask("sh", "-c", "cat /d/in; echo there > /d/out",
+                       mounts=(Mount(str(data), "/d"),))  # fmt: skip
+    by_link = place.ask("true", mounts=(Mount(f"{data}/away", "/d"),))
+    with place.working(mount_folders=(str(data),)):
+        assert place.ended(inside)["state"] == "COMPLETE"
+        row = place.ended(by_link)
+    assert place.output(inside) == b"hello"
+    assert (data / "out").read_text() == "there\n"
+    assert row["state"] == "FAILED"
+    assert "may not be mounted" in row["reason"]
+
+
+def test_output_beyond_its_limit_loses_its_middle(place: ContainerPlace) -> None:
+    job = place.ask("sh", "-c", "seq 1 100000", max_output_bytes=64 * 1024)
+    with place.working():
+        place.ended(job)
+    out = place.output(job)
+    assert out.startswith(b"1\n2\n")
+    assert out.endswith(b"100000\n")
+    assert len(out) <= 64 * 1024
+
+
+def test_an_image_that_is_nowhere_is_left_to_others(place: ContainerPlace) -> None:
+    job = place.ask("true", image=f"sha256:{'0' * 64}", pull=False)
+    other = place.ask("true")
+    with place.working(slots=1):
+        assert place.ended(other)["state"] == "COMPLETE"
+        assert place.row(job)["state"] == "QUEUED"
+
+
+def test_a_worker_takes_up_what_runs(place: ContainerPlace) -> None:
+    job = place.ask("sh", "-c", "echo a; while ! test -e /go; do sleep 0.05; done; echo b")
+    with place.working():
+        place.running(job)
+    (container,) = place.containers()
+    assert container.status == "running"
+    with place.working():
+        assert place.row(job)["state"] == "RUNNING"
+        with place.engine.opened() as library:
+            library.containers.get(container.id).exec_run(["touch", "/go"])
+        assert place.ended(job)["state"] == "COMPLETE"
+        place.gone()
+    assert place.output(job) == b"a\nb\n"
+    assert place.story(job) == ["requested", "claimed", "start", "complete"]
+
+
+def test_a_worker_takes_up_what_has_ended(place: ContainerPlace) -> None:
+    job = place.ask("sh", "-c", "while ! test -e /go; do sleep 0.05; done; echo b; exit 7")
+    with place.working():
+        place.running(job)
+    (container,) = place.containers()
+    with place.engine.opened() as library:
+        library.containers.get(container.id).exec_run(["touch", "/go"])
+    place.engine.wait_ended(container.id)
+    with place.working():
+        assert place.ended(job)["exit_code"] == 7
+    assert place.output(job) == b"b\n"
+
+
+def test_what_was_removed_by_others_is_lost(place: ContainerPlace) -> None:
+    job = place.ask("sleep", "1000")
+    with place.working():
+        place.running(job)
+        (container,) = place.containers()
+        place.engine.containers.remove(container.id, force=True)
+        row = place.ended(job)
+    assert row["state"] in ("LOST", "FAILED")
+
+
+def test_what_is_given_up_is_killed(place: ContainerPlace) -> None:
+    job = place.ask("sleep", "1000")
+    with place.working():
+        row = place.running(job)
+        from jexevents.executions.events import Named
+
+        named = Named(row["execution"], "task", row["detail"])
+        assert place.queue.give_up(job, named, 1, "told so")
+        place.gone()
+    assert place.row(job)["state"] == "LOST"
+    notes = json.loads(next(place.folder.glob("*/container.json")).read_text())
+    assert notes["asked"] == "killed"
