@@ -17,10 +17,14 @@ from results r join tasks t on t.id = r.task_id
 where r.id = :id;
 
 -- name: find_results
--- A page of results, the newest first, each with the sums over its runs; filters may be null. Of a
--- run that is tried again, the first attempt is when it began.
+-- A page of results, the newest first, each with the sums over its runs, which are kept of what is
+-- over; filters may be null. Of a run that is tried again, the first attempt is when it began.
 select r.id, r.task_id, t.name as task, r.times, r.parameters, r.run->>'image' as image, r.repeats,
-    r.credential, r.submitted_at, s.*
+    r.credential, r.submitted_at, s.queued, s.running, s.waiting_again, s.found,
+    coalesce(r.complete, s.complete) as complete, coalesce(r.error, s.error) as error,
+    coalesce(r.cancelled, s.cancelled) as cancelled, coalesce(r.killed, s.killed) as killed,
+    coalesce(r.started_at, s.started_at) as started_at,
+    coalesce(r.finished_at, s.finished_at) as finished_at
 from (
     select *
     from results
@@ -32,7 +36,8 @@ from (
 ) r
 join tasks t on t.id = r.task_id
 cross join lateral (
-    select count(*) filter (where j.phase = 'QUEUED') as queued,
+    select count(*) as found,
+        count(*) filter (where j.phase = 'QUEUED') as queued,
         count(*) filter (where j.phase = 'RUNNING') as running,
         count(*) filter (where j.phase = 'COMPLETE') as complete,
         count(*) filter (where j.phase = 'ERROR') as error,
@@ -45,9 +50,18 @@ cross join lateral (
         max(j.finished_at) as finished_at
     from executions x
     join jobs j on j.id = x.job_id
-    where x.result_id = r.id
+    where x.result_id = r.id and r.finished_at is null
 ) s
 order by r.id desc;
+
+-- name: keep_sums!
+-- Keep the sums over the runs of results that are over.
+update results r set complete = s.complete, error = s.error, cancelled = s.cancelled,
+    killed = s.killed, started_at = s.started_at, finished_at = s.finished_at
+from unnest(:id::bigint[], :complete::integer[], :error::integer[], :cancelled::integer[],
+    :killed::integer[], :started_at::timestamptz[], :finished_at::timestamptz[])
+    as s (id, complete, error, cancelled, killed, started_at, finished_at)
+where r.id = s.id and r.finished_at is null;
 
 -- name: find_details
 -- A page of the runs of a result by their numbers, from behind one; states may be null.

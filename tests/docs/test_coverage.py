@@ -27,13 +27,19 @@ from jexevents.sidecar.ledger import LedgerSurface
 from jexevents.sidecar.nonces import NonceSurface
 from jexevents.sidecar.outputs import OutputSurface
 from jexevents.sidecar.pipelinejobs import PipelineSurface
+from jexevents.sidecar.results import ResultSurface
 from jexevents.sidecar.routes import Route, all_statuses
 from jexevents.sidecar.schedules import ScheduleSurface
 from jexevents.sidecar.smrtlink import SmrtLinkSurface
+from jexevents.sidecar.taskbodies import PARAMETERS
+from jexevents.sidecar.tasks import TaskSurface
 from jexevents.sidecar.uploads import UploadSurface
 from jexevents.sources.condor.events import EVENT_TYPES, FIRST_EXECUTE_POINT, event_type
 from jexevents.sources.smrtlink.types import is_name
 from jexevents.store.rows import StoredEvent
+from jexevents.store.tasks import STATUSES as TASK_STATUSES
+from jexevents.tasks import parameters as task_parameters
+from jexevents.tasks.status import STATUSES, WORDS
 from jexevents.validation import SCHEMAS
 from tests.docs.console import examples
 from tests.support import ROOT
@@ -42,6 +48,7 @@ README = (ROOT / "README.md").read_text("utf-8")
 HTTP = (ROOT / "docs/http.md").read_text("utf-8")
 CONDOR = (ROOT / "docs/condor.md").read_text("utf-8")
 REJECTS = (ROOT / "docs/rejects.md").read_text("utf-8")
+TASKS = (ROOT / "docs/tasks.md").read_text("utf-8")
 EXECUTIONS = (ROOT / "docs/executions.md").read_text("utf-8")
 OPERATIONS = (ROOT / "docs/operations.md").read_text("utf-8")
 DEFINITIONS = (ROOT / "docs/definitions.md").read_text("utf-8")
@@ -62,6 +69,8 @@ ROUTES = [
     *ScheduleSurface(NOTHING, NOTHING, "").routes(),
     *OutputSurface(NOTHING, NOTHING, NOTHING, "").routes(),
     *HookSurface(NOTHING, NOTHING, NOTHING).routes(),
+    *TaskSurface(NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, "").routes(),
+    *ResultSurface(NOTHING, NOTHING, NOTHING, NOTHING, "").routes(),
     *schemas.routes(NOTHING),
     *metrics.routes(NOTHING),
 ]
@@ -131,8 +140,10 @@ def test_statuses_of_errors() -> None:
 
 
 def test_every_route_is_shown_by_an_example() -> None:
-    commands = [example.command for text in (README, EXECUTIONS) for example in examples(text)]
+    texts = (README, EXECUTIONS, TASKS)
+    commands = [example.command for text in texts for example in examples(text)]
     calls = set(re.findall(r"localhost:8080(/[^\s'\"?]+)", "\n".join(commands)))
+    calls = {call.rstrip("/") for call in calls}
     shown = {route.path: _like(route.path, calls) for route in ROUTES}
     assert all(shown.values()), [path for path, found in shown.items() if not found]
     assert calls == set().union(*shown.values())
@@ -330,7 +341,7 @@ def test_names_that_no_event_has(name: str) -> None:
 
 def test_variables_of_a_job() -> None:
     code = "".join((ROOT / f"jexevents/runner/{path}.py").read_text("utf-8")
-                   for path in ("starting", "supervisor/start", "supervisor/quick"))  # fmt: skip
+                   for path in ("commands", "supervisor/start", "supervisor/quick"))  # fmt: skip
     told = section(EXECUTIONS, "What a job finds")
     for name in set(re.findall(r'"(JEXEVENTS_[A-Z]+|PATH|HOME|USER|LOGNAME|SHELL|LANG)"', code)):
         assert f"`{name}`" in told, name
@@ -339,11 +350,37 @@ def test_variables_of_a_job() -> None:
 def test_what_the_log_says_of_jobs() -> None:
     files = [ROOT / "jexevents/broker/wake.py"]
     files += [*ROOT.glob("jexevents/runner/**/*.py"), *ROOT.glob("jexevents/executions/*.py")]
+    files += ROOT.glob("jexevents/tasks/*.py")
     code = "".join(file.read_text("utf-8") for file in files)
     events = set(re.findall(r'log\.(?:info|warning|error|exception)\(\s*"(\w+)"', code))
     assert len(events) > 20
     told = " ".join(row[0] for row in rows(section(OPERATIONS, "Jobs")))
     assert [event for event in sorted(events) if f"`{event}`" not in told] == []
+
+
+def test_statuses_of_tasks_and_results() -> None:
+    told = [row[0].strip("`") for row in rows(section(TASKS, "Tasks"))]
+    assert told == ["Status", *TASK_STATUSES]
+    head, *results = rows(section(TASKS, "Results"))
+    split = results.index(["State", "Status"])
+    assert head == ["Status", "When"]
+    assert {row[0].strip("`") for row in results[:split]} == set(WORDS)
+    states = {
+        state: row[1].strip("`")
+        for row in results[split + 1 :]
+        for state in re.findall(r"`([\w-]+)`", row[0])
+    }
+    assert states == STATUSES
+
+
+def test_parameters_of_runs() -> None:
+    told = [row[0].strip("`") for row in rows(section(TASKS, "Parameters"))]
+    assert set(told[1:]) == {"times", *PARAMETERS}
+    known = set(SCHEMAS.document("task_operation")["properties"])
+    assert known == {"times", "operation", "task_id", *PARAMETERS}
+    assert task_parameters.MAX_BYTES == 64 << 10
+    assert task_parameters.MAX_BYTES_OF_ALL == 64 << 20
+    assert "have 64 KiB at most, and 64 MiB in all" in TASKS
 
 
 PIPELINES = (ROOT / "docs/pipelinejobs.md").read_text("utf-8")

@@ -965,3 +965,43 @@ def test_another_node_that_ends_in_the_middle_is_found_out(what: str) -> None:
         with pytest.raises(PeerUnavailable, match="'there'"):
             list(relayed.pieces())
         thread.join(10)
+
+
+# --- runs of containers, by their result and number
+
+
+def detail_of(execution: Execution, result: int, number: int) -> str:
+    """Make of an execution what a container's run is in the ledger; give its path."""
+    execution.run("update executions set definition = null, task = 'tool', result_id = %s,"
+                  " number = %s where job_id = %s", result, number, execution.job_id)  # fmt: skip
+    return f"/result/{result}/detail/{number}"
+
+
+def test_of_a_containers_run(node: Node) -> None:
+    path = detail_of(node.ran("echo one; echo two; echo three >&2"), 5, 2)
+    assert node.get(f"{path}/stdout").content == b"one\ntwo\n"
+    assert node.get(f"{path}/stderr/").content == b"three\n"
+    assert node.get(f"{path}/output?tail=1").content in (b"two\n", b"three\n")
+    assert node.get(f"{path}/stdout", headers={"Range": "bytes=4-"}).content == b"two\n"
+    assert node.get(f"{path}/stdout?attempt=2").status_code == 404
+    assert node.get("/result/5/detail/1/stdout").status_code == 404
+    assert node.get("/result/x/detail/2/stdout").status_code == 404
+
+
+def test_of_a_containers_run_on_another_node(nodes: Any) -> None:
+    here, there = nodes("here"), nodes("there")
+    path = detail_of(here.ran("printf there"), 1, 1)
+    assert there.get(f"{path}/stdout").content == b"there"
+
+
+def test_of_a_containers_run_as_it_comes(node: Node, gate_file: Path) -> None:
+    execution, run = node.begin(f"echo first; read x < {gate_file}; echo last")
+    path = detail_of(execution, 3, 1)
+    heard(run, b"first\n")
+    with closing(node.get(f"{path}/stdout?follow=1", stream=True)) as answer:
+        lines = answer.iter_lines()
+        assert next(lines) == b"first"
+        open_gate(gate_file)
+        ended(run)
+        execution.now("COMPLETE", "COMPLETE", True, exit_code=0)
+        assert list(lines) == [b"last"]

@@ -140,6 +140,13 @@ def test_overseers_document() -> None:
     assert bodies.overseer(unknown, "")["metadata"] == f"/ledger/jobs/{JOB_ID}"
 
 
+def test_overseers_document_of_a_containers_run() -> None:
+    run = delivery(job=JOB | {"kind": "container", "key": "12/3", "state": "COMPLETE"})
+    told = bodies.overseer(run, PUBLIC)
+    assert (told["job"], told["status"]) == ("12/3", "complete")
+    assert told["metadata"] == f"{PUBLIC}/result/12/detail/3"
+
+
 def test_overseers_document_of_an_execution_is_the_seeds() -> None:
     """The status is the name of the event that triggered it, not how the job stands."""
     assert bodies.overseer(of_execution("data-ready"), PUBLIC) == {

@@ -38,6 +38,14 @@ create table results (
     credential   text not null,
     submitted_at timestamptz not null default clock_timestamp(),
     request_key  text,                       -- an Idempotency-Key, one over the task
+    -- The sums over its runs, which change no more once all are over; null as long as nobody has
+    -- asked since.
+    complete     integer,
+    error        integer,
+    cancelled    integer,
+    killed       integer,
+    started_at   timestamptz,
+    finished_at  timestamptz,
     unique (task_id, request_key)
 );
 comment on table results is 'Runs of a task that were asked for at once.';
