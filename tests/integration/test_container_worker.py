@@ -13,6 +13,7 @@ import pytest
 from jexevents.errors import EngineRefused
 from jexevents.executions.run import Mount
 from tests.containers import ContainerPlace
+from tests.support import wait_until
 
 
 @pytest.fixture
@@ -105,8 +106,9 @@ def test_stop_and_continue(place: ContainerPlace) -> None:
         assert place.row(job)["state"] == "STOPPED"
         place.order(job, "continue")
         assert place.row(job)["state"] == "RUNNING"
-        place.order(job, "kill")
-        assert place.ended(job)["state"] == "KILLED"
+        answer = place.order(job, "kill")
+        row = place.ended(job)
+        assert row["state"] == "KILLED", (answer, row["reason"])
     assert place.story(job)[2:] == ["start", "stop", "continue", "kill", "fail"]
 
 
@@ -236,3 +238,21 @@ def test_what_is_given_up_is_killed(place: ContainerPlace) -> None:
     assert place.row(job)["state"] == "LOST"
     notes = json.loads(next(place.folder.glob("*/container.json")).read_text())
     assert notes["asked"] == "killed"
+
+
+def test_an_order_at_the_moment_of_the_end_comes_behind_it(place: ContainerPlace) -> None:
+    worker = place.worker()
+    (executor,) = worker._executors.values()
+    job = place.ask("true")
+    (claimed,) = place.queue.claim(1, worker._offer())
+    attempt = executor.begin(claimed)
+    wait_until(lambda: attempt.watch.closed or attempt.read() or attempt.is_over, 30, "its end")
+    end = attempt.report()
+    attempt._outcome = None
+    attempt._life.notes.event("kill", 1, key="late")
+    attempt._fresh = attempt._life.notes.events
+    assert [event["name"] for event in attempt.report().events] == ["start"]
+    assert [event["name"] for event in end.events] == ["start", "complete"]
+    executor.clean(attempt)
+    attempt.let_go()
+    assert place.row(job)["state"] == "QUEUED"

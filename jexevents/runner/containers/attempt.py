@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from typing import Any
 
 from jexevents.engine.containers import Containers
@@ -118,10 +119,10 @@ class ContainerAttempt:
 
     def report(self) -> Report | None:
         """Give what is to be told of it now; None for nothing."""
-        told = self._behind(self._fresh)
-        if not self.is_over and told and _is_end(told[-1]):
-            # How it ended is about to be said.
-            told.pop()
+        told = sorted(self._behind(self._fresh), key=lambda event: event["seq"])
+        if not self.is_over:
+            # How it ended is about to be said; what was ordered at that moment comes behind it.
+            told = list(takewhile(lambda event: not _is_end(event), told))
         if not told and not self.is_over:
             return None
         outcome = self._outcome or Outcome()
