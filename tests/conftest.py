@@ -207,7 +207,7 @@ def _own_engine(programs: Any) -> Any:
 @pytest.fixture(scope="session")
 def busybox(engine_programs) -> bytes:
     """A root file system of busybox, for ``import_image`` of any engine."""
-    from tests.engine import root_file_system
+    from jexevents.tryout.rootfs import root_file_system
 
     return root_file_system(engine_programs)
 

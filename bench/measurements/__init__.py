@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from bench.figures import Result
 from bench.measurements import (
+    containers,
     depth,
     executions,
     hooks,
@@ -30,5 +31,6 @@ MEASUREMENTS: Mapping[str, Callable[[Bench], Result]] = {
     "http": http.measure,
     "hooks": hooks.measure,
     "executions": executions.measure,
+    "containers": containers.measure,
     "memory": memory.measure,
 }
