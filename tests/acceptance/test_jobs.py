@@ -351,6 +351,40 @@ def test_an_event_is_called_the_same_wherever_it_is_shown(jobs):
         assert done["status"] == in_ledger["command"]["status"] == "fail"
 
 
+def test_hooks_for_a_failure_wait_for_the_last_attempt(jobs):
+    """Of the definition, and of the configuration by state; those for events get them all."""
+    with receiving() as receiver:
+        hooks = dict.fromkeys(("fail", "retried", "time-out", "lost"), f"{receiver.url}/own")
+        place = jobs(
+            {"again.yml": "command: exit 3\nretries: {count: 2, backoff: 0}\n"
+             f"hooks: {json.dumps(hooks)}\n"},
+            Hooks=[
+                {"Name": "errors", "URL": f"{receiver.url}/errors", "States": ["ERROR", "FAILED"]},
+                {"Name": "fails", "URL": f"{receiver.url}/fails", "Events": ["fail"]},
+                {"Name": "waits", "URL": f"{receiver.url}/waits", "States": ["QUEUED"]},
+            ],
+        )  # fmt: skip
+        done = place.run("again", wait=SECONDS)
+        assert (done["state"], done["attempt"]) == ("FAILED", 3)
+        retried = [one for one in done["events"] if one["event"] == "retried"]
+        assert [(one["attempt"], one["data"]["delay_seconds"]) for one in retried] == [
+            (2, 0), (3, 0),
+        ]  # fmt: skip
+        assert retried[0]["data"]["reason"].startswith("Attempt 1 of 3: ")
+        got: dict[str, list] = {}
+        for one in receiver.wait_for(3 + 1 + 3 + 3):
+            document = one.json()
+            got.setdefault(one.path, []).append(
+                document.get("status") or document["data"]["event"]["name"]
+            )
+        assert got == {
+            "/own": ["retried", "retried", "fail"],
+            "/errors": ["fail"],
+            "/fails": ["fail", "fail", "fail"],
+            "/waits": ["requested", "retried", "retried"],
+        }
+
+
 def test_an_event_of_smrt_link_starts_a_job(jobs):
     place = jobs(
         {"analyse.yml": "command: echo {{ jobId }} of {{ source }}\n"
