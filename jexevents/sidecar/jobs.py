@@ -115,6 +115,7 @@ class JobSurface:
                 answer="execution",
                 statuses=(200, 202, 404, 409, 415, 422, 503),
                 query=None,
+                once=(WAIT,),
                 streams=_waits,
                 summary="Run a job; the parameters are its variables.",
             ),

@@ -12,7 +12,7 @@ from jexevents.wiring.jobs import (
 )
 from jexevents.wiring.outside import access, intake, signers, topology
 from jexevents.wiring.reading import doors, event_types, recognise, schemas
-from jexevents.wiring.storage import back, database, front, ledger_database, side, unmade
+from jexevents.wiring.storage import attending, back, database, front, ledger_database, side, unmade
 from jexevents.wiring.surfaces import Surfaces
 from jexevents.wiring.webhooks import (
     hook_of_definition,
@@ -35,6 +35,7 @@ __all__ = [
     "Links",
     "Surfaces",
     "access",
+    "attending",
     "back",
     "database",
     "doors",
