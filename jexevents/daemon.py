@@ -131,6 +131,8 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
         log.warning("loopback_only", reason=http.warning)
     signals.on_hang_up = lambda: _hang_up(http.tokens, links)
     services: list[Service] = [Overdue([database, front, back, side]), presence]
+    if server := wiring.attending(config):
+        services.append(server)
     if event_files is not None:
         services.append(event_files)
     services.append(http.server)

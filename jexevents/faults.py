@@ -61,6 +61,13 @@ def kind(value: object) -> str:
     return {str: "string", dict: "object", list: "array"}.get(type(value), type(value).__name__)
 
 
+def in_words(error: BaseException) -> str:
+    """Say in words what went wrong, one of the system's errors without its number."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def names_secret(name: str) -> bool:
     """Tell whether the value of a member or parameter of this name is kept out of sight."""
     return is_secret_name(name) or name.lower().replace("_", "") in _ALSO_SECRET

@@ -20,6 +20,7 @@ from struct import Struct
 from urllib.parse import urlsplit
 
 from jexevents.errors import Unavailable
+from jexevents.faults import in_words
 
 HEADER = "X-Jexevents-Node"
 WINDOW_SECONDS = 60
@@ -28,13 +29,14 @@ _PIECE_BYTES = 1 << 16
 # An answer with this header comes in frames.
 FRAMES = "X-Jexevents-Frames"
 FRAME_SECONDS = 2.0
+_FILE, _OUTPUT = "The file", "The output"
 _LENGTH = Struct(">I")
 _MOST_FRAME_BYTES = 64 << 20
 _FORM = re.compile(r"([0-9]{1,12}):([0-9a-f]{64})")
 
 
 class PeerUnavailable(Unavailable):
-    """Another node has the file, and does not give it."""
+    """Another node has the file or the output, and does not give it."""
 
 
 class Relayed:
@@ -60,7 +62,7 @@ class Relayed:
             try:
                 yield from self._framed() if FRAMES in self.headers else self._plain()
             except (OSError, http.client.HTTPException) as error:
-                raise _away(self._node, str(error) or type(error).__name__) from error
+                raise _away(_OUTPUT, self._node, in_words(error)) from error
 
     def close(self) -> None:
         """Let the node go, whether it has said all or not."""
@@ -73,18 +75,18 @@ class Relayed:
             left = None if left is None else left - len(piece)
             yield piece
         if left:
-            raise _away(self._node, "it ended in the middle")
+            raise _away(_OUTPUT, self._node, "it ended in the middle")
 
     def _framed(self) -> Iterator[bytes]:
         while head := self._answer.read(_LENGTH.size):
             if len(head) < _LENGTH.size:
-                raise _away(self._node, "it ended in the middle")
+                raise _away(_OUTPUT, self._node, "it ended in the middle")
             (length,) = _LENGTH.unpack(head)
             if length > _MOST_FRAME_BYTES:
-                raise _away(self._node, "it says what makes no sense")
+                raise _away(_OUTPUT, self._node, "it says what makes no sense")
             piece = self._answer.read(length) if length else b""
             if len(piece) < length:
-                raise _away(self._node, "it ended in the middle")
+                raise _away(_OUTPUT, self._node, "it ended in the middle")
             yield piece
 
 
@@ -133,10 +135,10 @@ class Peers:
         this call; what goes wrong later ends the pieces with it.
         """
         part = {"Range": f"bytes={first}-{first + length - 1}"}
-        connection, answer = self._asked(node, url, path, headers=part)
+        connection, answer = self._asked(_FILE, node, url, path, headers=part)
         if answer.status != 206 or answer.length != length:
             connection.close()
-            raise _away(node, f"it answers {answer.status} {answer.reason}")
+            raise _away(_FILE, node, f"it answers {answer.status} {answer.reason}")
         return _pieces(connection, answer, node, length)
 
     def relay(
@@ -148,15 +150,16 @@ class Peers:
         headers: Mapping[str, str],
         method: str = "GET",
     ) -> Relayed:
-        """Ask a node, GET or HEAD, on behalf of somebody; gives whatever it answers.
+        """Ask a node for an output, GET or HEAD, on behalf of somebody; gives whatever it answers.
 
         Raises PeerUnavailable where it cannot be asked.
         """
-        connection, answer = self._asked(node, url, path, f"?{query}", headers, method)
+        connection, answer = self._asked(_OUTPUT, node, url, path, f"?{query}", headers, method)
         return Relayed(connection, answer, node)
 
     def _asked(
         self,
+        what: str,
         node: str,
         url: str | None,
         path: str,
@@ -166,19 +169,19 @@ class Peers:
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
         if not self._secret:
             raise PeerUnavailable(
-                f"The file lies on the node {node!r}, and this one has no NodeSecret.",
+                f"{what} lies on the node {node!r}, and this one has no NodeSecret.",
                 remedy="Give all nodes the same NodeSecret, and each its NodeURL.",
             )
         if url is None:
             raise PeerUnavailable(
-                f"The file lies on the node {node!r}, which does not say where it is.",
+                f"{what} lies on the node {node!r}, which does not say where it is.",
                 remedy="Give it a NodeURL.",
             )
         signed = {**(headers or {}), HEADER: self.sign("GET", path), "Connection": "close"}
         try:
             return _sent(url, path + query, signed, method)
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise _away(node, str(error) or type(error).__name__) from error
+            raise _away(what, node, in_words(error)) from error
 
 
 def _sent(
@@ -207,12 +210,12 @@ def _pieces(
             try:
                 piece = answer.read(min(length, _PIECE_BYTES))
             except (OSError, http.client.HTTPException) as error:
-                raise _away(node, str(error)) from error
+                raise _away(_FILE, node, in_words(error)) from error
             if not piece:
-                raise _away(node, "it ended in the middle")
+                raise _away(_FILE, node, "it ended in the middle")
             length -= len(piece)
             yield piece
 
 
-def _away(node: str, why: str) -> PeerUnavailable:
-    return PeerUnavailable(f"The file lies on the node {node!r}, which does not give it: {why}.")
+def _away(what: str, node: str, why: str) -> PeerUnavailable:
+    return PeerUnavailable(f"{what} lies on the node {node!r}, which does not give it: {why}.")

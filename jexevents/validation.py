@@ -240,6 +240,8 @@ def expected(error: jsonschema.ValidationError) -> str:
         return "one of " + ", ".join(json.dumps(choice) for choice in value)
     if rule == "format":
         return FORMATS[value][1]
+    if rule == "pattern":
+        return _PATTERNS.get(value) or f"text that matches {value}{_about(error.schema)}"
     wording = _WORDINGS.get(rule)
     return wording.format(value) if wording else f"{rule} {fit(str(value))}"
 
@@ -252,8 +254,28 @@ _WORDINGS = {
     "minItems": "at least {} entries",
     "maxItems": "at most {} entries",
     "uniqueItems": "no entry twice",
-    "pattern": "text that matches {}",
 }
+
+# What the patterns of the bundled schemas say; a site's own are shown as they are.
+_PATTERNS = {
+    r"^[^\u0000-\u001f\u007f-\u009f]*$": "text without control characters",
+    r"^[^\u0000-\u001f\u007f-\u009f\ud800-\udfff]*$": "text without control characters",
+    r"^[^\s/\x00-\x1f\x7f]([^/\x00-\x1f\x7f]*[^\s/\x00-\x1f\x7f])?$": (
+        "a name without slashes and control characters, and without blanks around it"
+    ),
+    "^[A-Za-z0-9][A-Za-z0-9._-]*$": "letters, digits, ., _ and -, a letter or digit first",
+    "^[A-Za-z_][A-Za-z0-9_-]*$": "letters, digits, _ and -, a letter or _ first",
+    "^[A-Za-z_][A-Za-z0-9_]*$": "letters, digits and _, a letter or _ first",
+    "^[A-Za-z0-9_][A-Za-z0-9_.-]*$": "letters, digits, _, . and -, none of . and - first",
+    "^[A-Za-z0-9_.-]+$": "letters, digits, _, . and -",
+    r"^[0-9]{1,10}(\.[0-9]{1,10})?$": FORMATS["condor-id"][1],
+    "^-?[0-9]{1,15}$": "a whole number of at most 15 digits, as a text",
+}
+
+
+def _about(schema: Mapping[str, object]) -> str:
+    described = schema.get("description")
+    return f" ({fit(described)})" if isinstance(described, str) and described else ""
 
 
 def _types(value: str | list[str]) -> str:

@@ -29,7 +29,8 @@ from jexevents.exits import Exit
 _DESCRIPTION = "The ledger of jobs: HTCondor's job events off RabbitMQ into PostgreSQL, and HTTP."
 _EPILOGUE = """\
 Without a command the daemon runs in the foreground and logs JSON lines to the standard output.
-TERM and INT end it gracefully, a second one at once; HUP rereads the tokens.
+TERM and INT end it gracefully, a second one at once; HUP rereads the tokens, and fetches the
+repository of jobs.
 Exit codes: 0 stopped, 64 usage, 65 not all is as it should be or could be done (verify, prune,
 rejects, hooks, definitions, smrtlink), 69 a server is missing (commands), 70 a thread died, 78
 configuration or schema.
@@ -37,12 +38,22 @@ Every option of the configuration: jexevents --help-config, docs/configuration.m
 """
 
 
+# How commands that have actions call them.
+_ACTION = "ACTION"
+
+
 class _Parser(argparse.ArgumentParser):
     """An argument parser whose faults end with the exit code for usage."""
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
+        if message.endswith(f": {_ACTION}"):
+            message += f" ({' or '.join(self._actions_by_name())})"
         self.exit(Exit.USAGE, f"{self.prog}: {message}\n")
+
+    def _actions_by_name(self) -> list[str]:
+        """Give the names of the actions that a command has."""
+        return [name for one in self._actions if one.metavar == _ACTION for name in one.choices]
 
 
 class _HelpConfig(argparse.Action):

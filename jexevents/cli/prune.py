@@ -18,6 +18,10 @@ from jexevents.store.prune import JOBS, Prune
 from jexevents.uploads.prune import UploadPrune
 
 _SHORTEST = timedelta(days=1)
+_WHY = (
+    " (1h is the least: of what has ended since, events may still be on their way, and a sealed job"
+    " takes none; m could mean months)"
+)
 
 
 def add_to(commands: Any) -> list[argparse.ArgumentParser]:
@@ -37,8 +41,14 @@ def add_to(commands: Any) -> list[argparse.ArgumentParser]:
 
 
 def age(text: str) -> timedelta:
-    """Read how old things must be; minutes are none, for months may be meant."""
-    return duration(text, units="hdwy")
+    """Read how old things must be; raises argparse's error for less than an hour.
+
+    Minutes are none, for months may be meant.
+    """
+    try:
+        return duration(text, units="hdwy")
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{error}{_WHY}") from error
 
 
 def run(options: argparse.Namespace, config: Config) -> Exit:

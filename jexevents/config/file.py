@@ -10,6 +10,7 @@ from typing import Any
 from jexevents.config.contents import os_reason, read_bytes
 from jexevents.config.faults import ConfigFault
 from jexevents.config.misfit import Misfit
+from jexevents.faults import kind
 
 _BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
@@ -77,9 +78,7 @@ def _take(value: Any, result: ConfigFile) -> None:
     if isinstance(value, dict):
         result.pairs = value
     else:
-        result.blame(
-            "a JSON object", f"another JSON value ({type(value).__name__})", "Put it in {}."
-        )
+        result.blame("a JSON object", f"another JSON value ({kind(value)})", "Put it in {}.")
 
 
 def _refuse_constant(name: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 from jexevents.definitions import filetext
@@ -13,6 +14,8 @@ from jexevents.definitions.definition import Definition, Problem
 from jexevents.definitions.grammar import TemplateFault
 from jexevents.definitions.kinds import Misfit
 from jexevents.definitions.located import (
+    Lines,
+    Located,
     NotReadable,
     line_of,
 )
@@ -22,6 +25,7 @@ from jexevents.definitions.variables import Variable
 from jexevents.definitions.wrongs import NO_MEMBER, Wrongs
 from jexevents.faults import kind, pointer, shown
 from jexevents.model import Fault
+from jexevents.redaction import MASK
 from jexevents.validation import SCHEMAS
 
 SCHEMA = "job_definition"
@@ -34,13 +38,14 @@ class FileRead(NamedTuple):
 
     ``definitions`` are those without a fault. Of the others ``faulty`` has what is known: the name
     ("" where that is not), the script and the hooks. ``names`` are those that its jobs may have
-    where it cannot be read as a whole.
+    where it cannot be read as a whole. ``lines`` says on which line each value stands.
     """
 
     definitions: list[Definition]
     faulty: list[Definition]
     problems: list[Problem]
     names: frozenset[str] = frozenset()
+    lines: Lines = MappingProxyType({})
 
 
 def definitions_of(file: str, body: bytes) -> FileRead:
@@ -57,18 +62,20 @@ def definitions_of(file: str, body: bytes) -> FileRead:
         entries = [(("" if len(document) == 1 else None), i, e) for i, e in enumerate(document)]
     else:
         entries = [("", None, document)]
-    read = FileRead([], [], [Problem(file, one.line, one.fault) for one in faults])
+    problems = [Problem(file, one.line, one.fault, _job_at(document, one)) for one in faults]
+    read = FileRead([], [], problems, lines=lines)
     unread = [one.fault for one in faults if filetext.value_at(document, one.fault.pointer) is None]
     for alone, index, entry in entries:
         base = pointer(() if index is None else (index,))
         inner = [
             _inside(fault, base) for fault in unread if f"{fault.pointer}/".startswith(f"{base}/")
         ]
-        builder = _Builder(file, entry, line_of(lines, base), inner)
+        builder = _Builder(file, entry, line_of(lines, base), base, inner)
         definition = builder.built(filetext.stem(file) if alone is not None else None)
         for fault in builder.faults:
             whole = replace(fault, pointer=base + fault.pointer)
-            read.problems.append(Problem(file, line_of(lines, whole.pointer), whole))
+            located = Located(line_of(lines, whole.pointer), whole)
+            read.problems.append(Problem(file, *located, _job_at(document, located)))
         if definition is not None:
             (read.faulty if builder.faults or inner else read.definitions).append(definition)
     read.problems.sort(key=lambda problem: problem.line or 0)
@@ -79,12 +86,24 @@ def _inside(fault: Fault, base: str) -> Fault:
     return replace(fault, pointer=fault.pointer[len(base) :])
 
 
+def _job_at(document: Any, located: Located) -> str:
+    """Give the name that a job of several has where a fault is, "" for none."""
+    step = located.fault.pointer.split("/")[1:2]
+    entry = filetext.value_at(document, f"/{step[0]}") if step else None
+    is_named = isinstance(document, list) and isinstance(entry, dict)
+    name = entry.get("name") if is_named else None
+    return name if isinstance(name, str) else ""
+
+
 class _Builder:
     """Makes one definition of one entry; ``unread`` are faults by which values of it are null."""
 
-    def __init__(self, file: str, entry: Any, line: int | None, unread: Sequence[Fault]) -> None:
+    def __init__(
+        self, file: str, entry: Any, line: int | None, place: str, unread: Sequence[Fault]
+    ) -> None:
         self._file = file
         self._line = line
+        self._place = place
         self._entry: Mapping[str, Any] = entry if isinstance(entry, dict) else {}
         self._is_read = isinstance(entry, dict)
         self.faults: list[Fault] = []
@@ -99,7 +118,7 @@ class _Builder:
                 if fault.pointer not in places or fault.expected == NO_MEMBER
             ]
             self._is_read = all(fault.pointer for fault in found)
-            self.faults += [_hinted(fault) for fault in found]
+            self.faults += [_named(_hinted(fault), entry) for fault in found]
         elif "" not in places:
             expected = "a mapping that defines a job, or a list of such"
             self.faults.append(Fault("", expected, kind(entry)))
@@ -122,6 +141,7 @@ class _Builder:
             file=self._file,
             line=self._line,
             document=self._entry,
+            place=self._place,
             description=sound.get("description") or "",
             variables=variables,
             schedules=reader.schedules(),
@@ -217,8 +237,8 @@ def _never_run(definition: Definition) -> list[Fault]:
     needed = [one.name for one in definition.variables if one.required]
     if not (definition.schedules and needed):
         return []
-    expected = "no schedule where a value is required: who runs by one gives none"
-    return [Fault("/schedule", expected, f"one, and `required` at {', '.join(needed)}")]
+    expected = "a job that needs no value where it has a schedule, for a schedule gives none"
+    return [Fault("/schedule", expected, f"one that requires {', '.join(needed)}")]
 
 
 def _hinted(fault: Fault) -> Fault:
@@ -228,6 +248,14 @@ def _hinted(fault: Fault) -> Fault:
     steps = fault.pointer.split("/")[1:]
     hint = _near(steps[-1], _members_at(steps[:-1]))
     return replace(fault, expected=NO_MEMBER + hint)
+
+
+def _named(fault: Fault, entry: Mapping[str, Any]) -> Fault:
+    """Show what stands where names of secrets do: a name is none."""
+    if fault.pointer.split("/")[1:2] != ["secrets"]:
+        return fault
+    got = shown(filetext.value_at(entry, fault.pointer))
+    return replace(fault, got=got) if MASK in fault.got else fault
 
 
 def _near(name: str, known: Collection[str]) -> str:

@@ -25,7 +25,7 @@ from typing import BinaryIO, NamedTuple
 from jexevents.definitions.locking import locked
 from jexevents.definitions.mirror import Entry, Mirror, is_commit
 from jexevents.errors import RepositoryUnavailable
-from jexevents.faults import fit
+from jexevents.faults import fit, in_words
 from jexevents.processes import boot
 
 _FILE_MODES = {"100644": 0o444, "100664": 0o444, "100755": 0o555}
@@ -81,7 +81,7 @@ class Checkouts:
             hold.touch(mode=0o600)
         except OSError as exc:
             reason = "disk" if exc.errno in (errno.ENOSPC, errno.EDQUOT) else "checkout"
-            message = f"Commit {commit} cannot be checked out: {exc}."
+            message = f"Commit {commit} cannot be checked out: {in_words(exc)}."
             raise RepositoryUnavailable(message, reason=reason) from exc
         return self.path(commit)
 

@@ -26,16 +26,18 @@ class Problem(NamedTuple):
     """One thing that is wrong with a repository: which file, which line (from 1), and what.
 
     ``file`` is the path from the definitions' folder, ``line`` None where the fault is the file's.
+    ``job`` is the name that the job has in a file with several, "" where it has none.
     """
 
     file: str
     line: int | None
     fault: Fault
+    job: str = ""
 
     def __str__(self) -> str:
         """Give it as one line, as compilers do."""
         place = fit(self.file, 200) + (f":{self.line}" if self.line is not None else "")
-        return f"{place}: {self.fault}"
+        return f"{place}: {fit(self.job)}: {self.fault}" if self.job else f"{place}: {self.fault}"
 
     def as_json(self) -> dict[str, Any]:
         """Give it as JSON values."""
@@ -43,6 +45,7 @@ class Problem(NamedTuple):
         return {
             "file": fit(self.file, 1000),
             "line": self.line,
+            "job": fit(self.job) or None,
             "pointer": fault.pointer,
             "expected": fault.expected,
             "got": fault.got,
@@ -93,13 +96,15 @@ class Definition:
 
     At most one of ``command`` and ``script`` is there. ``schedules`` are mappings in the form of
     the schema ``job_definition``, each with its place among them; ``hooks`` has URLs by status.
-    ``document`` is what stands in the file, as JSON values. Times are in seconds, None for none.
+    ``document`` is what stands in the file at the JSON pointer ``place``, as JSON values. Times are
+    in seconds, None for none.
     """
 
     name: str
     file: str
     line: int | None
     document: Mapping[str, Any] = field(repr=False)
+    place: str = ""
     description: str = ""
     command: CommandTemplate | None = None
     script: ScriptTemplate | None = None

@@ -12,7 +12,7 @@ from jinja2.filters import FILTERS as _JINJA
 from jinja2.runtime import Undefined
 
 from jexevents.definitions import bounds, words
-from jexevents.definitions.words import Unwritable
+from jexevents.definitions.words import Unwritable, kind_of
 
 _OF_JINJA = (
     "abs", "capitalize", "count", "d", "default", "dictsort", "first", "float", "int", "items",
@@ -74,7 +74,7 @@ def _base64(value: Any) -> str:
 
 def _strftime(value: Any, form: str) -> str:
     if not isinstance(value, datetime):
-        raise Unwritable("a time stamp for strftime", f"a {type(value).__name__}")
+        raise Unwritable("a time stamp for strftime", kind_of(value))
     if len(form) > _LONGEST_TIME_FORMAT or not _TIME_FORMAT.fullmatch(form):
         raise Unwritable("a format of plain directives such as %Y-%m-%d", "another")
     return value.strftime(form)

@@ -36,12 +36,16 @@ _UNFIT = re.compile("[\x00\ud800-\udfff]")
 
 
 class Misfit(Exception):
-    """A value that is none of the type; ``got`` is empty where the value itself says enough."""
+    """A value that is none of the type; ``got`` is empty where the value itself says enough.
 
-    def __init__(self, expected: str, got: str = "") -> None:
-        super().__init__(expected, got)
+    ``advice`` is for who writes a definition.
+    """
+
+    def __init__(self, expected: str, got: str = "", advice: str = "") -> None:
+        super().__init__(expected, got, advice)
         self.expected = expected
         self.got = got
+        self.advice = advice
 
 
 class Kind(NamedTuple):
@@ -89,7 +93,7 @@ def written(value: Any) -> str:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise Misfit(f"{_TEXT}; what looks like something else needs quotation marks")
+        raise Misfit(_TEXT, advice="what looks like something else needs quotation marks")
     if _UNFIT.search(value):
         raise Misfit(_TEXT, "a character that no text may have")
     return value

@@ -10,7 +10,9 @@ import os
 import stat
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
+from jexevents.definitions import scalars
 from jexevents.definitions.building import definitions_of
 from jexevents.definitions.definition import (
     Definition,
@@ -19,8 +21,9 @@ from jexevents.definitions.definition import (
     Problem,
 )
 from jexevents.definitions.filetext import ENDINGS, stem
+from jexevents.definitions.located import Lines, line_of
 from jexevents.definitions.rendering import SCRIPTS
-from jexevents.faults import fit
+from jexevents.faults import fit, pointer
 from jexevents.hookwords import JOB
 from jexevents.model import Fault
 
@@ -63,6 +66,8 @@ class _Loader:
         # Of all definitions, those with faults among them: the first of each name.
         self._all: list[Definition] = []
         self._first: dict[str, Definition] = {}
+        # Where values stand in a file, of those that are looked at once more.
+        self._lines: dict[str, Lines] = {}
         # What jobs may be called in files that cannot be read.
         self._names: set[str] = set()
         self.found: dict[str, Definition] = {}
@@ -91,11 +96,14 @@ class _Loader:
             return
         read = definitions_of(_shown(name), body)
         self.problems += read.problems
+        self._lines[_shown(name)] = read.lines
         self._names |= read.names
         for one in sorted([*read.definitions, *read.faulty], key=lambda one: one.line or 0):
             self._look_at(one)
         for one in read.definitions:
             self.found.setdefault(one.name, one)
+        if not any(_starts(one) for one in (*read.definitions, *read.faulty)):
+            del self._lines[_shown(name)]
 
     def _look_at(self, one: Definition) -> None:
         """Look at what concerns the folder, be there other faults or not."""
@@ -104,8 +112,9 @@ class _Loader:
         self._all.append(one)
         other = self._first.setdefault(one.name, one)
         if other is not one and one.name:
-            place = f"{other.file}:{other.line}"
-            self._wrong(one.file, "a name that no other job has", f"{one.name}, as in {place}", one)
+            got = f"{one.name}, as in {other.file}:{other.line}"
+            place = "/name" if one.document.get("name") else ""
+            self._wrong(one.file, "a name that no other job has", got, one, place)
         elif len(self._all) == MAX_DEFINITIONS + 1:
             self._wrong(one.file, f"at most {MAX_DEFINITIONS} jobs", "more", one)
 
@@ -130,8 +139,8 @@ class _Loader:
             for status, urls in one.hooks.items():
                 for url in urls:
                     if url.startswith(JOB) and url[len(JOB) :] not in names:
-                        expected = f"for {status}, {JOB} and the name of a job of the repository"
-                        self._wrong(one.file, expected, fit(url), one, "/hooks")
+                        expected = f"{JOB} and the name of a job of the repository"
+                        self._wrong(one.file, expected, fit(url), one, _hook_at(one, status, url))
 
     def _is_full(self) -> bool:
         return len(self.problems) > self._most
@@ -187,10 +196,32 @@ class _Loader:
     def _wrong(
         self, file: str, expected: str, got: str, one: Definition | None = None, place: str = ""
     ) -> None:
-        line = one.line if one is not None else None
-        self.problems.append(Problem(_shown(file), line, Fault(place, expected, got)))
+        if one is None:
+            self.problems.append(Problem(_shown(file), None, Fault(place, expected, got)))
+            return
+        fault = Fault(one.place + place, expected, got)
+        line = line_of(self._lines.get(file, {}), fault.pointer) or one.line
+        self.problems.append(Problem(file, line, fault, one.name if one.place else ""))
 
 
 def _shown(name: str) -> str:
     """Give the name of a file as text: git's are bytes."""
     return os.fsencode(name).decode("utf-8", "replace")
+
+
+def _starts(one: Definition) -> bool:
+    """Whether a hook of a definition starts a job."""
+    return any(url.startswith(JOB) for urls in one.hooks.values() for url in urls)
+
+
+def _hook_at(one: Definition, status: str, url: str) -> str:
+    """Give the place of a URL among the hooks of a definition."""
+    given = one.document["hooks"][status]
+    place: list[str | int] = ["hooks", status]
+    if isinstance(given, list):
+        place.append(next(at for at, each in enumerate(given) if _is(each, url)))
+    return pointer(place)
+
+
+def _is(each: Any, url: str) -> bool:
+    return isinstance(each, str) and scalars.normal(each) == url

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from jexevents.errors import JexError
 from jexevents.model import Fault
 
 Path = tuple["str | int", ...]
-Lines = dict[Path, int]
+Lines = Mapping[Path, int]
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:\n]|[^\s{}\[\],:"]+')
 
@@ -56,7 +56,7 @@ def _lookup(lines: Lines, steps: list[str]) -> int | None:
 
 def json_lines(text: str) -> Lines:
     """Give the line of every path in a JSON text that was read already, so is right."""
-    lines: Lines = {}
+    lines: dict[Path, int] = {}
     # Of each open array or object: its path, and the step of the value that follows.
     open_paths: list[list] = []
     line = 1

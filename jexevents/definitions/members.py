@@ -63,7 +63,8 @@ class Reader:
         try:
             return read(value)
         except Misfit as misfit:
-            self.fault(path, misfit.expected, misfit.got or shown(value, path))
+            told = filter(None, (misfit.expected, misfit.advice))
+            self.fault(path, "; ".join(told), misfit.got or shown(value, path))
             return default
 
     def _given(self, name: str) -> Any:

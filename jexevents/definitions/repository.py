@@ -21,6 +21,7 @@ from jexevents.definitions.git import GitFailed
 from jexevents.definitions.loading import load
 from jexevents.definitions.mirror import Mirror
 from jexevents.errors import JexError, RepositoryUnavailable
+from jexevents.faults import in_words
 
 FETCH_SECONDS = 300.0
 _DAEMON = "daemon."
@@ -212,7 +213,7 @@ class Repository:
             self._mirror.place.mkdir(mode=0o711, parents=True, exist_ok=True)
             yield
         except OSError as exc:
-            message = f"The folder {self._mirror.place} cannot be used: {exc}."
+            message = f"The folder {self._mirror.place} cannot be used: {in_words(exc)}."
             raise RepositoryUnavailable(message, reason="disk") from exc
 
     def _refresh(self, lock: int, now: datetime) -> None:

@@ -9,6 +9,7 @@ A template gives pieces, not a text: texts of its own, and values that its calle
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -35,13 +36,27 @@ from jexevents.definitions.grammar import (
     require_known,
     require_no_length,
 )
-from jexevents.definitions.words import Unwritable
+from jexevents.definitions.words import Unwritable, kind_of
 from jexevents.faults import fit
 
 MAX_SOURCE = 64 * 1024
 
 _LOOP = "loop items"  # the name of a filter that no template can write
 _NUMBERS = (int, float)
+# Types as Python's own errors name them, in words.
+_TYPES = {
+    "NoneType": "null",
+    "bool": "a truth value",
+    "int": "a number",
+    "float": "a number",
+    "str": "a text",
+    "bytes": "bytes",
+    "datetime.datetime": "a time",
+    "dict": "a mapping",
+    "list": "a list",
+    "tuple": "a list",
+}
+_TYPE = re.compile(rf"'({'|'.join(map(re.escape, _TYPES))})'(?: object)?")
 
 
 class Value(str):
@@ -163,7 +178,7 @@ class _Environment(ImmutableSandboxedEnvironment):
             return _added(left, right)
         if operator == "*":
             return _repeated(left, right)
-        kinds = f"{type(left).__name__} and {type(right).__name__}"
+        kinds = f"{kind_of(left)} and {kind_of(right)}"
         raise TemplateFault(f"numbers on both sides of {operator}", kinds)
 
 
@@ -173,14 +188,14 @@ def _added(left: Any, right: Any) -> Any:
             size = len(left) + len(right)
             (bounds.require_text if kind is str else bounds.require_items)(size)
             return bounds.measured(kind(left) + kind(right))
-    got = f"{type(left).__name__} + {type(right).__name__}"
+    got = f"{kind_of(left)} + {kind_of(right)}"
     raise TemplateFault("two numbers, two texts or two lists; ~ makes texts of its sides", got)
 
 
 def _repeated(left: Any, right: Any) -> Any:
     what, times = (right, left) if isinstance(left, int) else (left, right)
     if not (isinstance(times, int) and isinstance(what, (str, list, tuple))):
-        got = f"{type(left).__name__} * {type(right).__name__}"
+        got = f"{kind_of(left)} * {kind_of(right)}"
         raise TemplateFault("two numbers, or a text or a list and a whole number", got)
     size = len(what) * max(times, 0)
     (bounds.require_text if isinstance(what, str) else bounds.require_items)(size)
@@ -226,7 +241,7 @@ class Template:
             raise TemplateFault("a template within its bounds", str(exc)) from exc
         except (RecursionError, MemoryError, SyntaxError, ValueError, OverflowError) as exc:
             # What is nested too deep for the parser, for Jinja2's compiler or for Python's.
-            got = f"one nested too deep, or with a number too long ({type(exc).__name__})"
+            got = "one nested too deep, or with a number too long"
             raise TemplateFault("a template of a usual form", got) from exc
 
     def pieces(self, values: Mapping[str, Any]) -> Iterator[str]:
@@ -251,7 +266,7 @@ class Template:
         except (SecurityError, TemplateError) as exc:
             raise TemplateFault("what a template may do", fit(str(exc), 200)) from exc
         except Exception as exc:  # an operation on a value that it is not made for
-            what = f"{type(exc).__name__}: {fit(str(exc), 200)}"
+            what = _TYPE.sub(lambda found: _TYPES[found[1]], fit(str(exc), 200))
             raise TemplateFault("a template that can be rendered with these values", what) from exc
         return iter(found)
 

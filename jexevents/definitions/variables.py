@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ from jexevents.definitions import kinds
 from jexevents.definitions.kinds import Misfit
 from jexevents.definitions.words import Unwritable, words_of
 from jexevents.errors import Invalid
-from jexevents.faults import pointer, shown
+from jexevents.faults import SHOWN_CHARACTERS, fit, names_secret, pointer, shown
 from jexevents.model import Fault
 
 # As much as the system takes as one word; of all values together, as JSON.
@@ -71,12 +72,12 @@ def read_values(variables: Sequence[Variable], given: Mapping[str, Any]) -> dict
     Raises Invalid with a fault for each name that is unknown, value that is missing, and value
     that is wrong; its pointers are into ``given``.
     """
-    return _read(variables, given, Variable.read)
+    return _read(variables, given, Variable.read, _shown)
 
 
 def read_texts(variables: Sequence[Variable], given: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """As ``read_values``, of the texts of a form or a query by name."""
-    return _read(variables, given, Variable.read_texts)
+    return _read(variables, given, Variable.read_texts, _shown_texts)
 
 
 def as_json(variables: Sequence[Variable], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,7 +97,12 @@ def appended(variables: Sequence[Variable], values: Mapping[str, Any]) -> Iterat
                 raise Invalid("The values cannot be appended to the command.", [fault]) from exc
 
 
-def _read(variables: Sequence[Variable], given: Mapping[str, Any], read: Any) -> dict[str, Any]:
+def _read(
+    variables: Sequence[Variable],
+    given: Mapping[str, Any],
+    read: Callable[[Variable, Any], Any],
+    show: Callable[[Any, Sequence[str]], str],
+) -> dict[str, Any]:
     known = {variable.name: variable for variable in variables}
     faults = [_unknown(name, known) for name in given if name not in known]
     values: dict[str, Any] = {}
@@ -111,7 +117,7 @@ def _read(variables: Sequence[Variable], given: Mapping[str, Any], read: Any) ->
                     Fault(pointer([name]), f"{told(variable)}; it is required", "nothing")
                 )
         except Misfit as misfit:
-            got = misfit.got or shown(_one(given[name]), [name])
+            got = misfit.got or show(given[name], [name])
             faults.append(Fault(pointer([name]), misfit.expected, got))
     faults += _too_big(variables, values)
     if faults:
@@ -131,8 +137,17 @@ def _unknown(name: str, known: Mapping[str, Variable]) -> Fault:
     return Fault(pointer([name]), f"a variable of the job ({names})", "another name")
 
 
-def _one(value: Any) -> Any:
-    return value[0] if isinstance(value, list) and len(value) == 1 else value
+def _shown(value: Any, path: Sequence[str]) -> str:
+    """Show a value, a short list of scalars with what is in it."""
+    has_inner = isinstance(value, list) and any(isinstance(one, (list, dict)) for one in value)
+    if not isinstance(value, list) or has_inner or any(map(names_secret, path)):
+        return shown(value, path)
+    return fit(json.dumps(value[:SHOWN_CHARACTERS], ensure_ascii=False))
+
+
+def _shown_texts(texts: Sequence[str], path: Sequence[str]) -> str:
+    """Show the texts of a form for one name; one alone is shown as it is."""
+    return shown(texts[0], path) if len(texts) == 1 else _shown(list(texts), path)
 
 
 def _too_big(variables: Sequence[Variable], values: Mapping[str, Any]) -> Iterator[Fault]:

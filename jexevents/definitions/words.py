@@ -16,6 +16,18 @@ from jexevents import rfc3339
 _BARE = re.compile(r"[A-Za-z0-9_./@%+:,-]+")
 
 
+# In this order: to Python a truth value is a number.
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    "a truth value": bool,
+    "a number": (int, float),
+    "a text": str,
+    "bytes": bytes,
+    "a time": datetime,
+    "a mapping": Mapping,
+    "a list": (list, tuple),
+}
+
+
 class Unwritable(Exception):
     """A value that cannot be a word; the message says what was expected and what came."""
 
@@ -53,10 +65,20 @@ def word_of(value: Any) -> str:
         return json_of(value)
     text = _decoded(value) if isinstance(value, bytes) else value
     if not isinstance(text, str):
-        raise Unwritable("a value of a variable", f"a {type(value).__name__}")
+        raise Unwritable("a value of a variable", kind_of(value))
     if "\0" in text:
         raise Unwritable("a text without NUL, which no command can be given", "a NUL")
     return text
+
+
+def kind_of(value: Any) -> str:
+    """Say in words of what kind a value is."""
+    if value is None:
+        return "null"
+    for word, types in _KINDS.items():
+        if isinstance(value, types):
+            return word
+    return "something else"
 
 
 def json_of(value: Any) -> str:
@@ -96,4 +118,4 @@ def _plain(value: Any) -> Any:
         return base64.b64encode(value).decode("ascii")
     if isinstance(value, datetime):
         return rfc3339.format_utc(value)
-    raise Unwritable("a value of a variable", f"a {type(value).__name__}")
+    raise Unwritable("a value of a variable", kind_of(value))

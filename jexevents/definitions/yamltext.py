@@ -159,7 +159,7 @@ class _Builder:
     """Makes JSON values of nodes, and notes where they stand and what is wrong."""
 
     def __init__(self) -> None:
-        self.lines: Lines = {}
+        self.lines: dict[Path, int] = {}
         self.faults: list[Located] = []
         self._count = 0
 

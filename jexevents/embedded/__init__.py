@@ -9,6 +9,7 @@ PATH belongs to this package alone and holds
     server.log       what PostgreSQL says, kept below a megabyte or so
 """
 
+from jexevents.embedded.attending import Attending
 from jexevents.embedded.server import EmbeddedPostgres
 
-__all__ = ["EmbeddedPostgres"]
+__all__ = ["Attending", "EmbeddedPostgres"]

@@ -150,12 +150,18 @@ class Folder:
             return int((self.data / "PG_VERSION").read_text().strip().partition(".")[0])
         return None
 
-    def make_sockets(self) -> str:
-        """Make the folder for the socket: ours alone, and fit for the path of a socket."""
+    def make_sockets(self, former: str = "") -> str:
+        """Make the folder for the socket: ours alone, and fit for the path of a socket.
+
+        ``former`` is the one that others know, and is made again. Raises OSError where it is taken.
+        """
         folder = self.path / "run"
         # libpq would take a comma for the end of the first of several hosts.
         if len(os.fsencode(folder / SOCKET)) <= SOCKET_PATH_BYTES and "," not in str(folder):
             shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(mode=0o700)
+        elif os.path.basename(former).startswith(SOCKET_PREFIX):
+            folder = Path(former)
             folder.mkdir(mode=0o700)
         else:
             folder = Path(tempfile.mkdtemp(prefix=SOCKET_PREFIX, dir=_short_temp()))

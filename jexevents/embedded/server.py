@@ -71,6 +71,11 @@ class EmbeddedPostgres:
             self._watch_log()
             return _uri(sockets)
 
+    def is_running(self) -> bool:
+        """Whether the server's process is there, be it up, coming up or about to end."""
+        process, _ = self._postmaster()
+        return process is not None
+
     def stop(self) -> None:
         """Leave the server; the last to leave stops it and waits for its end."""
         with self._guard:
@@ -170,6 +175,8 @@ class EmbeddedPostgres:
 
     def _launch(self, register: Register) -> str:
         programs = programs_for(self.folder.version(), self.folder.data)
+        # Who used the one that died, looks for this one in its place.
+        former = register.sockets if register.users else ""
         self._remove_remains(register)
         if self.folder.version() is None:
             self._initialise(programs)
@@ -177,7 +184,7 @@ class EmbeddedPostgres:
         try:
             # A zombie's pid would pass for a live server; the lock on the log knows better.
             (self.folder.data / "postmaster.pid").unlink(missing_ok=True)
-            register.sockets = self.folder.make_sockets()
+            register.sockets = self.folder.make_sockets(former)
             self._write_users()
             return self._spawn(programs, register.sockets, log)
         finally:

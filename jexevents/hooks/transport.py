@@ -22,7 +22,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from jexevents import __version__
 from jexevents.errors import ConfigError, JexError
-from jexevents.faults import fit
+from jexevents.faults import fit, in_words
 from jexevents.hooks import network
 from jexevents.hooks.heads import WholeHead
 from jexevents.hooks.network import Network
@@ -202,8 +202,7 @@ def _sentence(error: BaseException, timeout_seconds: float) -> str:
     if any(isinstance(one, TimeoutError) for one in seen):
         return f"No answer in {timeout_seconds:g} s."
     last = seen[-1]
-    told = str(last) or type(last).__name__
-    return f"The connection failed: {told.rstrip('.')}."
+    return f"The connection failed: {in_words(last).rstrip('.')}."
 
 
 class _Session(requests.Session):

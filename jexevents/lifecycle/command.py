@@ -184,6 +184,18 @@ def end_of(event: CommandEvent) -> str | None:
     return "killed" if event.data.get("reason") in ON_REQUEST else event.name
 
 
+def passing(events: Iterable[CommandEvent]) -> set[bytes]:
+    """Of events of one execution that are told together, give the checksums of those that end an
+    attempt which another one follows: who waits for an end has to wait on."""
+    told = list(events)
+    ended = {attempt_of(one) - 1 for one in told if one.name == RETRIED and not is_own(one)}
+    return {
+        one.checksum
+        for one in told
+        if ended and attempt_of(one) in ended and end_of(one) is not None
+    }
+
+
 def fold(events: Iterable[CommandEvent]) -> CommandState:
     """Make the state of an execution from all its events, given in any order.
 

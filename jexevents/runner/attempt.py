@@ -51,6 +51,8 @@ class CommandAttempt:
         self.sequence = sequence
         self.watch: Watch | None = None
         self.senders: dict[str, str] = {}
+        # Whether it was told that it is ended, since it was given up.
+        self.end_is_told = False
         # When to look again at one whose supervisor does not answer (monotonic).
         self.look_at = 0.0
         self._look_pause = _FIRST_LOOK_SECONDS

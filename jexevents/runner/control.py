@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jexevents.errors import ExecutionEnded, RequestRefused, StorageFull, SupervisorAway
+from jexevents.faults import in_words
 from jexevents.runner.supervisor.layout import CONTROL
 
 _REMEDY = "Ask for the state of the execution: it may have ended."
@@ -50,7 +51,7 @@ def _translated(folder: Path) -> Iterator[None]:
         yield
     except (OSError, ValueError) as exc:
         raise SupervisorAway(
-            f"The supervisor of {folder.name} does not answer: {exc}.", remedy=_REMEDY
+            f"The supervisor of {folder.name} does not answer: {in_words(exc)}.", remedy=_REMEDY
         ) from exc
 
 

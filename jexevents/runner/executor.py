@@ -27,7 +27,8 @@ class Attempt(Protocol):
 
     ``run`` is None where it was given up while this node was away: then it must not go on.
     ``watch`` is None where nothing is heard of it by itself; then ``look`` is called again at
-    ``look_at`` (monotonic). ``senders`` are the credentials of those who had events sent, by the
+    ``look_at`` (monotonic). ``end_is_told`` is whether it was logged that it is ended, for it was
+    given up. ``senders`` are the credentials of those who had events sent, by the
     key of the event.
     """
 
@@ -38,6 +39,7 @@ class Attempt(Protocol):
     sequence: int
     senders: dict[str, str]
     look_at: float
+    end_is_told: bool
 
     @property
     def watch(self) -> Line | None:

@@ -378,8 +378,10 @@ class Worker(Service):
         """End what was given up, and may run elsewhere by now."""
         if attempt.is_over:
             return
-        log.warning("given_up_is_ended", job=attempt.named.definition, attempt=attempt.number,
-                    execution=attempt.named.text)  # fmt: skip
+        if not attempt.end_is_told:
+            attempt.end_is_told = True
+            log.warning("given_up_is_ended", job=attempt.named.definition, attempt=attempt.number,
+                        execution=attempt.named.text)  # fmt: skip
         self._orderings.do(attempt.kill)
 
     def _claim(self) -> None:

@@ -39,6 +39,20 @@ _FIELDS = (
         7,
     ),
 )
+_MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
 _STEP = re.compile(r"/(\d+)(?=,|$)", re.ASCII)
 
 
@@ -116,9 +130,23 @@ def _expected(text: str, begin: datetime, message: str) -> str:
         if message.endswith(name):
             days, month = text.split()[2:4]
             if name == "day-of-month" and _is_one(f"0 0 {days} * *", begin):
-                return f"a day that comes: no month of {month} has a day of {days}"
+                return f"a day that comes: {_none_of(month)} has a day of {days}"
             return expected
     return _FORM
+
+
+def _none_of(months: str) -> str:
+    """Say "no February" of a field of months, with their names where they stand one by one."""
+    names = [_month_name(each) for each in months.split(",")]
+    if None in names:
+        return f"no month of {months}"
+    return f"no {names[0]}" if len(names) == 1 else f"none of {', '.join(map(str, names))}"
+
+
+def _month_name(text: str) -> str | None:
+    if text.isascii() and text.isdigit() and 1 <= int(text) <= 12:
+        return _MONTHS[int(text) - 1]
+    return next((name for name in _MONTHS if name[:3].upper() == text.upper()), None)
 
 
 def _is_one(text: str, begin: datetime) -> bool:

@@ -152,7 +152,7 @@ def _decide(
         return Decision(Outcome.RAN, f"Began on time, {_seconds(late)} after it was due.")
     return Decision(
         Outcome.LATE,
-        f"{_absence(due, look)} Began {_seconds(late)} late ({_rule(schedule)}).",
+        f"{_absence(schedule, due, look)} Began {_seconds(late)} late ({_allowed(schedule, due)}).",
     )
 
 
@@ -180,13 +180,12 @@ def _missed(schedule: Schedule, due: Due, look: _Look, newer: Due | None) -> Dec
     elif schedule.window_seconds is not None and late > schedule.window_seconds:
         why = f"That is longer ago than its window of {schedule.window_seconds:g} s."
     elif due.at < schedule.first_seen and schedule.window_seconds is None:
-        return Decision(
-            Outcome.MISSED,
-            f"It was over when the schedule was first seen, at {_told(schedule.first_seen)}.",
-        )
+        return Decision(Outcome.MISSED, _over(schedule))
     elif schedule.misfire is Misfire.RUN_ONCE and newer is not None:
         why = f"The one of {_told(newer.at)} stands for all that were missed (misfire: run-once)."
-    return None if why is None else Decision(Outcome.MISSED, f"{_absence(due, look)} {why}")
+    if why is None:
+        return None
+    return Decision(Outcome.MISSED, f"{_absence(schedule, due, look)} {why}")
 
 
 def _of_span(schedule: Schedule, span: Span, look: _Look) -> Decision:
@@ -198,10 +197,16 @@ def _of_span(schedule: Schedule, span: Span, look: _Look) -> Decision:
     return Decision(Outcome.MISSED, f"{_nobody(look)} {why}")
 
 
-def _absence(due: Due, look: _Look) -> str:
+def _absence(schedule: Schedule, due: Due, look: _Look) -> str:
+    if due.at < schedule.first_seen:
+        return _over(schedule)
     if look.last_seen is not None and look.last_seen >= due.at:
         return "It was not decided when it was looked at."
     return _nobody(look)
+
+
+def _over(schedule: Schedule) -> str:
+    return f"It was over when the schedule was first seen, at {_told(schedule.first_seen)}."
 
 
 def _nobody(look: _Look) -> str:
@@ -227,6 +232,13 @@ def _told(at: datetime) -> str:
 
 def _rule(schedule: Schedule) -> str:
     return f"misfire: {schedule.misfire.value}"
+
+
+def _allowed(schedule: Schedule, due: Due) -> str:
+    """Say by which rule one that is late runs: one that was over before, by its window alone."""
+    if due.at < schedule.first_seen and schedule.window_seconds is not None:
+        return f"window: {schedule.window_seconds:g} s"
+    return _rule(schedule)
 
 
 def _seconds(length: timedelta) -> str:

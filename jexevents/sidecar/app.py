@@ -175,7 +175,8 @@ class App:
         headers = Headers(environ)
         query = environ.get("QUERY_STRING", "")
         # A nonce stands in the query, so that is read before anybody knows who asks.
-        nonce = read_query(query, route.query).get(NONCE) if route.nonces else None
+        texts = read_query(query, route.query, route.once) if route.nonces else {}
+        nonce = texts[NONCE][0] if NONCE in texts else None
         attempt = Attempt(
             exchange.method,
             environ.get("REMOTE_ADDR", ""),
@@ -202,7 +203,7 @@ class App:
             method=exchange.method,
             path=environ["PATH_INFO"],
             parameters=parameters,
-            query=read_query(query, route.query),
+            texts=read_query(query, route.query, route.once),
             headers=headers,
             caller=caller,
             stream=_body_stream(environ),

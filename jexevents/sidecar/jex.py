@@ -100,7 +100,8 @@ class Jex:
     def _record(self, job_id: str, what: str) -> dict[str, Any]:
         row = self.reading.condor_job(job_id)
         if row is None:
-            raise _unknown(what, job_id)
+            other = self.reading.job(job_id)
+            raise _unknown(what, job_id) if other is None else _of_other_kind(job_id, other["kind"])
         return condor_record(row)
 
 
@@ -119,3 +120,9 @@ def _uuid(request: Request) -> str:
 
 def _unknown(what: str, asked: str) -> Problem:
     return not_found(f"The ledger knows no {what} {asked[:80]!r}.")
+
+
+def _of_other_kind(job_id: str, kind: str) -> Problem:
+    return not_found(
+        f"{job_id} is no job of HTCondor, but one of the kind {kind}: see /ledger/jobs/{job_id}."
+    )

@@ -7,8 +7,9 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from jexevents.errors import Invalid
+from jexevents.faults import kind, shown
 from jexevents.model import Fault
-from jexevents.sidecar.problems import malformed
+from jexevents.sidecar.problems import Problem, malformed
 from jexevents.sidecar.requests import Request
 from jexevents.sidecar.waiting import WAIT
 
@@ -24,19 +25,20 @@ def parameters(
     Raises Problem (400, 415), Malformed, Invalid.
     """
     # What of the query is no parameter of the job is left out.
-    query = {name: [text] for name, text in request.query.items() if name != WAIT}
+    query = {name: list(texts) for name, texts in request.texts.items() if name != WAIT}
     body = request.body()
     if is_form(request, body):
         return {}, _joined(fields(body), query)
     if not body.strip():
         return {}, query
-    values = request.json(body)
+    values = request.json(body, _FORM)
     if not isinstance(values, dict):
-        fault = Fault("", "an object, whose members are the variables", type(values).__name__)
+        fault = Fault("", "an object, whose members are the variables", kind(values))
         raise Invalid("The parameters are no object.", [fault])
     if not query:
         return values, None
-    return _joined(values, {name: texts[0] for name, texts in query.items()}), None
+    alone = {name: one[0] if len(one) == 1 else one for name, one in query.items()}
+    return _joined(values, alone), None
 
 
 def refuse_any(request: Request) -> None:
@@ -65,19 +67,25 @@ def is_form(request: Request, body: bytes) -> bool:
 
 def fields(body: bytes) -> dict[str, list[str]]:
     """Read a form: all values by the names of its fields. Raises Problem (400)."""
-    try:
-        pairs = parse_qsl(
-            body.decode("utf-8"),
-            keep_blank_values=True,
-            strict_parsing=bool(body.strip()),
-            errors="strict",
-            max_num_fields=_MAX_FIELDS,
-        )
-    except ValueError as error:
-        raise malformed(
-            "The form cannot be read.", "", "name=value&...", str(error)[:80]
-        ) from error
     found: dict[str, list[str]] = {}
-    for name, text in pairs:
+    for name, text in _pairs(body.strip()):
         found.setdefault(name, []).append(text)
     return found
+
+
+def _pairs(body: bytes) -> list[tuple[str, str]]:
+    """Give names and texts of a form. Raises Problem (400)."""
+    parts = body.split(b"&") if body else []
+    if len(parts) > _MAX_FIELDS:
+        raise _no_form(f"at most {_MAX_FIELDS} fields", str(len(parts)))
+    try:
+        for part in parts:
+            if b"=" not in part:
+                raise _no_form("name=value&...", shown(part.decode()) if part else "an empty field")
+        return parse_qsl(body.decode(), keep_blank_values=True, errors="strict")
+    except UnicodeDecodeError as error:
+        raise _no_form("text in UTF-8", "other bytes") from error
+
+
+def _no_form(expected: str, got: str) -> Problem:
+    return malformed("The form cannot be read.", "", expected, got)

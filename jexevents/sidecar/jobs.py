@@ -27,7 +27,7 @@ from jexevents.sidecar.problems import Problem, forbidden, malformed, not_found
 from jexevents.sidecar.requests import Request
 from jexevents.sidecar.responses import Response
 from jexevents.sidecar.routes import Route
-from jexevents.sidecar.waiting import wait_of, waited, waits
+from jexevents.sidecar.waiting import WAIT, wait_of, waited, waits
 from jexevents.store.executions import Executions, Row
 from jexevents.validation import is_uuid
 
@@ -114,6 +114,7 @@ class JobSurface:
                 answer="execution",
                 statuses=(200, 202, 404, 409, 415, 422, 503),
                 query=None,
+                once=(WAIT,),
                 streams=waits,
                 summary="Run a job; the parameters are its variables.",
             ),

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from jexevents.model import Role
+from jexevents.lifecycle.states import states_of
+from jexevents.model import Kind, Role
 from jexevents.sidecar.paging import (
     PAGE,
+    choice_of,
     filter_of,
     is_number,
     limit_of,
@@ -92,6 +94,8 @@ class LedgerSurface:
     def jobs(self, request: Request) -> dict[str, Any]:
         """Give a page of jobs."""
         filters = {name: filter_of(request, name) for name in JOB_FILTERS}
+        kind = None if filters["kind"] is None else Kind(filters["kind"])
+        choice_of(request, "state", states_of(kind))
         before = uuid_or_none(request, "before")
         limit = limit_of(request)
         rows = self.reading.jobs(limit=limit + 1, before=before, **filters)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 from urllib.parse import unquote_to_bytes
@@ -67,7 +67,8 @@ def _field_name(key: str) -> str:
 class Request:
     """One request, admitted: the caller has the role that the route asks for.
 
-    ``parameters`` are the path's, ``query`` the query's; both decoded. ``stream`` is the body
+    ``parameters`` are the path's, ``texts`` those of each parameter of the query, which may come
+    more than once on some routes; decoded. ``stream`` is the body
     for handlers that read it in pieces; they keep to ``max_body_bytes`` themselves. Long answers
     ask now and then whether they are ``unwanted``: nobody waits any more, or the sidecar stops.
     ``place`` is theirs among the long ones. A handler that waits does so ``aside``, or it would
@@ -79,7 +80,7 @@ class Request:
     method: str
     path: str
     parameters: Mapping[str, str]
-    query: Mapping[str, str]
+    texts: Mapping[str, Sequence[str]]
     headers: Headers
     caller: Caller
     stream: BinaryIO
@@ -88,6 +89,11 @@ class Request:
     place: Place
     unwanted: Callable[[], bool]
     aside: Aside
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """The query's parameters, decoded; of several texts the last."""
+        return {name: texts[-1] for name, texts in self.texts.items()}
 
     def body(self) -> bytes:
         """Read the body. Raises Problem (413 over the bound, 415 where it is encoded)."""
@@ -101,25 +107,26 @@ class Request:
             raise too_large(self.max_body_bytes)
         return b"".join(pieces)
 
-    def json(self, body: bytes | None = None) -> Any:
+    def json(self, body: bytes | None = None, other: str = "") -> Any:
         """Read the body as strict JSON and hold it to the route's request schema.
 
-        ``body`` is what ``body()`` gave, where the handler needs that as well.
+        ``body`` is what ``body()`` gave, where the handler needs that as well; ``other`` is the
+        type of what it takes beside JSON.
 
         A body that starts with ``{`` or ``[`` is JSON whatever its Content-Type says: curl's
         --data says form. Raises Problem (413, 415), Malformed (400), Invalid (422).
         """
-        value = strictjson.loads(self.json_text(body))
+        value = strictjson.loads(self.json_text(body, other))
         faults = self.schemas.check(self.route.request, value) if self.route.request else ()
         if faults:
             raise Invalid(f"The body is no {self.route.request}: {faults[0]}.", faults)
         return value
 
-    def json_text(self, body: bytes | None = None) -> bytes:
+    def json_text(self, body: bytes | None = None, other: str = "") -> bytes:
         """Give the body if it can be meant for JSON. Raises Problem (413, 415)."""
         body = self.body() if body is None else body
         if body.strip() and not _JSON_START.match(body) and not self._claims_json():
-            raise _unfitting(self.headers.get("Content-Type", ""))
+            raise _unfitting(self.headers.get("Content-Type", ""), other)
         return body
 
     def idempotency_key(self) -> str | None:
@@ -137,9 +144,11 @@ class Request:
         return not claimed or _JSON_TYPE.fullmatch(claimed) is not None
 
 
-def _unfitting(content_type: str) -> Problem:
-    fault = Fault("Content-Type", "application/json", shown(content_type))
-    return Problem(415, "The body is not JSON, and does not say that it is.", [fault])
+def _unfitting(content_type: str, other: str) -> Problem:
+    types = f"application/json or {other}" if other else "application/json"
+    fault = Fault("Content-Type", types, shown(content_type))
+    detail = "The body is not JSON, and does not say that it is"
+    return Problem(415, f"{detail}, or that it is {other}." if other else f"{detail}.", [fault])
 
 
 def refuse_encoding(headers: Mapping[str, str]) -> None:
@@ -185,8 +194,11 @@ def read_path(environ: Mapping[str, Any]) -> str:
     return decoded.removesuffix("/") or "/"
 
 
-def read_query(text: str, names: tuple[str, ...] | None) -> dict[str, str]:
-    """Read a query string; each of ``names`` (None: any) at most once, no others.
+def read_query(
+    text: str, names: tuple[str, ...] | None, once: tuple[str, ...] | None = None
+) -> dict[str, list[str]]:
+    """Read a query string: ``names`` (None: any) and no others, each or (``once``) these at most
+    once; give all texts of each, in their order.
 
     Raises Problem (400) with a fault for each parameter that is wrong.
     """
@@ -194,15 +206,15 @@ def read_query(text: str, names: tuple[str, ...] | None) -> dict[str, str]:
     if len(parts) > MAX_QUERY_PARAMETERS:
         expected = f"at most {MAX_QUERY_PARAMETERS} parameters"
         raise malformed("The query is too long.", "query", expected, str(len(parts)))
-    read: dict[str, str] = {}
+    read: dict[str, list[str]] = {}
     faults: list[Fault] = []
     for part in parts:
         name, _, value = (_decoded(piece) for piece in part.partition("="))
         if names is not None and name not in names:
             faults.append(Fault(fit(name), _one_of(names), "an unknown parameter"))
-        elif name in read:
+        elif name in read and (once is None or name in once):
             faults.append(Fault(fit(name), "the parameter once", "more than once"))
-        read[name] = value
+        read.setdefault(name, []).append(value)
     if faults:
         raise Problem(400, f"The query cannot be used: {faults[0]}.", faults)
     return read

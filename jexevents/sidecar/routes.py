@@ -33,7 +33,8 @@ class Route:
     ``role`` is what the caller needs, None for a public route or one whose handler has a scheme
     of its own. ``request`` and ``answer`` name bundled schemas. ``statuses`` are those of the
     handler; ``all_statuses`` adds the general ones. ``query`` are the names of the query
-    parameters it takes, each at most once; None takes any. ``max_body_bytes`` replaces the
+    parameters it takes, None takes any; each comes at most once, save where ``once`` names those
+    that do. ``max_body_bytes`` replaces the
     app's bound. ``nonces`` lets a nonce in the query (``x-nonce``) stand for a token with the
     role, and asks everybody for the one or the other, on this machine too. ``systems`` lets in who
     signs as SMRT Link's clients do, and credentials that are good for one system. ``streams`` marks
@@ -56,6 +57,7 @@ class Route:
     answer: str | None = None
     statuses: tuple[int, ...] = (200,)
     query: tuple[str, ...] | None = ()
+    once: tuple[str, ...] | None = None
     max_body_bytes: int | None = None
     too_large: Callable[[], Problem] | None = None
     nonces: bool = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from jexevents.errors import Conflict, Forbidden
@@ -39,6 +39,10 @@ class Book(Protocol):
 
     def in_order(self, events: Iterable[Event]) -> list[Event]:
         """Sort the events that matter into the order of the fold, and leave the others out."""
+
+    def passing(self, events: Iterable[Event]) -> Collection[bytes]:
+        """Of new events of one job, give the checksums of those that end it for now only, for
+        another of them opens it again: to who waits for a state, they are no change."""
 
     def advance(self, state: Any, events: Sequence[Event]) -> bool:
         """Fold more events into ``state``; False if the job must be folded anew."""

@@ -54,6 +54,10 @@ class ExecutionBook:
         """Give the events that the fold takes into account, in its order."""
         return command.in_order(events)
 
+    def passing(self, events: Iterable[Event]) -> set[bytes]:
+        """Give the checksums of ends behind which another attempt follows."""
+        return command.passing(events)
+
     def advance(self, state: command.CommandState, events: Sequence[Event]) -> bool:
         """Fold more events into ``state``; False if the job must be folded anew."""
         return command.advance(state, events)

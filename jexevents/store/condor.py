@@ -62,6 +62,10 @@ class CondorBook:
         """Sort the events that matter into the order of the fold."""
         return condor.in_order(events)
 
+    def passing(self, _events: Iterable[Event]) -> tuple[bytes, ...]:
+        """Give none: what has ended is not opened again by a new try."""
+        return ()
+
     def advance(self, state: condor.CondorState, events: Sequence[Event]) -> bool:
         """Fold more events into ``state``; False if the job must be folded anew."""
         return condor.advance(state, events)

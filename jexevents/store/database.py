@@ -72,7 +72,8 @@ class Database:
 
     ``dsn`` is a libpq URI or key=value string. At most ``size`` connections are open; who
     asks for one more waits up to ``wait_seconds``. A connection on which anything went wrong
-    with the server is closed and never given out again.
+    with the server is closed and never given out again. ``remedy`` says what to do where no server
+    is there; without it, that somebody has to start it.
     """
 
     def __init__(
@@ -85,8 +86,10 @@ class Database:
         connect_timeout_seconds: float = 5.0,
         statement_timeout_seconds: float = 10.0,
         name: str = "jexevents",
+        remedy: str = "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._remedy = remedy or "Start it, or correct DBURI."
         self.schema = schema
         self._clock = clock
         self._door = Door(clock)
@@ -139,6 +142,7 @@ class Database:
             connect_timeout_seconds=self._arguments["connect_timeout"],
             statement_timeout_seconds=statement_timeout_seconds,
             name=self._arguments["application_name"],
+            remedy=self._remedy,
             clock=self._clock,
         )
 
@@ -245,7 +249,7 @@ class Database:
             raise ConfigError(f"DBURI cannot be used: {' '.join(str(error).split())}.") from error
         except psycopg2.Error as error:
             fault = _translated(error)
-            fault.remedy = _remedy(str(error))
+            fault.remedy = _remedy(str(error), self._remedy)
             raise fault from error
         return connection
 
@@ -354,7 +358,7 @@ def _rolled_back(connection: Connection) -> bool:
     return not connection.closed
 
 
-def _remedy(message: str) -> str:
+def _remedy(message: str, otherwise: str) -> str:
     """Say what to do where no connection was made; libpq gives no code, so its words decide."""
     if "database" in message and "does not exist" in message:
         return "Make the database, or correct its name in DBURI."
@@ -362,7 +366,7 @@ def _remedy(message: str) -> str:
         return "Look at the user and the password in DBURI."
     if "FATAL" in message:
         return ""
-    return "Start it, or correct DBURI."
+    return otherwise
 
 
 def _translated(error: psycopg2.Error, lent: _Lent | None = None) -> JexError:

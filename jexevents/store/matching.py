@@ -11,6 +11,8 @@ before it (None for a new job) and with the state after it:
 | several, any of them not in that order   | as it stood before all;    | as it is after all  |
 |                                          | only the last of them      |                     |
 |                                          | counts as the change       |                     |
+| an end behind which the job is opened      | the same as after          | as it is at that    |
+| again by another one in the batch        |                            |                     |
 | one that a guarded job has just let in   | as it stood before it      | as it is after it   |
 | of no job                                | None                       | None                |
 
@@ -114,15 +116,17 @@ class Matching:
             self._ask(job, entries[0], before, job.state)
             return
         found, stood = len(self._found), before
+        passing = job.book.passing(entry.event for entry in entries)
         for entry in entries:
             matters = job.book.matters(entry.event)
             if matters and not job.book.advance(state, [entry.placed()]):
                 del self._found[found:]
                 self._look_back(job, entries, before)
                 return
+            after = standing(state)
             if self._interest.concerns(entry.event, matters or stood is None):
-                self._ask(job, entry, stood, state)
-            stood = standing(state)
+                self._ask(job, entry, after if entry.event.checksum in passing else stood, state)
+            stood = after
 
     def _look_back(self, job: Job, entries: Sequence[Entry], before: Standing | None) -> None:
         """Ask about events that did not come in order, by the state after all of them.
@@ -132,9 +136,11 @@ class Matching:
         after = standing(job.state)
         changed: set[str] = set()
         names: dict[int, list[str]] = {}
+        passing = job.book.passing(entry.event for entry in entries)
         for entry in sorted(entries, key=lambda entry: _lateness(job, entry), reverse=True):
             always = asked = self._interest.wanted(entry.event, after, job.state)
-            if before is None or job.book.matters(entry.event):
+            matters = job.book.matters(entry.event) and entry.event.checksum not in passing
+            if before is None or matters:
                 asked = self._interest.wanted(entry.event, before, job.state)
             names[id(entry)] = [name for name in asked if name in always or name not in changed]
             changed.update(asked)

@@ -43,6 +43,10 @@ class PipelineBook:
         """Sort events into the order of the fold."""
         return pipeline.in_order(events)
 
+    def passing(self, _events: Iterable[Event]) -> tuple[bytes, ...]:
+        """Give none: what has ended is not opened again by a new try."""
+        return ()
+
     def advance(self, state: pipeline.PipelineState, events: Sequence[Event]) -> bool:
         """Fold more events into ``state``; False if the job must be folded anew."""
         return pipeline.advance(state, events)

@@ -39,6 +39,10 @@ class SmrtLinkBook:
         """Give the events that the fold takes into account, in its order."""
         return smrtlink.in_order(events)
 
+    def passing(self, _events: Iterable[Event]) -> tuple[bytes, ...]:
+        """Give none: what has ended is not opened again by a new try."""
+        return ()
+
     def advance(self, state: smrtlink.SmrtLinkState, events: Sequence[Event]) -> bool:
         """Fold more events into ``state``; False if the job must be folded anew."""
         return smrtlink.advance(state, events)

@@ -11,6 +11,7 @@ from jexevents.wiring.jobs import (
 from jexevents.wiring.outside import access, intake, signers, topology
 from jexevents.wiring.reading import doors, event_types, recognise, schemas
 from jexevents.wiring.storage import (
+    attending,
     back,
     database,
     front,
@@ -41,6 +42,7 @@ __all__ = [
     "Links",
     "Surfaces",
     "access",
+    "attending",
     "back",
     "database",
     "doors",

@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from jexevents.config import Config
+from jexevents.service import Service
 from jexevents.store import migrate
 from jexevents.store.database import Database
 
 _EMBEDDED = "embedded:"
+_STARTED_AGAIN = "The daemon starts it again by itself; what it says is in {}."
 
 # For the process's own work: batches, presence; what HTTP asks has a pool of its own.
 _OWN_CONNECTIONS = 3
@@ -52,7 +54,17 @@ def database(config: Config, name: str = "jexevents") -> Iterator[Database]:
     from jexevents.embedded import EmbeddedPostgres
 
     with EmbeddedPostgres(Path(config.db_uri.removeprefix(_EMBEDDED))) as server:
-        yield from _pool(config, server.start(), name)
+        yield from _pool(config, server.start(), name, _STARTED_AGAIN.format(server.folder.log))
+
+
+def attending(config: Config) -> Service | None:
+    """Give what starts the embedded server again if it dies, None for another one."""
+    if not config.db_uri.startswith(_EMBEDDED):
+        return None
+    # As in ``database``.
+    from jexevents.embedded import Attending
+
+    return Attending(Path(config.db_uri.removeprefix(_EMBEDDED)))
 
 
 @contextmanager
@@ -66,7 +78,7 @@ def ledger_database(config: Config) -> Iterator[Database]:
         yield pool
 
 
-def _pool(config: Config, dsn: str, name: str) -> Iterator[Database]:
+def _pool(config: Config, dsn: str, name: str, remedy: str = "") -> Iterator[Database]:
     pool = Database(
         dsn,
         schema=config.db_schema,
@@ -74,6 +86,7 @@ def _pool(config: Config, dsn: str, name: str) -> Iterator[Database]:
         connect_timeout_seconds=config.db_connect_timeout_seconds,
         statement_timeout_seconds=config.db_statement_timeout_seconds,
         name=name,
+        remedy=remedy,
     )
     try:
         yield pool

@@ -33,6 +33,7 @@ FILES = {
     "waits.yml": WAITS_FOR,
     "fails.yml": "command: exit 3\n",
     "says.yml": "command: echo {{ x }}\nvars: [{name: x}]\n",
+    "lists.yml": "command: echo {{ xs }}\nvars: [{name: xs, type: seq}, {name: n, type: int}]\n",
     "changes.yml": "command: echo {{ x }}\nvars: [{name: x}]\n",
     "counted.yml": "description: run by one test\n",
     "refuses.yml": SEED,
@@ -113,6 +114,60 @@ def test_values_by_json_form_and_query(place):
         answer = place.ask("POST", f"/jobs/says?wait={SECONDS}{query}", body, **headers)
         assert (answer.status, answer.json()["values"]) == (200, {"x": "a b"}), answer.body
         assert place.written(answer.json()) == b"a b\n"
+
+
+def test_a_list_comes_as_several_texts_by_form_and_query_alike(place):
+    form = {"Content_Type": "application/x-www-form-urlencoded"}
+    for body, query, headers in (
+        (b"", "&xs=a%20b&xs=c", {}),
+        (b"xs=a+b&xs=c", "", form),
+        (b"n=1", "&xs=a%20b&xs=c", form),
+        (b'{"n": 1}', "&xs=a%20b&xs=c", {}),
+    ):
+        answer = place.ask("POST", f"/jobs/lists?wait={SECONDS}{query}", body, **headers)
+        assert (answer.status, answer.json()["values"]["xs"]) == (200, ["a b", "c"]), answer.body
+    for path in ("/jobs/lists?wait=1&wait=2", "/jobs/lists?n=1&n=2"):
+        answer = place.ask("POST", path)
+        assert answer.status in (400, 422), answer.body
+    assert place.ask("POST", "/jobs/lists?wait=1&wait=2").status == 400
+    assert place.ask("GET", "/jobs/lists?limit=1&limit=2").status == 400
+
+
+def test_a_body_that_is_none_is_told_what_would_be_one(place):
+    refused = place.ask("POST", "/jobs/says", b"x: 1", Content_Type="text/yaml").json()
+    taken = "application/json or application/x-www-form-urlencoded"
+    assert (refused["status"], refused["errors"][0]["expected"]) == (415, taken)
+    form = {"Content_Type": "application/x-www-form-urlencoded"}
+    for body, got in ((b"x=1&y", '"y"'), (b"x=1&&", "an empty field"), (b"x=%ff", "other bytes")):
+        refused = place.ask("POST", "/jobs/says", body, **form).json()
+        (fault,) = refused["errors"]
+        assert (refused["status"], fault["got"]) == (400, got)
+    (fault,) = place.ask("POST", "/jobs/says", b"[1]").json()["errors"]
+    assert fault["got"] == "array"
+
+
+def test_the_uuid_of_an_execution_is_told_where_it_is_found(place):
+    done = place.run("nothing")
+    answer = place.get(f"/jobs/{done['uuid']}")
+    assert answer.status == 404
+    assert f"see /ledger/jobs/{done['uuid']}" in answer.json()["detail"]
+    assert "of the kind command" in answer.json()["detail"]
+
+
+def test_states_that_no_job_can_have_are_refused(place):
+    done = place.run("nothing")
+    for query in ("kind=command&state=COMPLETE", "state=COMPLETE", f"key={done['id']}"):
+        assert place.get(f"/ledger/jobs?{query}").json()["items"]
+    for query in ("state=Running", "kind=condor&state=Running", "kind=pipeline&state=RESET"):
+        assert place.get(f"/ledger/jobs?{query}").status == 200
+    for query, shown in (
+        ("state=QUED", "Submitted"),
+        ("kind=command&state=Running", "QUEUED or RUNNING"),
+        ("kind=condor&state=LOST", "Submitted or Running or Completed or Failed"),
+    ):
+        answer = place.get(f"/ledger/jobs?{query}")
+        assert answer.status == 400
+        assert shown in answer.json()["errors"][0]["expected"]
 
 
 def test_wrong_values_are_refused_each(place):
@@ -354,6 +409,40 @@ def test_an_event_is_called_the_same_wherever_it_is_shown(jobs):
             assert [row["job"]["status"] for row in rows] == expected
         in_ledger = place.get(f"/ledger/jobs/{done['uuid']}").json()
         assert done["status"] == in_ledger["command"]["status"] == "fail"
+
+
+def test_hooks_for_a_failure_wait_for_the_last_attempt(jobs):
+    """Of the definition, and of the configuration by state; those for events get them all."""
+    with receiving() as receiver:
+        hooks = dict.fromkeys(("fail", "retried", "time-out", "lost"), f"{receiver.url}/own")
+        place = jobs(
+            {"again.yml": "command: exit 3\nretries: {count: 2, backoff: 0}\n"
+             f"hooks: {json.dumps(hooks)}\n"},
+            Hooks=[
+                {"Name": "errors", "URL": f"{receiver.url}/errors", "States": ["ERROR", "FAILED"]},
+                {"Name": "fails", "URL": f"{receiver.url}/fails", "Events": ["fail"]},
+                {"Name": "waits", "URL": f"{receiver.url}/waits", "States": ["QUEUED"]},
+            ],
+        )  # fmt: skip
+        done = place.run("again", wait=SECONDS)
+        assert (done["state"], done["attempt"]) == ("FAILED", 3)
+        retried = [one for one in done["events"] if one["event"] == "retried"]
+        assert [(one["attempt"], one["data"]["delay_seconds"]) for one in retried] == [
+            (2, 0), (3, 0),
+        ]  # fmt: skip
+        assert retried[0]["data"]["reason"].startswith("Attempt 1 of 3: ")
+        got: dict[str, list] = {}
+        for one in receiver.wait_for(3 + 1 + 3 + 3):
+            document = one.json()
+            got.setdefault(one.path, []).append(
+                document.get("status") or document["data"]["event"]["name"]
+            )
+        assert got == {
+            "/own": ["retried", "retried", "fail"],
+            "/errors": ["fail"],
+            "/fails": ["fail", "fail", "fail"],
+            "/waits": ["requested", "retried", "retried"],
+        }
 
 
 def test_an_event_of_smrt_link_starts_a_job(jobs):

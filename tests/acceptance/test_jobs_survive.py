@@ -260,6 +260,16 @@ def test_tried_again_until_it_succeeds(place):
         assert output.read_text() == f"try {attempt}\n"
 
 
+def wait_for_look(place):
+    """Wait until the worker has looked at all that it has once more."""
+    (before,) = place.rows("select judged_at from jex.runner_state")
+    wait_until(
+        lambda: place.rows("select judged_at from jex.runner_state") != [before],
+        SECONDS,
+        "the worker to look",
+    )
+
+
 def test_a_late_report_of_what_was_given_up_changes_nothing(place, tmp_path):
     flag = tmp_path / "flag"
     going = begun(place, "waits", flag)
@@ -274,7 +284,13 @@ def test_a_late_report_of_what_was_given_up_changes_nothing(place, tmp_path):
     assert place.at(going)["reason"] == "the node is gone"
     place.daemon.stop()
     supervisor = supervisor_of(place, going)
+    # It hangs for some looks, and is told of once.
+    processes.signal_all([supervisor], signal.SIGSTOP)
     place.start_again(NodeName="one")
+    for _ in range(2):
+        wait_for_look(place)
+    assert place.daemon.text.count("given_up_is_ended") == 1
+    processes.signal_all([supervisor], signal.SIGCONT)
     wait_until(lambda: not processes.alive(supervisor), SECONDS, "what was given up to be ended")
     wait_until(
         lambda: [event["event"] for event in place.at(going)["events"]][-1] == "fail",

@@ -153,3 +153,23 @@ def test_rabbitmq_away(start, database, own_broker):
     )
     assert daemon.metric("queue_consumers") == 1
     assert daemon.stop() == 0
+
+
+def started_again(daemon):
+    return daemon.text.count("embedded_postgresql_started_again")
+
+
+def test_the_embedded_server_is_started_again_when_it_dies(start, vhost, tmp_path):
+    """Once and again, also where its socket has a folder elsewhere, since PATH is long."""
+    path = tmp_path / ("long" * 40) / "postgres"
+    path.parent.mkdir()
+    with EmbeddedPostgres(path) as server:
+        fill_template(server.start())
+    daemon = start(AMQPURI=vhost, DBURI=f"embedded:{path}")
+    daemon.wait_ready()
+    for times in (1, 2):
+        kill_postgres(server)
+        wait_until(lambda wanted=times: started_again(daemon) == wanted, 60, "a start")
+        daemon.wait_ready()
+    daemon.stop()
+    assert not server.is_running()

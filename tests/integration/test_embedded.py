@@ -14,7 +14,8 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from jexevents import processes
+from jexevents import processes, wiring
+from jexevents.config import from_mapping
 from jexevents.embedded import EmbeddedPostgres, launch, wheel
 from jexevents.errors import ConfigError, StoreUnavailable
 from tests.support import (
@@ -356,3 +357,15 @@ def test_the_log_stays_bounded(path: Path):
         assert server.folder.log_size() < 300_000
         assert ask(server.start(), "SELECT 1") == 1
     assert "shut down" in server.folder.log_tail()
+
+
+def test_who_finds_it_dead_is_told_that_it_is_started_again(path: Path):
+    with wiring.database(from_mapping({"DBURI": f"embedded:{path}"})) as database:
+        database.open().close()
+        process = processes.identify(postmaster(path))
+        os.kill(process.pid, signal.SIGKILL)
+        assert processes.wait_gone([process], 10)
+        with pytest.raises(StoreUnavailable) as caught:
+            database.open()
+        assert "starts it again by itself" in caught.value.remedy
+        assert str(path / "server.log") in caught.value.remedy

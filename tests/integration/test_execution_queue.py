@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import psycopg2
@@ -15,10 +16,14 @@ from jexevents.errors import Conflict, Invalid, RepositoryUnavailable, Unknown
 from jexevents.executions.events import Named
 from jexevents.executions.queue import Claimed, Queue, Report
 from jexevents.executions.requests import Asked, Requests
+from jexevents.executions.run import Run
+from jexevents.executions.telling import tell
+from jexevents.model import Event
 from jexevents.processes import boot
-from jexevents.store.database import Database
+from jexevents.store.database import Connection, Database
 from jexevents.store.executions import Executions
 from jexevents.store.ledger import Ledger
+from jexevents.store.offers import Applied
 from tests.scheduling import Repository, commit
 from tests.support import wait_until
 
@@ -59,6 +64,15 @@ class Place:
     def names(self, named: Named) -> list[str]:
         row = self.executions.find(named.definition, named.execution)
         return [one["name"] for one in self.executions.story(row["job_id"])]
+
+    def hooked(self) -> list[tuple[str, str]]:
+        """Give what was written for hooks: the event, and the id of its job."""
+        with self.database.look() as connection, connection.cursor() as cursor:
+            cursor.execute(
+                "select name, d.job_id::text from jex.hook_deliveries d join jex.events using (seq)"
+                " order by d.id"
+            )
+            return cursor.fetchall()
 
     def run(self, statement: str) -> None:
         with closing(psycopg2.connect(self.uri)) as connection, connection:
@@ -205,6 +219,26 @@ def test_where_another_attempt_is_allowed_silence_of_a_lease_is_enough(place: Pl
     assert place.state(claimed.named) == "QUEUED"
     assert other.report([ended(second, 0)]) == set()
     assert place.state(claimed.named) == "COMPLETE"
+
+
+def test_hooks_for_a_loss_hear_of_the_last_one_only(place: Place) -> None:
+    """What another attempt follows is told by ``retried``; of other jobs in the transaction too."""
+
+    def told(connection: Connection, fresh: Sequence[tuple[Event, Applied, Run]]) -> set[str]:
+        words = ("lost", "fail", "retried")
+        hooks = {word: [f"http://{word}/"] for word in words}
+        return tell(connection, [(event, one, replace(run, hooks=hooks))
+                                 for event, one, run in fresh])  # fmt: skip
+
+    queue = Queue(place.ledger, place.database, "one", tell=told, lease_seconds=LEASE)
+    first, other = begun(place, queue, "again"), begun(place, queue)
+    lost = [Report(first.job_id, first.named, 1, [event(1, "start")], lost="So."), ended(other, 3)]
+    queue.report(lost)
+    assert sorted(place.hooked()) == [("fail", other.job_id), ("retried", first.job_id)]
+    (second,) = queue.claim(1)
+    assert queue.begin(second, boot())
+    queue.report([Report(second.job_id, second.named, 2, lost="So.")])
+    assert place.hooked()[2:] == [("lost", first.job_id)]
 
 
 def test_nothing_is_judged_before_a_whole_lease_with_postgresql_there(place: Place) -> None:

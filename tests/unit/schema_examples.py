@@ -220,7 +220,9 @@ EXECUTION_EXAMPLES = {
     "job_repository": {
         "url": "u", "branch": "", "folder": "", "commit": None, "since": None, "jobs": 0,
         "fetched": None, "fetched_at": None, "tried_at": NOON, "forced": False, "fault": "f",
-        "problems": [{"file": "a.yml", "line": 1, "pointer": "", "expected": "e", "got": "g"}],
+        "problems": [
+            {"file": "a.yml", "line": 1, "job": None, "pointer": "", "expected": "e", "got": "g"}
+        ],
         "commit_of_all": None, "commit_of_all_since": None,
     },
 }  # fmt: skip

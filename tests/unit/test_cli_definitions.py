@@ -66,6 +66,7 @@ def test_json(tmp_path: Path, capsys: Capture) -> None:
             {
                 "file": "b.yml",
                 "line": 1,
+                "job": None,
                 "pointer": "/0/x",
                 "expected": "no such member",
                 "got": "one",

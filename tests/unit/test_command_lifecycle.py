@@ -284,3 +284,20 @@ def test_only_what_is_made_by_itself_ends_an_execution(story) -> None:
     for one in story:
         if fold([START, one]).closed:
             assert one.data.get("auto") is True
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ([START, auto("fail", 2), RETRIED], ["fail"]),
+        ([LOST, RETRIED], ["lost"]),
+        ([auto("time-out", 2), auto("retried", 0, 3)], []),
+        ([auto("fail", 2)], []),
+        ([event("fail", 2), auto("fail", 3), RETRIED], ["fail"]),
+        ([auto("fail", 2), event("retried", 0, 2)], []),
+        ([event("stop", 2, signal="stop"), RETRIED], []),
+    ],
+)
+def test_an_end_passes_if_the_next_attempt_is_told_with_it(told, expected) -> None:
+    passing = command.passing(iter(told))
+    assert [one.name for one in told if one.checksum in passing] == expected

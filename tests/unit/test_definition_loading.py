@@ -349,7 +349,7 @@ def test_names_are_unique_over_files(tmp_path: Path) -> None:
     (told,) = refused(tmp_path)
     assert (
         told
-        == "c.yml:2: (document): expected a name that no other job has, got a-b, as in a_b.yml:1"
+        == "c.yml:2: a-b: /1/name: expected a name that no other job has, got a-b, as in a_b.yml:1"
     )
 
 
@@ -362,8 +362,8 @@ def test_a_fault_in_a_file_hides_none_of_another(tmp_path: Path) -> None:
         d__yml="{name: 'other', x: ",
     )  # fmt: skip
     assert [told.split(" expected")[0] for told in refused(tmp_path)] == [
-        "a.yml:1: (document):", "b.yml:1: /hooks:", "b.yml:1: /script:", "b.yml:2: /timeout:",
-        "c.yml:1: (document):", "c.yml:2: /0/odd:", "d.yml:1: (document):",
+        "a.yml:1: (document):", "b.yml:2: /timeout:", "b.yml:3: /script:", "b.yml:4: /hooks/fail:",
+        "c.yml:1: x: /0/name:", "c.yml:2: x: /0/odd:", "d.yml:1: (document):",
     ]  # fmt: skip
 
 
@@ -378,9 +378,37 @@ def test_a_folder_without_a_job_is_refused(tmp_path: Path) -> None:
 def test_jobs_that_hooks_start_are_there(tmp_path: Path) -> None:
     put(tmp_path, a__yml="hooks: {complete: [job:b_c, job:gone]}", b_c__yml="{}")
     (told,) = refused(tmp_path)
-    assert told.startswith("a.yml:1: /hooks: ")
+    assert told.startswith("a.yml:1: /hooks/complete/1: expected job: and the name of a job")
     assert told.endswith("job:gone")
     assert list(load(tmp_path, names=["a.yml"])) == ["a"]
+
+
+def test_a_fault_leads_to_its_line_and_its_job(tmp_path: Path) -> None:
+    """Also where it is one of the folder as a whole, and in whichever form the file is."""
+    text = "command: x\nhooks:\n  done:\n    - job:a\n    - job:gone\n  fail: job:gone\n"
+    several = "- name: one\n  script: gone.sh\n- name: two\n  command: x {{ y }}\n- command: x\n"
+    lines_json = '{"hooks": {\n"done":\n"job:gone"}}'
+    put(tmp_path, a__yml=text, b__yml=several, c__json=lines_json)
+    assert [told.split(" expected")[0] for told in refused(tmp_path)] == [
+        "a.yml:5: /hooks/done/1:", "a.yml:6: /hooks/fail:",
+        "b.yml:2: one: /0/script:", "b.yml:4: two: /1/command:", "b.yml:5: /2/name:",
+        "c.json:2: /hooks/done:",
+    ]  # fmt: skip
+
+
+def test_names_of_secrets_are_shown() -> None:
+    told = [str(one) for one in wrong("secrets: [A-B, 5]\nenv: {PASSWORD: [hunter2]}")]
+    assert any(one.endswith('got "A-B"') for one in told), told
+    assert any(one.endswith("got 5") for one in told), told
+    assert "hunter2" not in "".join(told)
+
+
+def test_a_schedule_of_a_job_that_needs_values_is_told_so() -> None:
+    (problem,) = wrong("vars: [{name: a, required: yes}]\nschedule: {frequency: 60}\n")
+    assert str(problem) == (
+        "job.yml:2: /schedule: expected a job that needs no value where it has a schedule,"
+        " for a schedule gives none, got one that requires a"
+    )
 
 
 @pytest.mark.parametrize(

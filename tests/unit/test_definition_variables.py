@@ -19,6 +19,7 @@ from jexevents.definitions.variables import (
     read_values,
 )
 from jexevents.errors import Invalid
+from tests.unit.definition_texts import wrong
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=timezone.utc)
 
@@ -174,6 +175,24 @@ def test_texts_that_are_wrong() -> None:
     assert [(place, got) for place, _, got in found] == [
         ("/x", "another name"), ("/v", "2"), ("/w", "a character that no text may have"),
     ]  # fmt: skip
+
+
+def test_a_value_is_shown_as_it_was_sent() -> None:
+    """A list with one item is a list; a text that came by a form is that text."""
+    variables = [Variable("i", "int"), Variable("s"), Variable("password", "int")]
+    found = faults(variables, {"i": [3], "s": 3, "password": ["hunter2"]})
+    assert found == [
+        ("/i", "a whole number of at most 64 bits", "[3]"),
+        ("/s", "a text", "3"),
+        ("/password", "a whole number of at most 64 bits", "array (***)"),
+    ]
+    found = faults(variables, {"i": ["x"]}, read_texts)
+    assert found == [("/i", "a whole number of at most 64 bits", '"x"')]
+
+
+def test_who_writes_yaml_is_told_of_quotation_marks() -> None:
+    (problem,) = wrong("vars: [{name: a, default: 3}]\n")
+    assert "quotation marks" in problem.fault.expected
 
 
 def test_values_are_no_bigger_than_a_command() -> None:

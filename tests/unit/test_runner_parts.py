@@ -135,6 +135,8 @@ def test_the_end_says_why_it_was_asked_for() -> None:
     ending.why = "no more"
     ending.status(signal.SIGTERM)
     assert ending.cause(None) == "no more; signal 15 (SIGTERM)"
+    ending.why = "It was given up."
+    assert ending.cause(None) == "It was given up; signal 15 (SIGTERM)"
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,19 @@ def test_late_though_it_was_looked_at() -> None:
     assert found.reason.startswith("It was not decided when it was looked at.")
 
 
+def test_what_was_over_before_and_is_within_its_window_says_so() -> None:
+    """It was looked at since it was due, but the schedule was not there yet."""
+    at = SEEN - hours(1)
+    made = read_schedule({"time": at.isoformat(), "window": 7200}, SEEN)
+    due = next_after(made, at - hours(1))
+    found = decide(made, due, SEEN + seconds(5), last_seen=SEEN)
+    assert (found.outcome, found.reason) == (
+        Outcome.LATE,
+        "It was over when the schedule was first seen, at 2026-01-01T00:00:00Z."
+        " Began 3605 s late (window: 7200 s).",
+    )
+
+
 def test_missed_where_what_is_missed_is_skipped() -> None:
     found = outcome(schedule(misfire="skip"), NIGHT + seconds(61), last_seen=NIGHT - hours(1))
     assert (found.outcome, found.runs) == (Outcome.MISSED, False)

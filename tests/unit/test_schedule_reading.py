@@ -167,9 +167,10 @@ def test_nicknames(name: str) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("0 0 30 2 *", "no month of 2 has a day of 30"),
-        ("0 0 31 4,6,9,11 *", "no month of 4,6,9,11 has a day of 31"),
-        ("0 0 31 2 */2", "no month of 2 has a day of 31"),
+        ("0 0 30 2 *", "no February has a day of 30"),
+        ("0 0 31 4,6,9,11 *", "none of April, June, September, November has a day of 31"),
+        ("0 0 31 2 */2", "no February has a day of 31"),
+        ("0 0 31 feb,APR *", "none of February, April has a day of 31"),
         ("* * */20 * 1L", "none matches within 50 years"),
         ("60 * * * *", "a minute field of 0 to 59"),
         ("* 24 * * *", "an hour field of 0 to 23"),

@@ -241,6 +241,27 @@ def test_every_fault_is_told_with_pointer_expected_and_got():
     assert "2147483647 or less" in faults[1].expected
 
 
+def test_patterns_are_told_in_words():
+    """All those of the bundled schemas; one that a site has added, with its description."""
+
+    def patterns(value):
+        if isinstance(value, dict):
+            yield from [value["pattern"]] if isinstance(value.get("pattern"), str) else []
+            value = list(value.values())
+        if isinstance(value, list):
+            for inner in value:
+                yield from patterns(inner)
+
+    for name in SCHEMAS.names():
+        for pattern in set(patterns(SCHEMAS.document(name))):
+            for document in ("\n/ ", "-"):
+                for fault in explain({"pattern": pattern}, document):
+                    assert "text that matches" not in fault.expected, (name, pattern)
+                    assert "^" not in fault.expected
+    (fault,) = explain({"pattern": "^x$", "description": "The letter."}, "y")
+    assert fault.expected == "text that matches ^x$ (The letter.)"
+
+
 def test_what_came_is_shortened_and_secrets_are_not_shown():
     faults = SCHEMAS.check(
         "job_insertion", {**JOB, "AppID": "x" * 10_000, "EnvVariables": {"PASSWORD": "hunter2"}}

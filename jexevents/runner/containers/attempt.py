@@ -52,6 +52,7 @@ class ContainerAttempt:
         self.senders: dict[str, str] = {}
         self.watch: Line | None = None
         self.look_at = 0.0
+        self.end_is_told = False
         self._look_pause = _FIRST_LOOK_SECONDS
         self._containers = containers
         self.wanted = wanted

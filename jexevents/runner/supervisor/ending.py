@@ -52,7 +52,7 @@ class Ending:
             return self.refusal
         if self.reason == "time-out":
             return f"it had run for {timeout_seconds:g} s; {how}"
-        return f"{self.why}; {how}" if self.asked and self.why else how
+        return f"{self.why.rstrip('.')}; {how}" if self.asked and self.why else how
 
 
 def _signal_name(number: int) -> str:
