@@ -267,6 +267,7 @@ _PATTERNS = {
     "^[A-Za-z_][A-Za-z0-9_-]*$": "letters, digits, _ and -, a letter or _ first",
     "^[A-Za-z_][A-Za-z0-9_]*$": "letters, digits and _, a letter or _ first",
     "^[A-Za-z0-9_][A-Za-z0-9_.-]*$": "letters, digits, _, . and -, none of . and - first",
+    "^[0-9]{1,9}$": "a whole number of at most 9 digits",
     "^[A-Za-z0-9_.-]+$": "letters, digits, _, . and -",
     r"^[0-9]{1,10}(\.[0-9]{1,10})?$": FORMATS["condor-id"][1],
     "^-?[0-9]{1,15}$": "a whole number of at most 15 digits, as a text",
