@@ -19,7 +19,13 @@ from jexevents import wiring
 from jexevents.cli.folders import look_at
 from jexevents.cli.words import counted
 from jexevents.config import Config, redact_uri
-from jexevents.errors import ConfigError, JexError, RepositoryUnavailable, Unavailable
+from jexevents.errors import (
+    ConfigError,
+    EngineUnavailable,
+    JexError,
+    RepositoryUnavailable,
+    Unavailable,
+)
 from jexevents.exits import Exit
 
 if TYPE_CHECKING:
@@ -31,7 +37,8 @@ _LOOPBACK = (ip_address("127.0.0.1"), ip_address("::1"))
 def add_to(commands: Any) -> list[argparse.ArgumentParser]:
     """Add the command; give the parsers that take --config."""
     parser = commands.add_parser(
-        "check", help="check the configuration, reach PostgreSQL, RabbitMQ and the repository"
+        "check",
+        help="check the configuration, reach PostgreSQL, RabbitMQ, the repository and the engine",
     )
     parser.set_defaults(run=run)
     return [parser]
@@ -68,6 +75,7 @@ def _run(config: Config) -> Exit:
         _try("event files", lambda: look_at("SMRTLinkEventDir", config.smrt_link_event_dir)),
         _try("webhooks", lambda: _webhooks(config)),
         _try("jobs", lambda: _jobs(config)),
+        _try("containers", lambda: _containers(config)),
         _try("secrets of jobs", lambda: _job_secrets(config)),
     ]
     return max(codes)
@@ -144,17 +152,41 @@ def _webhooks(config: Config) -> Iterable[str]:
 
 
 def _jobs(config: Config) -> Iterable[str]:
-    """Look at git, the repository and the folder of what is run."""
-    if not config.jobs_repository:
+    """Look at the folder of what is run, at git and the repository."""
+    if not (config.jobs_repository or wiring.has_engine(config)):
         return
     from jexevents.definitions.reaching import look
     from jexevents.runner.owning import require_own
 
     require_own(Path(config.jobs_dir), wiring.runs_folder(config), config.node_name)
     yield from look_at("JobsDir", config.jobs_dir)
-    yield from look(wiring.source(config))
-    yield from _definitions(wiring.source(config))
+    if config.jobs_repository:
+        yield from look(wiring.source(config))
+        yield from _definitions(wiring.source(config))
     yield counted(config.worker_slots, "slot")
+
+
+def _containers(config: Config) -> Iterable[str]:
+    """Look at the engine. One that was found and not configured may be meant for others."""
+    if not wiring.has_engine(config):
+        return
+    from jexevents.engine.client import Engine
+
+    engine = Engine(config.container_engine or None)
+    try:
+        about = engine.about()
+    except EngineUnavailable as error:
+        if config.container_engine:
+            raise
+        yield _Note(f"none are run here while it is so: {error}")
+        return
+    finally:
+        engine.close()
+    product = about.product or "the engine"
+    yield f"{engine.address} answers: {product} {about.version}, API {about.api_version}"
+    for folder in config.task_mount_folders:
+        if not Path(folder).is_dir():
+            yield _Note(f"TaskMountFolders has {folder}, which is no folder here")
 
 
 def _definitions(source: Source) -> Iterable[str]:
@@ -179,7 +211,8 @@ def _definitions(source: Source) -> Iterable[str]:
 
 def _job_secrets(config: Config) -> Iterable[str]:
     """Read them as they are read when a job begins; of what they are nothing is said."""
-    if not (config.jobs_repository and config.job_secrets):
+    runs_any = config.jobs_repository or wiring.has_engine(config)
+    if not (runs_any and config.job_secrets):
         return
     from jexevents.errors import CannotRun
     from jexevents.runner.secrets import Secrets

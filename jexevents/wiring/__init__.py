@@ -1,5 +1,6 @@
 """Makes of the configuration what the other packages take; they know no configuration."""
 
+from jexevents.wiring.containers import has_engine
 from jexevents.wiring.jobs import (
     Links,
     owned,
@@ -49,6 +50,7 @@ __all__ = [
     "event_files",
     "event_types",
     "front",
+    "has_engine",
     "hook_of_definition",
     "hook_senders",
     "hook_ways",

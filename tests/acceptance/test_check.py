@@ -275,3 +275,14 @@ def test_the_secrets_of_jobs(check, tmp_path):
     done = check(**options)
     assert (done.code, "ok    secrets of jobs: TOKEN\n" in done.out) == (0, True)
     assert "opensesame" not in done.out + done.err
+
+
+def test_the_engine(check, tmp_path, engine):
+    done = check(ContainerEngine=engine.client.address, TaskMountFolders=["/nowhere/at/all"])
+    assert done.code == 0, done.err
+    assert f"ok    containers: {engine.client.address} answers: " in done.out
+    assert "note  containers: TaskMountFolders has /nowhere/at/all, which is no folder" in done.out
+    done = check(ContainerEngine=f"unix://{tmp_path}/nobody.sock")
+    assert done.code == 69
+    assert "WRONG containers: The container engine at unix://" in done.err
+    assert "containers" not in check(ContainerEngine="none").out

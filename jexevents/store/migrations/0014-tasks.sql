@@ -88,9 +88,3 @@ alter table execution_queue add column refused_by text[] not null default '{}';
 drop index execution_queue_refused;
 create index execution_queue_refused on execution_queue ((coalesce(run->>'commit', run->>'image')))
     where refused_at is not null;
-
--- Of containers, which come by the thousand at one moment, the id is for their order and no name.
-alter table executions drop constraint executions_execution_key;
-create unique index executions_of_commands on executions (execution) where task is null;
-alter table execution_queue drop constraint execution_queue_execution_key;
-create unique index execution_queue_of_commands on execution_queue (execution) where kind = 'command';
