@@ -80,7 +80,10 @@ def test_a_name_is_one_tasks(place: TaskPlace) -> None:
     assert place.registered("tool", name="other") != first, "one image has several names"
     assert_problem(place.call("POST", "/task/", {"repository": "other", "name": " mine "}), 409)
     assert place.call("DELETE", f"/task/{first}/").status == 204
-    assert place.registered("other", name="mine") > first
+    second = place.registered("other", name="mine")
+    assert second > first
+    answer = place.call("POST", "/task/", {"repository": "third", "name": "mine"})
+    assert assert_problem(answer, 409)["task_id"] == second
 
 
 def test_of_many_that_register_one_name_one_does(place: TaskPlace) -> None:
@@ -258,6 +261,7 @@ def test_who_waits_for_a_worker_that_is_gone_waits_no_more(place: TaskPlace) -> 
               " where id = %s", begun)  # fmt: skip
     place.imports.judge()
     assert place.get(f"/task/{tried}")["status"] == "SUBMITTED", "it may come yet"
+    place.node("one", seconds_ago=100)
     place.node("two", seconds_ago=100)
     place.imports.judge()
     told = {task: place.get(f"/task/{task}") for task in (fresh, tried, begun)}
