@@ -2,10 +2,13 @@
 
 from jexevents.wiring.jobs import (
     Links,
+    Running,
+    can_run,
     owned,
     repository,
     run_job,
     running,
+    runs_any,
     source,
 )
 from jexevents.wiring.outside import access, intake, signers, topology
@@ -21,6 +24,7 @@ from jexevents.wiring.storage import (
 )
 from jexevents.wiring.surfaces import Surfaces
 from jexevents.wiring.webhooks import hook_senders, hook_ways, hooks, shown_hooks
+from jexevents.wiring.workers import WorkerChoice, node_note, worker_config
 from jexevents.wiring.writing import (
     event_files,
     ingest,
@@ -33,9 +37,12 @@ from jexevents.wiring.writing import (
 
 __all__ = [
     "Links",
+    "Running",
     "Surfaces",
+    "WorkerChoice",
     "access",
     "back",
+    "can_run",
     "database",
     "doors",
     "event_files",
@@ -48,6 +55,7 @@ __all__ = [
     "intake",
     "ledger",
     "ledger_database",
+    "node_note",
     "observer",
     "owned",
     "recognise",
@@ -55,6 +63,7 @@ __all__ = [
     "retry",
     "run_job",
     "running",
+    "runs_any",
     "runs_folder",
     "schemas",
     "shown_hooks",
@@ -65,4 +74,5 @@ __all__ = [
     "unmade",
     "upload_folder",
     "upload_prune",
+    "worker_config",
 ]

@@ -31,6 +31,7 @@ from jexevents.sidecar.routes import Route, all_statuses
 from jexevents.sidecar.schedules import ScheduleSurface
 from jexevents.sidecar.smrtlink import SmrtLinkSurface
 from jexevents.sidecar.uploads import UploadSurface
+from jexevents.sidecar.workers import WorkerSurface
 from jexevents.sources.condor.events import EVENT_TYPES, FIRST_EXECUTE_POINT, event_type
 from jexevents.sources.smrtlink.types import is_name
 from jexevents.store.rows import StoredEvent
@@ -62,6 +63,7 @@ ROUTES = [
     *ScheduleSurface(NOTHING, NOTHING, "").routes(),
     *OutputSurface(NOTHING, NOTHING, NOTHING, "").routes(),
     *HookSurface(NOTHING, NOTHING, NOTHING).routes(),
+    *WorkerSurface(NOTHING).routes(),
     *schemas.routes(NOTHING),
     *metrics.routes(NOTHING),
 ]

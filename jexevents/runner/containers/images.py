@@ -37,6 +37,8 @@ class NodeImages:
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._pulls: dict[str, _Pull] = {}
+        # How many pulls went well and badly.
+        self.pulled = self.failed = 0
 
     def stop(self) -> None:
         """End what is under way."""
@@ -97,5 +99,7 @@ class NodeImages:
         finally:
             with self._lock:
                 del self._pulls[reference]
+                self.pulled += pull.image is not None
+                self.failed += pull.image is None
             pull.done.set()
         return pull.image
