@@ -7,17 +7,17 @@ end everything stopped in the opposite order.
 from __future__ import annotations
 
 import gc
-import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
-from jexevents import __version__, wiring
+from jexevents import wiring
 from jexevents.broker.consumer import Consumer
 from jexevents.broker.depth import Depth
+from jexevents.composing import begin, database_check, run_to_end, start, tell_node
 from jexevents.config import Config
-from jexevents.ending import Ending, Signals
-from jexevents.errors import BrokerMismatch, ConfigError, StorageFull, Unavailable
+from jexevents.ending import Ending
+from jexevents.errors import StorageFull, Unavailable
 from jexevents.exits import Exit
 from jexevents.ingest import Ingest, Message
 from jexevents.logs import get_logger
@@ -39,58 +39,25 @@ from jexevents.uploads.folder import UploadFolder
 
 log = get_logger("daemon")
 
-# With Python's default of 5 ms a busy consumer starves the sidecar: look-ups fell from 2,130 to
-# 200 a second on two cores; with this they stayed above 1,000.
-_SWITCH_SECONDS = 0.0002
-
-# A batch makes thousands of values, and none of them in a circle. By its own defaults the
-# collector of circles would look through all of them several times before they are gone.
-_GC_THRESHOLDS = (50_000, 20, 20)
-
-_JOIN_SECONDS = 5.0
-
-# How long /readyz waits for a look at the database that is under way: a server that hangs must
-# not hold all threads of the sidecar.
-_READY_SECONDS = 1.0
-
 
 def run(config: Config) -> Exit:
     """Run the daemon until it is told to end; give the exit code.
 
     Raises nothing: what goes wrong is logged, and named by the exit code.
     """
-    ending = Ending()
-    try:
-        with ExitStack() as stack:
-            _run(config, ending, stack)
-    except (ConfigError, BrokerMismatch) as error:
-        ending.fail(Exit.CONFIG, str(error))
-    except Exception as error:
-        log.critical("daemon_died", exc_info=error)
-        ending.fail(Exit.SOFTWARE, str(error))
-    record = log.info if ending.code is Exit.OK else log.error
-    record("stopped", exit_code=int(ending.code), reason=ending.reason or "asked to")
-    return ending.code
+    return run_to_end(lambda ending, stack: _run(config, ending, stack))
 
 
 def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
-    signals = stack.enter_context(Signals(ending))
-    log.info("starting", version=__version__, node=config.node_name, config=config.redacted())
-    for warning in config.warnings:
-        log.warning("configuration", warning=warning)
-    sys.setswitchinterval(_SWITCH_SECONDS)
-    gc.set_threshold(*_GC_THRESHOLDS)
-    database = stack.enter_context(wiring.database(config, f"jexevents {config.node_name}"))
+    signals, database, presence = begin(config, "daemon", ending, stack)
     front = wiring.front(config, database)
     stack.callback(front.close)
-    presence = Presence(database, config.node_name, "daemon", ending, config.node_url or None)
-    presence.look()
     back = wiring.back(config, database)
     stack.callback(back.close)
     side = wiring.side(config, database)
     stack.callback(side.close)
     links = wiring.Links(wiring.repository(config))
-    stack.enter_context(wiring.owned(config, links))
+    stack.enter_context(wiring.owned(config))
     metrics = Metrics()
     event_files = wiring.event_files(config)
     observer = wiring.observer(config, metrics, event_files)
@@ -106,6 +73,7 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
     )
     if running is not None:
         metrics.watch_jobs(running.use)
+        presence.heard = lambda wanted: running.worker.drain("request", wanted=wanted)
     metrics.pools.watch(main=database.use, http=front.use, hooks=back.use, jobs=side.use)
     metrics.watch_hooks(lambda: hooks.pending)
     throttle = Throttle()
@@ -142,10 +110,8 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
     if not config.queue_exclusive:
         # Of an exclusive queue the broker tells other connections nothing.
         services.append(depth)
-    for service in services:
-        service.on_death = lambda died: ending.fail(Exit.SOFTWARE, f"{died.name} died")
-        service.start()
-        stack.callback(_end, service)
+    start(services, ending, stack)
+    tell_node(presence, running, lambda: http.server.addresses)
     if running is not None:
         # First of all, so that nobody who has to end waits for git.
         stack.callback(running.stop_early)
@@ -175,20 +141,14 @@ def _upload_folder(config: Config) -> UploadFolder:
 
 
 def _readiness(presence: Presence, consumer: Consumer) -> dict[str, Check]:
-    presence.look(_READY_SECONDS)
+    database = database_check(presence)
     last = consumer.last_batch_at
     age = None if last is None else time.monotonic() - last
     return {
-        "database": Check(presence.problem is None, presence.problem or "answers"),
+        "database": database,
         "broker": Check(consumer.problem is None, consumer.problem or "consuming"),
         "last_batch": Check(True, "none yet" if last is None else "stored", age),
     }
-
-
-def _end(service: Service) -> None:
-    service.stop()
-    if not service.join(_JOIN_SECONDS):
-        log.warning("service_hangs", service=service.name)
 
 
 def _watch(metrics: Metrics, consumer: Consumer, presence: Presence, depth: Depth) -> None:

@@ -21,7 +21,7 @@ log = get_logger("ending")
 # Promise 6 gives 10 s; the rest is for the interpreter's own end and a busy machine.
 GRACE_SECONDS = 8.5
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 
 
 class Ending:
@@ -72,6 +72,9 @@ class Ending:
 class Signals(Service):
     """TERM and INT end the process, a second one at once; HUP calls ``on_hang_up``.
 
+    With ``before_end`` the first TERM or INT calls that alone, and the next one ends the process.
+    QUIT ends it without that.
+
     Python runs a handler in the main thread and between two of its instructions: a consumer that
     waits inside libpq for a lock, or for a server that hangs, would not hear of it. So the
     handlers do nothing, and a thread reads the numbers where the interpreter writes them at
@@ -82,6 +85,7 @@ class Signals(Service):
     def __init__(self, ending: Ending, *, grace_seconds: float = GRACE_SECONDS) -> None:
         super().__init__("signals", lambda died: ending.fail(Exit.SOFTWARE, f"{died.name} died"))
         self.on_hang_up: Callable[[], None] = lambda: None
+        self.before_end: Callable[[], None] | None = None
         self._ending = ending
         self._grace_seconds = grace_seconds
         self._deadline: float | None = None
@@ -130,6 +134,11 @@ class Signals(Service):
         if number == signal.SIGHUP:
             self.on_hang_up()
         elif number in _SIGNALS:
+            before, self.before_end = self.before_end, None
+            if before is not None and number != signal.SIGQUIT and not self._ending.is_set():
+                log.info("draining", signal=signal.Signals(number).name)
+                before()
+                return
             if self._asked:
                 _exit_now(128 + number, "asked to end twice")
             self._asked = True

@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 
 from jexevents import __version__
 from jexevents.model import Event, Outcome, Reason, Reject
-from jexevents.observers import AWAY, FAILED, REFUSED, TOO_SLOW, JobsUse, PoolUse
+from jexevents.observers import AWAY, FAILED, REFUSED, TOO_SLOW, EngineUse, JobsUse, PoolUse
 
 _PREFIX = "jexevents"
 DOORS = ("amqp", "http")
@@ -119,6 +119,15 @@ class Metrics:
     def attempt_ended(self, end: str) -> None:
         """Count an attempt of an execution that is over; ``end`` is one of ``ENDS``."""
         self.execution_ends.labels(end).inc()
+
+    def leave_out_consumer(self) -> None:
+        """Show nothing of queue and batches: this process consumes none."""
+        for one in (
+            self.lag, self.batch_messages, self.batch_store, self.batch_wait, self.batch_failures,
+            self.last_batch, self.connected, self.reconnects, self.in_hand_messages,
+            self.in_hand_bytes, self.queue_messages, self.queue_consumers, self.queue_seen,
+        ):  # fmt: skip
+            self.registry.unregister(one)
 
     def watch_jobs(self, ask: Callable[[], JobsUse]) -> None:
         """Show how it stands with the jobs that are run, asked when somebody looks."""
@@ -287,7 +296,33 @@ class _Jobs(Collector):
             _told("repository_fetched_timestamp_seconds", "When the repository of definitions last "
                   "answered; 0 for never.", use.fetched_at),
             _told("repository_fault", "Whether its newest commit is not in force.", use.has_fault),
+            _told("worker_draining", "Whether nothing is claimed here any more.", use.draining),
+            *_of_kinds(use.of_kinds),
+            *_of_engine(use.engine),
         ]  # fmt: skip
+
+
+def _of_kinds(kinds: Mapping[str, int]) -> Iterable[Metric]:
+    told = "Executions that this node has begun, by kind."
+    family = GaugeMetricFamily(f"{_PREFIX}_executions_running_by_kind", told, labels=["kind"])
+    for kind, number in kinds.items():
+        family.add_metric([kind], number)
+    yield family
+
+
+def _of_engine(use: EngineUse | None) -> Iterable[Metric]:
+    if use is None:
+        return
+    yield _told("engine_up", "Whether the container engine of this node answers.", use.answers)
+    told = "Images that the engine was asked to pull, by what became of that."
+    pulls = CounterMetricFamily(f"{_PREFIX}_image_pulls", told, labels=["outcome"])
+    pulls.add_metric(["pulled"], use.pulled)
+    pulls.add_metric(["failed"], use.failed)
+    yield pulls
+    told = "Containers of this ledger that were removed because nobody claims them."
+    swept = CounterMetricFamily(f"{_PREFIX}_containers_swept", told)
+    swept.add_metric([], use.swept)
+    yield swept
 
 
 def _told(name: str, told: str, value: float) -> GaugeMetricFamily:

@@ -5,7 +5,8 @@ All of it is reported once a batch, a transaction or a request, never once an ev
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from jexevents.model import Event, Outcome, Reject
@@ -126,13 +127,27 @@ class PoolUse(NamedTuple):
     cut_off: int
 
 
+class EngineUse(NamedTuple):
+    """How it stands with containers here, since the start of this process: whether the engine
+    answers, how many images were ``pulled`` and how many pulls ``failed``, and how many containers
+    were ``swept`` that nobody claimed.
+    """
+
+    answers: bool
+    pulled: int
+    failed: int
+    swept: int
+
+
 class JobsUse(NamedTuple):
     """How it stands with the jobs that are run, as far as this process has seen.
 
     ``slots`` and ``running`` are this node's; ``waiting`` and ``held`` count what is in the queue
     of all nodes, waiting or in somebody's hands, NaN before the first look. ``looked_at`` is when
     what is due was last looked at here, ``fetched_at`` when the repository last answered (seconds
-    since 1970, 0 before that); ``has_fault`` says whether there is a fault with it.
+    since 1970, 0 before that); ``has_fault`` says whether there is a fault with it. ``draining``
+    says whether nothing is claimed here any more; ``of_kinds`` counts what runs here by kind;
+    ``engine`` is None where there is none.
     """
 
     slots: int
@@ -142,3 +157,6 @@ class JobsUse(NamedTuple):
     looked_at: float
     fetched_at: float
     has_fault: bool
+    draining: bool = False
+    of_kinds: Mapping[str, int] = MappingProxyType({})
+    engine: EngineUse | None = None

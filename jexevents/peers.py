@@ -175,7 +175,7 @@ class Peers:
         if url is None:
             raise PeerUnavailable(
                 f"{what} lies on the node {node!r}, which does not say where it is.",
-                remedy="Give it a NodeURL.",
+                remedy="Give it a NodeURL, a worker a WorkerURL.",
             )
         signed = {**(headers or {}), HEADER: self.sign("GET", path), "Connection": "close"}
         try:

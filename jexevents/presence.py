@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 from jexevents.ending import Ending
 from jexevents.errors import SchemaVersionError, StoreUnavailable
@@ -12,7 +13,7 @@ from jexevents.logs import get_logger
 from jexevents.service import Service
 from jexevents.store import migrate
 from jexevents.store.database import Database
-from jexevents.store.nodes import NodeName
+from jexevents.store.nodes import NodeName, NodeNote
 
 log = get_logger("presence")
 
@@ -28,6 +29,10 @@ _SLOW = "PostgreSQL takes long to answer."
 class Presence(Service):
     """Looks every other second whether the database answers, and holds the node's name there.
 
+    ``tell`` says what is noted there of this process; ``heard`` is called after each look that was
+    answered, with whether it is to claim nothing. One that ``runs`` executions holds its name
+    against all others that do.
+
     Ends the process with exit code 78 where the schema is not that of this version at the
     first look, or where another live process of the role has the name. A schema that goes
     wrong later (a database being restored, or wiped) is a problem till it is mended.
@@ -40,11 +45,15 @@ class Presence(Service):
         role: str,
         ending: Ending,
         url: str | None = None,
+        *,
+        runs: bool = False,
     ) -> None:
         super().__init__("presence", lambda died: ending.fail(Exit.SOFTWARE, f"{died.name} died"))
         self._database = database
-        self._name = NodeName(database, name, role, url)
-        self._words = f"{role} {name!r}"
+        self._name = NodeName(database, name, role, url, runs=runs)
+        self.tell: Callable[[], NodeNote] = NodeNote
+        self.heard: Callable[[bool], None] = lambda _draining: None
+        self._bell = threading.Event()
         self._ending = ending
         self._schema_checked = False
         self._schema_was_right = False
@@ -63,9 +72,20 @@ class Presence(Service):
 
     def run(self) -> None:
         """Look again and again until stopped."""
-        while not self.wait(_LOOK_SECONDS):
-            self.look()
-        self._name.release()
+        while not self.stopping.is_set():
+            self._bell.wait(_LOOK_SECONDS)
+            self._bell.clear()
+            if not self.stopping.is_set():
+                self.look()
+        self._name.end()
+
+    def interrupt(self) -> None:
+        """Wake it."""
+        self._bell.set()
+
+    def look_soon(self) -> None:
+        """Look now, and note what is new of what ``tell`` says; never waits."""
+        self._bell.set()
 
     def look(self, wait_seconds: float = _PATIENCE_SECONDS) -> None:
         """Look now; ``problem`` says afterwards what is wrong, or is None.
@@ -104,14 +124,16 @@ class Presence(Service):
         if not self._schema_checked:
             migrate.check(self._database)
             self._schema_checked = self._schema_was_right = True
+        self._name.note = self.tell()
         if self._name.hold():
             self._refused_since = None
+            self.heard(self._name.is_draining)
             return None
         now = time.monotonic()
         if self._refused_since is None:
             self._refused_since = now
-        problem = f"Another live {self._words} works on this database."
+        problem = self._name.taken
         if now - self._refused_since >= _NAME_PATIENCE_SECONDS:
-            remedy = "Give each process of a role a NodeName of its own."
+            remedy = "Give each process a NodeName of its own, and each worker a --name."
             self._ending.fail(Exit.CONFIG, f"{problem} {remedy}")
         return problem

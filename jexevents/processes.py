@@ -151,3 +151,13 @@ def boot() -> str:
     with suppress(OSError):
         return (PROC / "sys" / "kernel" / "random" / "boot_id").read_text().strip()
     return "boot"
+
+
+@lru_cache(maxsize=1)
+def machine() -> str:
+    """Give what those have in common that reach each other on loopback: this boot of the machine,
+    and the network namespace, which each container has for itself. Empty where that is unknown."""
+    with suppress(OSError):
+        network = os.stat(PROC / "self" / "ns" / "net").st_ino
+        return f"{(PROC / 'sys' / 'kernel' / 'random' / 'boot_id').read_text().strip()} {network}"
+    return ""

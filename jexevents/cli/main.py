@@ -21,6 +21,7 @@ from jexevents.cli import (
     smrtlink,
     token,
     verify,
+    workers,
 )
 from jexevents.config import Config
 from jexevents.errors import BrokerMismatch, ConfigError, JexError, SchemaVersionError, Unavailable
@@ -29,7 +30,7 @@ from jexevents.exits import Exit
 _DESCRIPTION = "The ledger of jobs: HTCondor's job events off RabbitMQ into PostgreSQL, and HTTP."
 _EPILOGUE = """\
 Without a command the daemon runs in the foreground and logs JSON lines to the standard output.
-TERM and INT end it gracefully, a second one at once; HUP rereads the tokens, and fetches the
+TERM, INT and QUIT end it gracefully, a second one at once; HUP rereads the tokens, and fetches the
 repository of jobs.
 Exit codes: 0 stopped, 64 usage, 65 not all is as it should be or could be done (verify, prune,
 rejects, hooks, definitions, smrtlink), 69 a server is missing (commands), 70 a thread died, 78
@@ -97,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
     for command in (
         migrate, check, token, nonce, hooks, rejects, verify, prune, definitions, smrtlink,
+        workers,
     ):  # fmt: skip
         for added in command.add_to(commands):
             # Given before the command or behind it; suppressed, so that it is not set twice.

@@ -79,6 +79,23 @@ class Config:
         """The time zone that LogTimeZone names."""
         return resolve_zone(self.log_time_zone)
 
+    def replaced(self, values: Mapping[str, Any], typed: Mapping[str, str]) -> Config:
+        """Give the same with other values for some options, by their keys, as a file has them.
+
+        ``typed`` says by which words of the command line they were given, if by any. Raises
+        ConfigError with every fault.
+        """
+        found, faults = dict(self._values), []
+        for name, value in values.items():
+            given = Given(value, "command line", typed.get(name, name), Path.cwd())
+            try:
+                found[name] = _read(OPTIONS[name], given)
+            except Misfit as exc:
+                faults.append(misfit(OPTIONS[name], given, str(exc)))
+        if faults:
+            raise _error(faults)
+        return Config(found, self.warnings, self.path)
+
     def redacted(self) -> dict[str, Any]:
         """Give all options by their keys as JSON values, without passwords: for logs and dumps."""
         return {name: option.show(self._values[name]) for name, option in OPTIONS.items()}

@@ -565,6 +565,35 @@ _TASKS = (
     ),
 )
 
+_WORKERS = (
+    Option(
+        "WorkerLabels",
+        types.WORKER_LABELS,
+        [],
+        "What runs of container tasks may ask of their worker (`labels`), and the workers of this "
+        "configuration have, the daemon among them. `jexevents worker --labels` names others.",
+        example=["gpu", "zone=a"],
+    ),
+    Option(
+        "WorkerHTTPListenPort",
+        types.LISTEN,
+        "127.0.0.1:0",
+        "Where `jexevents worker` listens with its small HTTP interface, as HTTPListenPort says "
+        "it for the daemon. With any free port, as it comes, several workers of one machine can "
+        "have one configuration. `--listen` says otherwise.",
+        example="127.0.0.1:8090",
+    ),
+    Option(
+        "WorkerURL",
+        types.optional(types.PUBLIC_URL),
+        "",
+        "For a worker what NodeURL is for the daemon: the URL by which other machines reach it, "
+        "for the outputs that lie there. Those on its own machine need none. `--url` says "
+        "otherwise.",
+        example="http://node1.example.org:8090",
+    ),
+)
+
 _METADATA = ("100.100.100.200/32", "169.254.0.0/16", "fd00:ec2::254/128", "fe80::/10")
 
 _SENDING = (
@@ -631,7 +660,7 @@ _PROCESS = (
         types.optional(types.PUBLIC_URL),
         "",
         "The URL that the other processes reach this one by, for the files that lie here. Empty: "
-        "they cannot.",
+        "those on its own machine alone can have outputs of executions.",
         example="http://node1.example.org:8080",
     ),
     Option(
@@ -674,6 +703,7 @@ _GROUPS = {
     "Webhooks": (*_WEBHOOKS, *_SENDING),
     "Jobs that are run from here": (*_JOBS, *_JOB_HOOKS),
     "Container tasks": (*_TASKS, *_ENGINE),
+    "Workers": _WORKERS,
     "The process": _PROCESS,
     "Older keys": _OLDER,
 }

@@ -10,7 +10,9 @@ from jexevents.config.misfit import Misfit
 
 FOLDERS = "a list of absolute paths of folders, without .."
 NETWORKS = "a list of names of networks, one at least, each once"
+LABELS = "a list of at most 100 words of letters, digits and . _ = -"
 
+_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]{0,99}")
 _NETWORK = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 
 
@@ -28,6 +30,14 @@ def read_networks(value: Any) -> tuple[str, ...]:
     if not all(isinstance(one, str) and _NETWORK.fullmatch(one) for one in value):
         raise Misfit(NETWORKS)
     return tuple(value)
+
+
+def read_labels(value: Any) -> tuple[str, ...]:
+    """Read the labels of a worker, in the form in which runs name them."""
+    fits = isinstance(value, list) and len(value) <= 100
+    if not fits or not all(isinstance(one, str) and _LABEL.fullmatch(one) for one in value):
+        raise Misfit(LABELS)
+    return tuple(dict.fromkeys(value))
 
 
 def _is_folder(value: Any) -> bool:

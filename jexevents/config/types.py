@@ -329,6 +329,9 @@ JOB_SECRETS = OptionType(
 MOUNT_FOLDERS = OptionType(
     "list of folders", tasklists.FOLDERS, tasklists.read_folders, _text_to_list, list
 )
+WORKER_LABELS = OptionType(
+    "list of words", tasklists.LABELS, tasklists.read_labels, _text_to_list, list
+)
 NETWORK_NAMES = OptionType(
     "list of names", tasklists.NETWORKS, tasklists.read_networks, _text_to_list, list
 )

@@ -73,7 +73,9 @@ class Claims(QueueWriter):
         def decide(connection: Connection) -> list[Event]:
             nonlocal found
             QUERIES.execution_queue.lock_claims(connection)
-            rows = QUERIES.execution_queue.next_in_line(connection, limit=limit, **_columns(offer))
+            rows = QUERIES.execution_queue.next_in_line(
+                connection, node=self._node, limit=limit, **_columns(offer)
+            )
             found = [
                 Claimed(job_id, Named(*names), attempt, claim, run_of_json(run))
                 for job_id, *names, attempt, claim, run in rows

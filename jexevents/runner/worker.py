@@ -13,6 +13,7 @@ import queue
 import selectors
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -109,6 +110,9 @@ class Worker(Service):
         # When those that are replaced are to be killed, if they have not ended by then.
         self._room_at = math.inf
         self._recovered = threading.Event()
+        # Who wants that nothing is claimed, and who is told when nothing is left then.
+        self._drains: set[str] = set()
+        self.on_drained: Callable[[], None] = lambda: None
         self._depth = (math.nan, math.nan)
 
     # --- what others ask, from any thread
@@ -117,6 +121,23 @@ class Worker(Service):
     def running(self) -> int:
         """How many executions this node has."""
         return len(self._attempts) + len(self._starting)
+
+    @property
+    def running_of_kinds(self) -> Mapping[str, int]:
+        """How many of them are of each kind that this node runs."""
+        found = Counter(one.named.kind for one in list(self._attempts.values()))
+        found.update(one.named.kind for one in list(self._starting.values()))
+        return {kind.value: found[kind] for kind in self._executors}
+
+    @property
+    def kinds(self) -> Sequence[str]:
+        """The kinds of which it could take something now."""
+        return [kind.value for kind, executor in self._executors.items() if executor.takes]
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """What executions may ask of their worker, and this one has."""
+        return self._labels
 
     @property
     def slots(self) -> int:
@@ -136,6 +157,24 @@ class Worker(Service):
     def ring_orders(self) -> None:
         """Say that something may be ordered of this node; never blocks."""
         self._wants_orders = True
+        self._pull()
+
+    @property
+    def draining(self) -> bool:
+        """Whether it claims nothing, and finishes what it has."""
+        return bool(self._drains)
+
+    def drain(self, by: str, *, wanted: bool = True) -> None:
+        """Claim nothing while anybody wants that; ``by`` says who. Never blocks.
+
+        ``on_drained`` is called, in the worker's thread, each time that it looks and has nothing.
+        """
+        if wanted == (by in self._drains):
+            return
+        # Another set each time: others look at the one that is there.
+        self._drains = self._drains | {by} if wanted else self._drains - {by}
+        log.info("worker_drains" if wanted else "worker_resumes", by=by, running=self.running)
+        self._wants_claim = True
         self._pull()
 
     def interrupt(self) -> None:
@@ -167,6 +206,8 @@ class Worker(Service):
                 self._look_at_unheld()
                 if time.monotonic() >= self._try_at:
                     self._work()
+                if self.draining and not self.running:
+                    self.on_drained()
         finally:
             self._end()
 
@@ -204,7 +245,8 @@ class Worker(Service):
         looks = [attempt.look_at for attempt in self._unheld.values()]
         if self._try_at > now:
             return max(0.0, min([self._try_at, *looks]) - now)
-        if self._wants_orders or (self._wants_claim and self._free() > 0):
+        wants_claim = self._wants_claim and self._free() > 0 and not self.draining
+        if self._wants_orders or wants_claim:
             return 0.0
         return max(0.0, min([self._look_at, self._claim_at, self._room_at, *looks]) - now)
 
@@ -388,7 +430,7 @@ class Worker(Service):
         self._wants_claim = False
         self._claim_at = time.monotonic() + self._look_seconds
         free = min(self._free(), _CLAIM_AT_ONCE)
-        if free <= 0:
+        if free <= 0 or self.draining:
             return
         offer = self._offer()
         due = self._queue.next_due(offer) if offer.kinds else None

@@ -58,7 +58,7 @@ class OutputSurface:
         return [
             *(self._route(_JOBS, which, self.show) for which in STREAMS),
             *(self._route(_DETAILS, which, self.show_detail) for which in STREAMS),
-            self._node_route(),
+            self.node_route(),
         ]
 
     def _route(self, path: str, which: str, handler: Callable[[Request], Response]) -> Route:
@@ -73,7 +73,8 @@ class OutputSurface:
             summary=_SUMMARIES[which],
         )
 
-    def _node_route(self) -> Route:
+    def node_route(self) -> Route:
+        """Give the route by which other nodes ask for what lies here."""
         return Route(
             method="GET",
             path=f"{_NODE_PATH}/<uuid>/<which>",

@@ -40,10 +40,14 @@ class OutputPlace:
 
 
 class ExecutionOutputs:
-    """Methods raise StoreUnavailable while PostgreSQL does not answer."""
+    """Methods raise StoreUnavailable while PostgreSQL does not answer.
 
-    def __init__(self, database: Database) -> None:
+    ``machine`` is the one that asks: nodes on it need no URL that others can reach.
+    """
+
+    def __init__(self, database: Database, machine: str = "") -> None:
         self._database = database
+        self._machine = machine
 
     def find(
         self, definition: str, execution: int, attempt: int | None = None
@@ -74,7 +78,7 @@ class ExecutionOutputs:
 
     def _one(self, query: Query, **arguments: Any) -> OutputPlace | None:
         with self._database.look() as connection:
-            return _place(query, connection, arguments)
+            return _place(query, connection, {"machine": self._machine, **arguments})
 
 
 def _place(query: Query, connection: Connection, arguments: Any) -> OutputPlace | None:

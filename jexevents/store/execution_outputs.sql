@@ -2,7 +2,8 @@
 -- Where the output of an attempt of an execution is: of the current one where none is named.
 select j.id as job_id, x.attempt as current, coalesce(:attempt::bigint, x.attempt) as attempt,
     j.state, j.phase, j.closed, j.exit_code, j.reason, a.node, a.settled_at, a.removed_at,
-    (select url from nodes where name = a.node and url is not null
+    (select coalesce(url, local_url) from nodes
+        where name = a.node and (url is not null or local_url is not null and machine = :machine)
         order by seen_at desc limit 1) as url
 from executions x
 join jobs j on j.id = x.job_id
@@ -14,7 +15,8 @@ where x.execution = :execution and x.definition = :definition;
 -- The same by the job and the number of the attempt.
 select j.id as job_id, x.attempt as current, :attempt::bigint as attempt,
     j.state, j.phase, j.closed, j.exit_code, j.reason, a.node, a.settled_at, a.removed_at,
-    (select url from nodes where name = a.node and url is not null
+    (select coalesce(url, local_url) from nodes
+        where name = a.node and (url is not null or local_url is not null and machine = :machine)
         order by seen_at desc limit 1) as url
 from executions x
 join jobs j on j.id = x.job_id
@@ -25,7 +27,8 @@ where x.job_id = :job_id::uuid;
 -- The same by the result and the number of a container's run.
 select j.id as job_id, x.attempt as current, coalesce(:attempt::bigint, x.attempt) as attempt,
     j.state, j.phase, j.closed, j.exit_code, j.reason, a.node, a.settled_at, a.removed_at,
-    (select url from nodes where name = a.node and url is not null
+    (select coalesce(url, local_url) from nodes
+        where name = a.node and (url is not null or local_url is not null and machine = :machine)
         order by seen_at desc limit 1) as url
 from executions x
 join jobs j on j.id = x.job_id

@@ -47,13 +47,14 @@ where node is null and (not :later or due_at > clock_timestamp())
     and coalesce(run->>'commit', run->>'image') <> all(:but::text[]);
 
 -- name: next_in_line
--- What can be claimed now, in its order, locked. Of those that exclude each other it is the first:
+-- What a node can claim now, in its order, locked; nothing while it is drained. Of those that exclude each other it is the first:
 -- what is tried again has begun, and goes before all.
 select q.job_id, q.execution, q.definition, q.detail, q.attempt, q.claim + 1 as claim, q.run
 from execution_queue q
 where q.node is null and q.due_at <= clock_timestamp()
     and q.kind = any(:kinds::text[]) and q.labels <@ :labels::text[]
     and coalesce(q.run->>'commit', q.run->>'image') <> all(:but::text[])
+    and not exists (select from nodes where name = :node and draining)
     and not (q.exclusive and exists (
         select
         from execution_queue other

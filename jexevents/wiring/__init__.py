@@ -3,10 +3,13 @@
 from jexevents.wiring.containers import has_engine
 from jexevents.wiring.jobs import (
     Links,
+    Running,
+    can_run,
     owned,
     repository,
     run_job,
     running,
+    runs_any,
     source,
 )
 from jexevents.wiring.outside import access, intake, signers, topology
@@ -29,6 +32,7 @@ from jexevents.wiring.webhooks import (
     hooks,
     shown_hooks,
 )
+from jexevents.wiring.workers import WorkerChoice, node_note, worker_config
 from jexevents.wiring.writing import (
     event_files,
     ingest,
@@ -41,10 +45,13 @@ from jexevents.wiring.writing import (
 
 __all__ = [
     "Links",
+    "Running",
     "Surfaces",
+    "WorkerChoice",
     "access",
     "attending",
     "back",
+    "can_run",
     "database",
     "doors",
     "event_files",
@@ -59,6 +66,7 @@ __all__ = [
     "intake",
     "ledger",
     "ledger_database",
+    "node_note",
     "observer",
     "owned",
     "recognise",
@@ -66,6 +74,7 @@ __all__ = [
     "retry",
     "run_job",
     "running",
+    "runs_any",
     "runs_folder",
     "schemas",
     "shown_hooks",
@@ -76,4 +85,5 @@ __all__ = [
     "unmade",
     "upload_folder",
     "upload_prune",
+    "worker_config",
 ]

@@ -12,6 +12,7 @@ from jexevents.engine.client import Engine
 from jexevents.engine.containers import Containers
 from jexevents.engine.images import Images
 from jexevents.executions.queue import Queue
+from jexevents.observers import EngineUse
 from jexevents.runner.containers.executor import ContainerExecutor, ContainerSettings
 from jexevents.runner.containers.health import EngineHealth
 from jexevents.runner.containers.images import NodeImages
@@ -51,6 +52,11 @@ class ContainerParts:
     def services(self) -> Sequence[Service]:
         """Those that are to be started, in their order."""
         return [one for one in (self.health, self.importer, self.sweep) if one is not None]
+
+    def use(self) -> EngineUse:
+        """Say how it stands with them; asks nobody."""
+        swept = 0 if self.sweep is None else self.sweep.removed
+        return EngineUse(self.health.answers, self.images.pulled, self.images.failed, swept)
 
     def tie(self, worker: Worker) -> None:
         """Have the worker hear of the engine, and what it has left alone."""

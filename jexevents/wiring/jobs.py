@@ -115,9 +115,9 @@ def repository(config: Config) -> Repository | NoRepository:
     return Repository(source(config), Path(config.jobs_dir) / "repositories", config.node_name)
 
 
-def owned(config: Config, links: Links) -> AbstractContextManager[None]:
+def owned(config: Config) -> AbstractContextManager[None]:
     """Keep the folder of jobs for this process and node, where it runs any. Raises ConfigError."""
-    if not _runs_any(config, links):
+    if not runs_any(config):
         return nullcontext()
     return owning.owned(Path(config.jobs_dir), runs_folder(config), config.node_name)
 
@@ -261,6 +261,9 @@ class Running:
             0.0 if self.scheduler is None else self.scheduler.looked_at,
             0.0 if fetched is None else fetched.timestamp(),
             standing.fault is not None,
+            self.worker.draining,
+            self.worker.running_of_kinds,
+            None if self.containers is None else self.containers.use(),
         )
 
 
@@ -271,13 +274,16 @@ def running(
     wake: Wake,
     require_store: Callable[[], None],
     ended: Callable[[str], None] = lambda _end: None,
+    *,
+    schedules: bool = True,
 ) -> Running | None:
     """Make what runs jobs here, and tie it to ``links``; None where nothing is run from here.
 
     What was begun while there was a repository is looked after without one too. ``database`` is a
-    pool of its own; ``ended`` hears how attempts end.
+    pool of its own; ``ended`` hears how attempts end. Only who ``schedules`` keeps definitions in
+    force, and starts what is due by them.
     """
-    if not _runs_any(config, links):
+    if not runs_any(config):
         return None
     parts = JobParts(config, database, links, wake, ended)
     containers = container_parts(config, parts.queue(), parts.imports())
@@ -301,7 +307,7 @@ def running(
     made = Running(worker, keeper, others, containers=containers)
     if containers is not None:
         containers.tie(worker)
-    if isinstance(links.repository, Repository):
+    if schedules and isinstance(links.repository, Repository):
         made.scheduler, made.refresher = _scheduled(parts, links.repository, require_store)
         links.fetching = made.refresher
     _tie(links, own, made)
@@ -342,15 +348,21 @@ def _worker(
         parts.orders(),
         executors,
         slots=config.worker_slots,
+        labels=config.worker_labels,
         lost_after_seconds=config.lost_after,
         require_store=require_store,
         told=lambda: _told(links),
     )
 
 
-def _runs_any(config: Config, links: Links) -> bool:
-    is_configured = isinstance(links.repository, Repository) or has_engine(config)
-    return is_configured or _has_runs(config)
+def runs_any(config: Config) -> bool:
+    """Whether executions are run here, or were and are to be looked after."""
+    return can_run(config) or _has_runs(config)
+
+
+def can_run(config: Config) -> bool:
+    """Whether there is anything here that could be run: definitions, or an engine."""
+    return bool(config.jobs_repository) or has_engine(config)
 
 
 def _has_runs(config: Config) -> bool:

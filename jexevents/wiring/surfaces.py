@@ -14,6 +14,7 @@ from jexevents.ingest import Ingest
 from jexevents.observers import NOBODY, IngestObserver
 from jexevents.peers import Peers
 from jexevents.pipelines import Pipelines
+from jexevents.processes import machine
 from jexevents.runner.outputs import RunOutputs
 from jexevents.sidecar.cloudevents import CloudEventSurface
 from jexevents.sidecar.hooks import HookSurface
@@ -30,6 +31,7 @@ from jexevents.sidecar.smrtlink import SmrtLinkSurface
 from jexevents.sidecar.tasks import TaskSurface
 from jexevents.sidecar.throttle import Throttle
 from jexevents.sidecar.uploads import UploadSurface
+from jexevents.sidecar.workers import WorkerSurface
 from jexevents.smrtlink import SmrtLink
 from jexevents.store.database import Database
 from jexevents.store.execution_outputs import ExecutionOutputs
@@ -42,6 +44,7 @@ from jexevents.store.results import Results
 from jexevents.store.smrtlink_events import SmrtLinkEvents
 from jexevents.store.tasks import TaskList
 from jexevents.store.uploads import UploadStore
+from jexevents.store.workers import Workers
 from jexevents.uploads.bundles import Uploads
 from jexevents.uploads.folder import UploadFolder
 from jexevents.wiring.jobs import JobParts, Links
@@ -88,6 +91,7 @@ class Surfaces:
             *self.hooks().routes(),
             *self.tasks().routes(),
             *self.results().routes(),
+            *WorkerSurface(Workers(self.database)).routes(),
         ]
 
     def jex(self) -> Jex:
@@ -173,7 +177,7 @@ class Surfaces:
     def outputs(self, runs: Path) -> OutputSurface:
         """Give the surface of what executions wrote; those of this node are in ``runs``."""
         return OutputSurface(
-            ExecutionOutputs(self.database),
+            ExecutionOutputs(self.database, machine()),
             RunOutputs(runs),
             Peers(self.config.node_secret),
             self.config.node_name,

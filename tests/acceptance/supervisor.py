@@ -43,15 +43,16 @@ class Supervisor:
     def control(self, *arguments):
         return self._popen("supervisorctl", *arguments).communicate(timeout=60)[0]
 
-    def wait_status(self, word):
-        """Wait until the daemon is in this state; give its pid, None where it has none."""
+    def wait_status(self, word, program="jexevents"):
+        """Wait until a program is in this state; give its pid, None where it has none."""
         words = wait_until(
-            lambda: word in (said := self.control("status").split()) and said, 30, word
+            lambda: word in (said := self.control("status", program).split()) and said, 30, word
         )
         return int(words[words.index("pid") + 1].rstrip(",")) if "pid" in words else None
 
-    def log(self):
-        path = self.folder / "var" / "jexevents.log"
+    def log(self, program="jexevents"):
+        """Give what a program has said so far."""
+        path = self.folder / "var" / f"{program}.log"
         return path.read_text() if path.exists() else ""
 
     def wait_consuming(self, times):

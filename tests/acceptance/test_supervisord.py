@@ -2,12 +2,16 @@
 
 import os
 import signal
+import threading
 
 import pytest
 
 from tests.acceptance.supervisor import BIN, Supervisor
 from tests.acceptance.support import message, publish, rows, submission
+from tests.acceptance.workers import GATED, WorkerPlace
 from tests.support import assert_nothing_runs, wait_until
+
+WORKER = "jexevents-worker"
 
 
 @pytest.fixture
@@ -47,3 +51,26 @@ def test_wrong_configuration_is_not_started_again(supervise):
     supervisor = supervise(QueName="jobs")
     supervisor.wait_status("EXITED")
     assert supervisor.log().count("QueueName") == 1
+
+
+def test_a_worker_that_is_stopped_finishes_what_runs(
+    supervise, servers, start, engine, image, tmp_path
+):
+    place = WorkerPlace(servers, start, engine, image, tmp_path)
+    try:
+        supervisor = supervise(**place.options)
+        supervisor.wait_status("STOPPED", WORKER)
+        assert f"{WORKER}: started" in supervisor.control("start", WORKER)
+        job = place.ask("sh", "-c", GATED)
+        place.running(job)
+        stopping = threading.Thread(target=supervisor.control, args=("stop", WORKER))
+        stopping.start()
+        wait_until(lambda: "worker_drains" in supervisor.log(WORKER), 30, "the drain")
+        place.open_gates(job)
+        stopping.join(60)
+        supervisor.wait_status("STOPPED", WORKER)
+        assert place.row(job)["state"] == "COMPLETE"
+        assert place.containers() == []
+        assert supervisor.log(WORKER).count('"exit_code": 0') == 1
+    finally:
+        place.close()

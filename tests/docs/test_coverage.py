@@ -34,6 +34,7 @@ from jexevents.sidecar.smrtlink import SmrtLinkSurface
 from jexevents.sidecar.taskbodies import PARAMETERS
 from jexevents.sidecar.tasks import TaskSurface
 from jexevents.sidecar.uploads import UploadSurface
+from jexevents.sidecar.workers import WorkerSurface
 from jexevents.sources.condor.events import EVENT_TYPES, FIRST_EXECUTE_POINT, event_type
 from jexevents.sources.smrtlink.types import is_name
 from jexevents.store.rows import StoredEvent
@@ -71,6 +72,7 @@ ROUTES = [
     *HookSurface(NOTHING, NOTHING, NOTHING).routes(),
     *TaskSurface(NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, "").routes(),
     *ResultSurface(NOTHING, NOTHING, NOTHING, NOTHING, "").routes(),
+    *WorkerSurface(NOTHING).routes(),
     *schemas.routes(NOTHING),
     *metrics.routes(NOTHING),
 ]

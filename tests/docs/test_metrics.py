@@ -9,7 +9,7 @@ import pytest
 
 from jexevents.metrics import Metrics
 from jexevents.model import Arrival, Outcome, Reason, Reject
-from jexevents.observers import AWAY, FAILED, REFUSED, TOO_SLOW, JobsUse, PoolUse
+from jexevents.observers import AWAY, FAILED, REFUSED, TOO_SLOW, EngineUse, JobsUse, PoolUse
 from tests.docs.test_coverage import rows
 from tests.support import ROOT
 
@@ -27,7 +27,11 @@ def metrics() -> Metrics:
     made.answered("GET", "/metrics", 401, 0.1)
     made.sent("portal", "delivered", 0.1)
     made.watch_hooks(lambda: {"portal": 3})
-    made.watch_jobs(lambda: JobsUse(2, 1, 0, 1, 0.0, 0.0, False))
+    made.watch_jobs(
+        lambda: JobsUse(
+            2, 1, 0, 1, 0.0, 0.0, False, False, {"command": 1}, EngineUse(True, 1, 0, 0)
+        )
+    )
     made.pools.watch(main=lambda: PoolUse(3, 1, 2, 0, 0, 0))
     return made
 

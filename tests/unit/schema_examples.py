@@ -279,3 +279,26 @@ TASK_EXAMPLES = {
     "result_detail": {**_DETAIL, "due_at": None, "attempts": [_TASK_ATTEMPT]},
     "result_details": [_DETAIL],
 }  # fmt: skip
+
+_WORKER = {
+    "name": "one-worker", "role": "worker", "version": "0.1.0", "url": "http://127.0.0.1:8090",
+    "slots": 4, "running": 1, "labels": ["gpu"], "kinds": ["container"],
+    "engine": {"name": "host", "product": "Docker", "version": "20.10", "api_version": "1.41"},
+    "draining": False, "started_at": NOON, "seen_at": NOON, "alive": True, "held": 2,
+    "executions": [
+        {
+            "kind": "container", "uuid": UUID, "attempt": 1, "begun": True, "since": NOON,
+            "task": "tool", "result_id": 12, "detail_id": 1,
+        },
+        {
+            "kind": "command", "uuid": UUID, "attempt": 1, "begun": False, "since": None,
+            "job": "nightly", "id": "1",
+        },
+    ],
+}  # fmt: skip
+
+WORKER_EXAMPLES = {
+    "worker": _WORKER,
+    "workers": {"items": [_WORKER], "next": None},
+    "worker_operation": {"operation": "DRAIN"},
+}

@@ -22,6 +22,7 @@ from tests.unit.schema_examples import (
     SCHEDULE_EXAMPLES,
     SMRTLINK_EXAMPLES,
     TASK_EXAMPLES,
+    WORKER_EXAMPLES,
 )
 
 SCHEMAS = Schemas()
@@ -106,6 +107,7 @@ GOOD = {
     **SCHEDULE_EXAMPLES,
     **SMRTLINK_EXAMPLES,
     **TASK_EXAMPLES,
+    **WORKER_EXAMPLES,
 }  # fmt: skip
 
 ODD_VALUES = st.sampled_from([

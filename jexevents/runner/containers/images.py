@@ -37,6 +37,8 @@ class NodeImages:
         self._stops: set[threading.Event] = set()
         self._lock = threading.Lock()
         self._pulls: dict[str, _Pull] = {}
+        # How many pulls went well and badly.
+        self.pulled = self.failed = 0
 
     def stop(self) -> None:
         """End what is under way."""
@@ -114,6 +116,8 @@ class NodeImages:
             with self._lock:
                 self._stops.discard(stop)
                 del self._pulls[reference]
+                self.pulled += pull.image is not None
+                self.failed += pull.image is None
             pull.done.set()
         log.info("image_pulled", image=reference, id=pull.image.id)
         return pull.image

@@ -41,6 +41,8 @@ class Sweep(Service):
         self._in_hand = in_hand
         self._ready = ready
         self._every_seconds = every_seconds
+        # How many it has removed so far.
+        self.removed = 0
 
     def run(self) -> None:
         """Look now and then until stopped."""
@@ -72,6 +74,7 @@ class Sweep(Service):
                 log.debug("container_left", container=one.name, reason=str(error))
                 continue
             removed += 1
+            self.removed += 1
             log.warning("container_nobody_claims", container=one.name, status=one.status)
         return removed
 

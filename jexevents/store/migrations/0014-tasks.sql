@@ -78,7 +78,11 @@ alter table nodes
     add column labels   text[] not null default '{}',
     add column kinds    text[] not null default '{}', -- of what it runs
     add column engine   jsonb,                    -- the container engine that answers it
-    add column draining boolean not null default false;
+    add column draining boolean not null default false, -- it is to claim nothing
+    add column local_url text,                    -- where it listens, for those on its machine
+    add column machine  text not null default '', -- which machine that is
+    add column ended_at timestamptz;              -- when it ended in good order
+comment on column nodes.slots is 'How many executions it runs at once; null: it runs none.';
 
 -- What containers carry, so that each ledger knows its own.
 alter table runner_state add column ledger uuid not null default gen_random_uuid();
