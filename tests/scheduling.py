@@ -36,9 +36,14 @@ class Repository:
     """What is in force for one daemon."""
 
     standing: Standing = field(default_factory=Standing)
+    commits: dict[str, Commit] = field(default_factory=dict)
 
     def put(self, one: Commit) -> None:
         self.standing = Standing(in_force=one)
+        self.commits[one.id] = one
+
+    def at(self, commit: str) -> Commit:
+        return self.commits[commit]
 
 
 class Daemon:

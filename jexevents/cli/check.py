@@ -1,23 +1,29 @@
 """``jexevents check``: is the configuration right, do PostgreSQL and RabbitMQ answer?
 
-It makes nothing: no folder, no database, nothing at the broker.
+It makes nothing: no folder, no database, nothing at the broker. The newest commit of the repository
+is fetched into a temporary folder, which is removed.
 """
 
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jexevents import wiring
 from jexevents.cli.folders import look_at
 from jexevents.cli.words import counted
 from jexevents.config import Config, redact_uri
-from jexevents.errors import ConfigError, JexError, Unavailable
+from jexevents.errors import ConfigError, JexError, RepositoryUnavailable, Unavailable
 from jexevents.exits import Exit
+
+if TYPE_CHECKING:
+    from jexevents.definitions.repository import Source
 
 _LOOPBACK = (ip_address("127.0.0.1"), ip_address("::1"))
 
@@ -39,6 +45,21 @@ def run(_options: argparse.Namespace, config: Config) -> Exit:
     print(f"ok    configuration: {config.path or 'environment and defaults'}")
     for warning in config.warnings:
         print(f"note  {warning}")
+    with _cleared_up():
+        return _run(config)
+
+
+@contextmanager
+def _cleared_up() -> Iterator[None]:
+    """Have SIGTERM end the command as an error does: what is temporary is removed."""
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _run(config: Config) -> Exit:
     codes = [
         _try("PostgreSQL", lambda: _postgresql(config)),
         _try("RabbitMQ", lambda: _rabbitmq(config)),
@@ -52,10 +73,14 @@ def run(_options: argparse.Namespace, config: Config) -> Exit:
     return max(codes)
 
 
+class _Note(str):
+    """A line of what is not as it should be, though the daemon runs with it."""
+
+
 def _try(what: str, look: Callable[[], Iterable[str]]) -> Exit:
     try:
         for line in look():
-            print(f"ok    {what}: {line}")
+            print(f"{'note' if isinstance(line, _Note) else 'ok  '}  {what}: {line}")
     except JexError as error:
         print(f"WRONG {what}: {error}", file=sys.stderr)
         return Exit.UNAVAILABLE if isinstance(error, Unavailable) else Exit.CONFIG
@@ -128,7 +153,28 @@ def _jobs(config: Config) -> Iterable[str]:
     require_own(Path(config.jobs_dir), wiring.runs_folder(config), config.node_name)
     yield from look_at("JobsDir", config.jobs_dir)
     yield from look(wiring.source(config))
+    yield from _definitions(wiring.source(config))
     yield counted(config.worker_slots, "slot")
+
+
+def _definitions(source: Source) -> Iterable[str]:
+    """Load the newest commit. One with a fault is no fault of the daemon's: it keeps the last good
+    one in force, and so it is with a disk that is full here."""
+    from jexevents.definitions.newest import load_newest
+
+    try:
+        found = load_newest(source)
+    except RepositoryUnavailable as error:
+        if error.reason != "disk":
+            raise
+        yield _Note(f"the newest commit was not looked at: {error}")
+        return
+    if not found.faults:
+        yield f"commit {found.commit} defines {counted(found.jobs, 'job')}"
+        return
+    told = counted(len(found.faults), "fault")
+    yield _Note(f"commit {found.commit} cannot be put in force, the last good one stays: {told}")
+    yield from map(_Note, found.faults)
 
 
 def _job_secrets(config: Config) -> Iterable[str]:

@@ -473,7 +473,8 @@ _JOBS = (
         types.seconds(60, 10_000_000),
         86400,
         "After how many seconds without a word of its node an execution is given up that had begun "
-        "there. One that may be tried again is given up after 60 s.",
+        "there. One that may be tried again is given up after 60 s. And after how many seconds an "
+        "execution fails whose commit no node can have.",
     ),
     Option(
         "JobSecrets",

@@ -110,10 +110,10 @@ class Checkouts:
             return []
         for folder in self._all.iterdir():
             if folder != self._folder:
-                _remove(folder)
+                remove(folder)
         for checkout in list(self._folder.iterdir()) if self._folder.is_dir() else []:
             if checkout.name not in held:
-                _remove(checkout)
+                remove(checkout)
                 removed.append(checkout.name)
         return sorted(name for name in removed if not name.startswith(_UNFINISHED))
 
@@ -132,7 +132,7 @@ class Checkouts:
             self._write(commit, entries, os.fsencode(new))
             os.rename(new, self.path(commit))
         except BaseException:
-            _remove(Path(new))
+            remove(Path(new))
             raise
 
     def _write(self, commit: str, entries: list[Entry], top: bytes) -> None:
@@ -213,7 +213,7 @@ def _write_file(place: bytes, mode: int, output: BinaryIO, size: int) -> None:
         os.fchmod(number, mode)
 
 
-def _remove(folder: Path) -> None:
+def remove(folder: Path) -> None:
     """Remove a folder whose folders cannot be written to."""
     for inner, _, _ in os.walk(folder):
         with suppress(OSError):

@@ -30,6 +30,7 @@ _REFS = "refs/jexevents"
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _NO_BRANCH = re.compile(r"couldn't find remote ref|remote ref .* not found")
 _NO_ROOM = re.compile(r"No space left|quota exceeded", re.IGNORECASE)
+_NOT_SHALLOW = "support shallow"
 _OTHER_HASH = "mismatched algorithms"
 _BROKEN = re.compile(
     r"not a git repository|corrupt|bad object|unable to read|missing (?:blob|tree|commit)"
@@ -48,10 +49,16 @@ class Entry(NamedTuple):
 
 
 class Mirror:
-    """The mirror of one URL in ``place``, which may be shared by several daemons of one machine."""
+    """The mirror of one URL in ``place``, which may be shared by several daemons of one machine.
 
-    def __init__(self, place: Path, url: str, branch: str, seconds: float) -> None:
+    One that is ``shallow`` has the newest commit alone, where the server can give that.
+    """
+
+    def __init__(
+        self, place: Path, url: str, branch: str, seconds: float, *, shallow: bool = False
+    ) -> None:
         self.place = place
+        self._shallow = shallow
         self._url = url
         self._branch = branch
         self._seconds = seconds
@@ -157,15 +164,25 @@ class Mirror:
     def _fetch(self, lock: int, folder: Path) -> str:
         given = self._branch or "HEAD"
         source = given if given == "HEAD" or given.startswith("refs/") else f"refs/heads/{given}"
+        try:
+            self._ask(lock, folder, source)
+        except GitFailed as exc:
+            if not (self._shallow and _NOT_SHALLOW in exc.complaint):
+                raise
+            self._shallow = False
+            self._ask(lock, folder, source)
+        arguments = ("rev-parse", "--verify", f"{self._fetched}^{{commit}}")
+        commit = self._git.run(*arguments, seconds=_SHORT_SECONDS, folder=folder)
+        return commit.decode("ascii").strip()
+
+    def _ask(self, lock: int, folder: Path, source: str) -> None:
+        depth = ("--depth=1",) if self._shallow else ()
         self._git.run(
-            "fetch", "--quiet", "--force", "--no-tags", "--no-recurse-submodules",
+            "fetch", "--quiet", "--force", "--no-tags", "--no-recurse-submodules", *depth,
             "--no-auto-maintenance", "--no-write-fetch-head", "--",
             self._url, f"+{source}:{self._fetched}",
             seconds=self._seconds, reaches=True, keep=(lock,), folder=folder,
         )  # fmt: skip
-        arguments = ("rev-parse", "--verify", f"{self._fetched}^{{commit}}")
-        commit = self._git.run(*arguments, seconds=_SHORT_SECONDS, folder=folder)
-        return commit.decode("ascii").strip()
 
     def _fetch_anew(self, lock: int, hashes: str) -> str:
         """Fetch into a new mirror; the old one stays until that is done."""

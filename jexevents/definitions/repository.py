@@ -89,7 +89,8 @@ class Repository:
     """One repository as one daemon sees it; its methods can be called by any thread.
 
     ``place`` is a folder of this machine's own, which daemons may share: ``owner`` tells them
-    apart. A fetch keeps no execution waiting: mirror and checkouts have a lock each.
+    apart. A fetch keeps no execution waiting: mirror and checkouts have a lock each. ``shallow`` is
+    for who wants nothing but the newest commit.
     """
 
     def __init__(
@@ -100,10 +101,13 @@ class Repository:
         *,
         fetch_seconds: float = FETCH_SECONDS,
         limits: Limits = Limits(),  # noqa: B008
+        shallow: bool = False,
     ) -> None:
         name = hashlib.sha256(source.url.encode("utf-8")).hexdigest()[:16]
         self._source = source
-        self._mirror = Mirror(place / name, source.url, source.branch, fetch_seconds)
+        self._mirror = Mirror(
+            place / name, source.url, source.branch, fetch_seconds, shallow=shallow
+        )
         self._checkouts = Checkouts(self._mirror, limits)
         self._owner = _DAEMON + hashlib.sha256(f"{owner}\0{source.key}".encode()).hexdigest()[:16]
         self._lock = threading.RLock()

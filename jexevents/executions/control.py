@@ -12,7 +12,7 @@ import uuid_utils
 
 from jexevents.errors import Conflict, StorageFull, Unavailable
 from jexevents.executions import events
-from jexevents.executions.events import Named
+from jexevents.executions.events import Named, Ordered
 from jexevents.executions.orders import ENDED, NO_ROOM, Order, Orders
 from jexevents.executions.queue import Queue
 from jexevents.executions.writing import Also, noted
@@ -23,6 +23,8 @@ from jexevents.store.executions import Executions, Row
 from jexevents.store.ledger import Ledger
 
 _ENDING = ("terminate", "kill")
+# No event that somebody creates is called so: that has a name without a slash.
+_GIVE_UP = "kill/give-up"
 _TRIES = 3
 
 
@@ -62,20 +64,27 @@ class Control:
                 return done
         raise Unavailable("The execution changes hands just now.", remedy="Try again.")
 
-    def give_up(self, row: Row, cause: str, by: str) -> None:
-        """Give up what was begun on a node of which nothing is heard. Raises Conflict."""
+    def give_up(self, row: Row, cause: str, by: str, key: str | None = None) -> None:
+        """Give up what was begun on a node of which nothing is heard; once with the same ``key``.
+
+        Raises Conflict.
+        """
         named = Named(row["execution"], row["definition"])
-        queued = self.executions.queued(row["job_id"])
-        reason = cause or "Somebody gave it up."
-        if queued is None or not self.queue.give_up(
-            row["job_id"],
+        asked = _Asked(named, row["job_id"], _GIVE_UP, cause, by, key, 0)
+        if self._again(asked, 0.0) is not None:
+            return
+        queued = self.executions.queued(asked.job_id)
+        done = queued is not None and self.queue.give_up(
+            asked.job_id,
             named,
             queued["attempt"],
-            reason,
+            asked.why,
             by,
-            tries_again=False,
-            also=noted(named, "execution given up", by, cause=cause),
-        ):
+            ordered=asked.ordered,
+            also=asked.noted("execution given up"),
+        )
+        # The same request may have been first just now.
+        if not done and self._again(asked, 0.0) is None:
             raise _refused(row["state"], "an execution that was begun and is not over")
 
     def _again(self, asked: _Asked, seconds: float) -> Told | None:
@@ -84,12 +93,12 @@ class Control:
             return None
         order = self.orders.known(asked.order)
         if order is not None:
-            _require_same(asked, order.event, order.cause)
+            _require_same(asked, order.event, order.cause or asked.default)
             return self._waited(order, seconds)
         before = self.executions.event_of(asked.job_id, asked.identity)
         if before is None:
             return None
-        _require_same(asked, before["name"], before["data"].get("cause", ""))
+        _require_same(asked, *_asked_by(before["data"], before["name"]))
         return Told.DONE
 
     def _create(self, asked: _Asked, seconds: float) -> Told | None:
@@ -125,9 +134,10 @@ class Control:
             done = self.queue.cancel(
                 asked.job_id,
                 asked.named,
-                asked.cause or f"Asked to {name}.",
+                asked.why,
                 asked.by,
                 asked.noted(f"execution {name}"),
+                asked.ordered,
             )
         elif name in SIGNALS:
             raise _refused("QUEUED", "terminate or kill: it has not begun")
@@ -142,7 +152,11 @@ class Control:
         if row is None or not row["closed"]:
             return None
         if asked.name in SIGNALS:
-            raise _refused(row["state"], "another event than a signal: it is over")
+            # The same request may have ended it just now.
+            done = self._again(asked, 0.0)
+            if done is None:
+                raise _refused(row["state"], "another event than a signal: it is over")
+            return done
         attempts = self.executions.attempts(asked.job_id)
         last = attempts[-1]["sequence"] if attempts else 2
         # Kept, and no more: what is over has no status that hooks could be for.
@@ -179,6 +193,23 @@ class _Asked:
         """The identity of the event that it becomes, where it becomes one at once."""
         return None if self.key is None else events.identity_of_person(self.named, self.key)
 
+    @property
+    def default(self) -> str:
+        """The cause where none is given."""
+        if self.name == _GIVE_UP:
+            return "Somebody gave it up."
+        return f"Asked to {self.name}." if self.name in _ENDING else ""
+
+    @property
+    def why(self) -> str:
+        """The cause."""
+        return self.cause or self.default
+
+    @property
+    def ordered(self) -> Ordered:
+        """What the event says of the request, where it becomes one of the daemon's."""
+        return Ordered(self.name, self.identity)
+
     def noted(self, action: str) -> Also:
         """Give what writes into the audit that this was done."""
         return noted(self.named, action, self.by, cause=self.cause)
@@ -192,8 +223,15 @@ class _Asked:
 
 
 def _require_same(asked: _Asked, name: str, cause: str) -> None:
-    if (asked.name, asked.cause) != (name, cause):
+    if (asked.name, asked.why) != (name, cause):
         raise other_content()
+
+
+def _asked_by(data: Mapping[str, Any], name: str) -> tuple[str, str]:
+    """Give the word and the cause with which an event was asked for."""
+    if "asked" in data:
+        return data["asked"], data.get("cause") or data.get("reason", "")
+    return name, data.get("cause", "")
 
 
 def _refused(state: str, allowed: str) -> Conflict:

@@ -45,6 +45,21 @@ class Named(NamedTuple):
         return JobKey(Kind.COMMAND, shortest(self.execution), self.definition, parts)
 
 
+class Ordered(NamedTuple):
+    """What somebody asked for that becomes an event of the daemon's: in which word, and under which
+    identity, so that the same request is known again; None for none."""
+
+    word: str
+    identity: bytes | None = None
+
+    def made(self, event: Event) -> Event:
+        """Give the event that it becomes, under its identity."""
+        return event if self.identity is None else event._replace(checksum=self.identity)
+
+
+_NOBODY = Ordered("")
+
+
 def requested(
     named: Named, at: datetime, data: Mapping[str, Any], idempotency_key: str | None = None
 ) -> Event:
@@ -56,8 +71,15 @@ def requested(
 
 def keyed(event: Event, idempotency_key: str) -> Event:
     """Give an event of a request as one that the same request makes once."""
-    identity = _identity("request", event.source, event.name, idempotency_key)
+    identity = identity_of_request(event.source, idempotency_key, event.name)
     return event._replace(checksum=identity, format=REQUEST)
+
+
+def identity_of_request(
+    definition: str, idempotency_key: str, name: str = command.REQUESTED
+) -> bytes:
+    """Give the identity of an event that a request with this key makes of a job."""
+    return _identity("request", definition, name, idempotency_key)
 
 
 def claimed(named: Named, at: datetime, attempt: int, node: str, claim: int) -> Event:
@@ -66,17 +88,31 @@ def claimed(named: Named, at: datetime, attempt: int, node: str, claim: int) -> 
     return _daemons(command.CLAIMED, named, at, attempt, 0, told, f"{node} {claim}")
 
 
-def cancelled(named: Named, at: datetime, attempt: int, cause: str, by: str = "") -> Event:
+def cancelled(
+    named: Named,
+    at: datetime,
+    attempt: int,
+    cause: str,
+    by: str = "",
+    ordered: Ordered = _NOBODY,
+) -> Event:
     """Give the event of an execution that is never begun."""
-    return _daemons(command.CANCEL, named, at, attempt, 0, _given(cause=cause, by=by))
+    told = _given(cause=cause, by=by, asked=ordered.word)
+    return ordered.made(_daemons(command.CANCEL, named, at, attempt, 0, told))
 
 
 def lost(
-    named: Named, at: datetime, attempt: int, sequence: int, reason: str, by: str = ""
+    named: Named,
+    at: datetime,
+    attempt: int,
+    sequence: int,
+    reason: str,
+    by: str = "",
+    ordered: Ordered = _NOBODY,
 ) -> Event:
     """Give the event of an attempt that is given up; ``sequence`` is the last number known."""
-    told = _given(reason=reason, by=by)
-    return _daemons(command.LOSE, named, at, attempt, sequence, told)
+    told = _given(reason=reason, by=by, asked=ordered.word)
+    return ordered.made(_daemons(command.LOSE, named, at, attempt, sequence, told))
 
 
 def retried(named: Named, at: datetime, attempt: int, reason: str, delay_seconds: float) -> Event:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from jexevents.executions import events
-from jexevents.executions.events import Named
+from jexevents.executions.events import Named, Ordered
 from jexevents.executions.reporting import Reporting, known_sequence
 from jexevents.executions.reports import Report
 from jexevents.executions.run import Run
 from jexevents.executions.writing import Also, Queued, queued_rows
+from jexevents.lifecycle import command
 from jexevents.lifecycle.executionid import shortest
 from jexevents.logs import get_logger
 from jexevents.model import Event
@@ -65,19 +66,22 @@ class Judging(Reporting):
         reason: str,
         by: str = "",
         *,
-        tries_again: bool = True,
+        ordered: Ordered | None = None,
         also: Also = _nothing,
     ) -> bool:
         """Give up an attempt of which nothing is heard; False where it is not the current one.
 
-        It is tried again where its definition says so, and ``tries_again``. ``also`` is done in the
-        transaction.
+        It is tried again where its definition says so, unless somebody has ``ordered`` it. ``also``
+        is done in the transaction.
         """
+        end = command.LOSE if ordered is None else None
 
         def told(connection: Connection, row: Queued) -> list[Event]:
             known = known_sequence(connection, Report(job_id, named, attempt, lost=reason))
-            lost = events.lost(named, events.now(), attempt, known, reason, by)
-            return [lost, *self._ended(connection, row, "lost" if tries_again else None, reason)]
+            lost = events.lost(
+                named, events.now(), attempt, known, reason, by, ordered or Ordered("")
+            )
+            return [lost, *self._ended(connection, row, end, reason)]
 
         def is_current(row: Queued) -> bool:
             return row.attempt == attempt and row.begun_at is not None
@@ -90,13 +94,20 @@ class Judging(Reporting):
         return done
 
     def cancel(
-        self, job_id: str, named: Named, cause: str, by: str = "", also: Also = _nothing
+        self,
+        job_id: str,
+        named: Named,
+        cause: str,
+        by: str = "",
+        also: Also = _nothing,
+        ordered: Ordered | None = None,
     ) -> bool:
         """Take an execution out of the queue that has not begun; False where it has, or is over."""
 
         def told(connection: Connection, row: Queued) -> list[Event]:
             QUERIES.execution_queue.leave_queue(connection, job_ids=array([job_id]))
-            return [events.cancelled(named, events.now(), row.attempt, cause, by)]
+            at, what = events.now(), ordered or Ordered("")
+            return [events.cancelled(named, at, row.attempt, cause, by, what)]
 
         done = self._decide(job_id, _waits, told, also)
         if done:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,40 +113,54 @@ class Orders:
                     connection, id=order.id, answer=json.dumps(answer)
                 )
 
-    def make_room(self) -> None:
-        """Have those end that a newer execution of their job replaces."""
+    def make_room(self, names: Collection[str] | None = None) -> float | None:
+        """Have those end that a newer execution of their job replaces; of these jobs, or of all.
+
+        Gives in how many seconds more has to be done; None where nothing is known to be.
+        """
         with self._database.look() as connection:
-            rows = QUERIES.execution_queue.replaced(connection)
+            rows = QUERIES.execution_queue.replaced(
+                connection, definitions=None if names is None else array(names)
+            )
+        pauses = []
         for job_id, execution, name, attempt, node, begun_at, newer in rows:
             named = Named(execution, name)
             cause = f"Replaced by {shortest(newer)}"
-            if begun_at is None and self._queue.cancel(job_id, named, cause):
-                continue
-            if begun_at is not None:
-                self._replace(named, job_id, attempt, node, cause)
+            if begun_at is None:
+                self._queue.cancel(job_id, named, cause)
+            else:
+                pauses.append(self._replace(job_id, attempt, node, cause))
+        return min((pause for pause in pauses if pause is not None), default=None)
 
-    def _replace(self, named: Named, job_id: str, attempt: int, node: str, cause: str) -> None:
-        """Have one terminated, and killed if it does not heed that."""
+    def _replace(self, job_id: str, attempt: int, node: str, cause: str) -> float | None:
+        """Have one terminated, and killed if it does not heed that; give when to look again."""
+        pause: float | None = None
 
         def work(connection: Connection) -> bool:
+            nonlocal pause
+            pause = None
             QUERIES.execution_queue.lock_queued(connection, job_ids=array([job_id]))
             seconds = QUERIES.execution_queue.ordered_seconds_ago(
                 connection, job_id=job_id, attempt=attempt, event=TERMINATE
             )
             if seconds is None:
-                event = TERMINATE
-            elif seconds >= _REPLACE_GRACE_SECONDS and not QUERIES.execution_queue.has_order(
+                event, pause = TERMINATE, _REPLACE_GRACE_SECONDS
+            elif QUERIES.execution_queue.has_order(
                 connection, job_id=job_id, attempt=attempt, event=KILL
             ):
-                event = KILL
-            else:
                 return False
+            elif seconds < _REPLACE_GRACE_SECONDS:
+                pause = _REPLACE_GRACE_SECONDS - seconds
+                return False
+            else:
+                event = KILL
             order = Order(str(uuid_utils.uuid7()), job_id, attempt, event, cause)
             _insert(connection, order, node)
             return True
 
         if self._database.run(work):
             self._ring(node)
+        return pause
 
 
 def _insert(connection: Connection, order: Order, node: str) -> None:

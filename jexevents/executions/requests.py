@@ -9,18 +9,19 @@ import json
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from jexevents.definitions.definition import Definition
+from jexevents.definitions.definition import Definition, DefinitionsRefused
 from jexevents.definitions.rendering import render
 from jexevents.definitions.repository import Commit, Standing
 from jexevents.definitions.variables import as_json, read_texts, read_values
-from jexevents.errors import Conflict, JexError, RepositoryUnavailable, Unknown
+from jexevents.errors import Conflict, JexError, RepositoryUnavailable, Unavailable, Unknown
 from jexevents.executions import events
 from jexevents.executions.events import Named
-from jexevents.executions.run import FORBID, Run, run_of
+from jexevents.executions.run import FORBID, REPLACE, Run, run_of
 from jexevents.executions.telling import Tell, tells_nobody
 from jexevents.executions.writing import noted
 from jexevents.ingest import other_content
@@ -108,7 +109,8 @@ def _no_more(_connection: Connection, _made: Sequence[Made]) -> None:
 class Requests:
     """Takes what is asked for. ``ring`` is called when something new waits in the queue.
 
-    ``tell`` writes what hooks of the jobs get; ``wake`` is called with their names.
+    ``tell`` writes what hooks of the jobs get; ``wake`` is called with their names. ``make_room``
+    is called with the names of jobs of which a new execution replaces those before it.
     """
 
     def __init__(
@@ -120,6 +122,7 @@ class Requests:
         *,
         tell: Tell = tells_nobody,
         wake: Callable[[Collection[str]], None] = lambda _hooks: None,
+        make_room: Callable[[Collection[str]], object] = lambda _names: None,
     ) -> None:
         self._ledger = ledger
         self._repository = repository
@@ -127,6 +130,7 @@ class Requests:
         self._ring = ring
         self._tell = tell
         self._wake = wake
+        self._make_room = make_room
         self._last = 0
         self._lock = threading.Lock()
 
@@ -171,12 +175,24 @@ class Requests:
                     one.named = one.named._replace(execution=self._new_id())
                 continue
             if any(one.is_new for one in made):
+                self._replace(ready, made)
                 self._ring()
             return made
         raise Conflict("No free id was found for the execution.", remedy="Try again.")
 
+    def _replace(self, ready: Sequence[_Ready], made: Sequence[Made]) -> None:
+        """Have those end now that the new ones replace; where that cannot be, a look sees to it."""
+        names = {
+            one.named.definition
+            for one, what in zip(ready, made, strict=True)
+            if what.is_new and one.run.concurrency == REPLACE and not one.does_nothing
+        }
+        if names:
+            with suppress(Unavailable):
+                self._make_room(names)
+
     def _ready(self, asked: Asked) -> _Ready:
-        commit, definition = self.definition(asked.name, asked.commit)
+        commit, definition = self._definition(asked)
         variables = definition.variables
         if asked.texts is None:
             values = read_values(variables, asked.values)
@@ -187,6 +203,18 @@ class Requests:
         run = run_of(definition, rendered, commit.id, folder, asked.depth)
         named = Named(self._new_id(), asked.name)
         return _Ready(asked, definition, run, as_json(variables, values), named)
+
+    def _definition(self, asked: Asked) -> tuple[Commit, Definition]:
+        """Give what is to be run; of a request that was made before, as it was then: it is the same
+        request, whatever was pushed since."""
+        if asked.key is not None:
+            identity = events.identity_of_request(asked.name, asked.key)
+            before = self._ledger.data_of(asked.name, identity)
+            if before is not None:
+                # Where that commit is not to be had here, the newest may do as well.
+                with suppress(Unknown, RepositoryUnavailable, DefinitionsRefused):
+                    return self.definition(asked.name, before.get("commit"))
+        return self.definition(asked.name, asked.commit)
 
     def _new_id(self) -> int:
         with self._lock:

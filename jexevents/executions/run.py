@@ -10,7 +10,7 @@ from typing import Any
 from jexevents.definitions.definition import Definition, Retries
 from jexevents.definitions.rendering import Rendered
 
-ALLOW, FORBID = "allow", "forbid"
+ALLOW, FORBID, REPLACE = "allow", "forbid", "replace"
 
 
 @dataclass(frozen=True, slots=True)

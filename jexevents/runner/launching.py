@@ -9,7 +9,9 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from io import FileIO
 from pathlib import Path
 
 from jexevents.errors import NotStarted, SupervisorAway
@@ -18,6 +20,9 @@ from jexevents.runner.supervisor import main as program
 from jexevents.runner.supervisor.layout import BEGUN, REFUSED, STATE, TAKEN
 
 _END_SECONDS = 2.0
+_HAND_SECONDS = 1.0
+# Within so much it says something, even with a slow disk. What is only slow goes on all the same.
+_PATIENCE_SECONDS = 5.0
 _FAILED = 70
 _PIECE_BYTES = 1 << 16
 
@@ -38,35 +43,43 @@ class Ready:
         with self._lock, suppress(OSError):
             self._begin()
 
-    def hand(self, given: int, told: int) -> bool:
+    def hand(self, given: int, told: int) -> object | None:
         """Have it fork a supervisor that reads from ``given`` and says how it went to ``told``.
 
-        False where it cannot be had.
+        Gives who was asked to, for ``drop``; None where that cannot be had.
         """
         with self._lock:
             for _ in range(2):
                 try:
                     self._begin()
                     if self._connection is None:
-                        return False
+                        return None
                     socket.send_fds(self._connection, [b"x"], [given, told])
-                    return True
+                    return self._process
                 except OSError:
-                    # It was killed, most likely.
-                    self._end()
-            return False
+                    # It was killed, most likely; or it is stopped, and no more goes in.
+                    self._end(0)
+            return None
+
+    def drop(self, asked: object) -> None:
+        """Kill the one that was asked to fork, if it is there still: it lets go of all that it has
+        been handed and has not forked for. The next start has a new one."""
+        with self._lock:
+            if self._process is asked:
+                self._end(0)
 
     def close(self) -> None:
         """End it, and have none from now on; twice is once."""
         with self._lock:
             self._closed = True
-            self._end()
+            self._end(_END_SECONDS)
 
     def _begin(self) -> None:
         if self._closed or (self._process is not None and self._process.poll() is None):
             return
-        self._end()
+        self._end(0)
         ours, theirs = socket.socketpair()
+        ours.settimeout(_HAND_SECONDS)
         try:
             self._process = _run(program.STEM, stdin=theirs.fileno())
         except OSError:
@@ -76,7 +89,7 @@ class Ready:
             theirs.close()
         self._connection = ours
 
-    def _end(self) -> None:
+    def _end(self, seconds: float) -> None:
         process, self._process = self._process, None
         connection, self._connection = self._connection, None
         if connection is not None:
@@ -85,7 +98,7 @@ class Ready:
             return
         with process:
             try:
-                process.wait(_END_SECONDS)
+                process.wait(seconds)
             except subprocess.TimeoutExpired:
                 process.kill()
 
@@ -118,25 +131,26 @@ def _told_by(ready: Ready | None, folder: Path, spec: Spec, deadline: float) -> 
     and its words."""
     if ready is None:
         return _by_a_new_one(folder, spec, deadline)
-    given, giving = os.pipe()
-    hearing, told = os.pipe()
-    try:
-        try:
-            if not ready.hand(given, told):
-                return _FAILED, ""
-        finally:
-            os.close(given)
-            os.close(told)
+    with ExitStack() as ends:
+        given, giving = _pipe(ends)
+        hearing, told = _pipe(ends)
+        asked = ready.hand(given.fileno(), told.fileno())
+        given.close()
+        told.close()
+        if asked is None:
+            return _FAILED, ""
+        talk = _Talk(folder, deadline, lambda: ready.drop(asked))
         with suppress(BrokenPipeError):
-            _write(giving, os.fsencode(folder) + b"\0" + spec.packed(), folder, deadline)
-        os.close(giving)
-        giving = -1
-        word = _read(hearing, folder, deadline)
-    finally:
-        os.close(hearing)
-        if giving >= 0:
-            os.close(giving)
+            talk.write(giving.fileno(), os.fsencode(folder) + b"\0" + spec.packed())
+        giving.close()
+        word = talk.read(hearing.fileno())
     return (word[0], _text(word[1:])) if word else (_FAILED, "")
+
+
+def _pipe(ends: ExitStack) -> tuple[FileIO, FileIO]:
+    """Make a pipe whose ends are closed with ``ends``, if not before."""
+    reading, writing = os.pipe()
+    return ends.enter_context(FileIO(reading)), ends.enter_context(FileIO(writing, "w"))
 
 
 def _by_a_new_one(folder: Path, spec: Spec, deadline: float) -> tuple[int, str]:
@@ -157,32 +171,47 @@ def _by_a_new_one(folder: Path, spec: Spec, deadline: float) -> tuple[int, str]:
     return process.returncode, _text(said)
 
 
-def _write(descriptor: int, content: bytes, folder: Path, deadline: float) -> None:
-    os.set_blocking(descriptor, False)
-    left = memoryview(content)
-    while left:
-        _wait(folder, deadline, [], [descriptor])
-        with suppress(BlockingIOError):
-            left = left[os.write(descriptor, left[:_PIECE_BYTES]) :]
+class _Talk:
+    """What goes to a supervisor that somebody was asked to fork, and what it says.
+
+    Raises SupervisorAway where it says nothing till ``deadline``. ``doubt`` is called long before:
+    whoever forks may be stopped, or hang, and what has not been forked is to be done by others.
+    """
+
+    def __init__(self, folder: Path, deadline: float, doubt: Callable[[], None]) -> None:
+        self._folder, self._deadline, self._doubt = folder, deadline, doubt
+        self._doubt_at = min(deadline, time.monotonic() + _PATIENCE_SECONDS)
+
+    def write(self, descriptor: int, content: bytes) -> None:
+        """Write all of it."""
+        os.set_blocking(descriptor, False)
+        left = memoryview(content)
+        while left:
+            self._wait(descriptor, select.POLLOUT)
+            with suppress(BlockingIOError):
+                left = left[os.write(descriptor, left[:_PIECE_BYTES]) :]
+
+    def read(self, descriptor: int) -> bytes:
+        """Read to the end."""
+        pieces = []
+        while True:
+            self._wait(descriptor, select.POLLIN)
+            if not (piece := os.read(descriptor, _PIECE_BYTES)):
+                return b"".join(pieces)
+            pieces.append(piece)
+
+    def _wait(self, descriptor: int, what: int) -> None:
+        poll = select.poll()  # select() ends at descriptor 1023
+        poll.register(descriptor, what)
+        if poll.poll(_milliseconds(self._doubt_at)):
+            return
+        self._doubt()
+        if not poll.poll(_milliseconds(self._deadline)):
+            raise _says_nothing(self._folder)
 
 
-def _read(descriptor: int, folder: Path, deadline: float) -> bytes:
-    pieces = []
-    while True:
-        _wait(folder, deadline, [descriptor], [])
-        if not (piece := os.read(descriptor, _PIECE_BYTES)):
-            return b"".join(pieces)
-        pieces.append(piece)
-
-
-def _wait(folder: Path, deadline: float, reading: list[int], writing: list[int]) -> None:
-    poll = select.poll()  # select() ends at descriptor 1023
-    for descriptor in reading:
-        poll.register(descriptor, select.POLLIN)
-    for descriptor in writing:
-        poll.register(descriptor, select.POLLOUT)
-    if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-        raise _says_nothing(folder)
+def _milliseconds(until: float) -> float:
+    return max(0.0, until - time.monotonic()) * 1000
 
 
 def _says_nothing(folder: Path) -> SupervisorAway:

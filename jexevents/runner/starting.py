@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from jexevents.definitions.repository import Standing
 from jexevents.errors import (
     JexError,
     NotStarted,
@@ -33,6 +34,8 @@ log = get_logger("runner")
 _BIN = "bin"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _GAVE_UP = "Its claim ended before it began"
+# Why a commit cannot be had, where that is the fault of this machine and not of the repository.
+NODES_OWN = ("disk", "busy")
 
 
 class CannotRun(JexError):
@@ -48,8 +51,8 @@ class Checkouts(Protocol):
     def release(self, commit: str, holder: str) -> None:
         """End what ``take`` began."""
 
-    def refresh(self) -> object:
-        """Ask the repository for what is new."""
+    def refresh(self) -> Standing:
+        """Ask the repository for what is new; give how it stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +133,11 @@ class Starter:
             return self._checkouts.take(claimed.run.commit, holder)
         except RepositoryUnavailable:
             # Another node had this commit before us.
-            self._checkouts.refresh()
+            standing = self._checkouts.refresh()
+        try:
             return self._checkouts.take(claimed.run.commit, holder)
+        except RepositoryUnavailable as error:
+            raise _with_fault(error, standing.fault) from error
 
     def _folder(self, claimed: Claimed, spec: Spec | None) -> RunFolder:
         if spec is None:
@@ -206,6 +212,20 @@ class Starter:
             path = f"/jobs/{claimed.named.definition}/{shortest(claimed.named.execution)}"
             told["JEXEVENTS_URL"] = f"{self._settings.public_url}{path}"
         return told
+
+
+def _with_fault(error: RepositoryUnavailable, fault: JexError | None) -> RepositoryUnavailable:
+    """Say beside what cannot be had why the repository does not give it."""
+    if not isinstance(fault, RepositoryUnavailable):
+        if error.reason != "no-commit":
+            return error
+        return RepositoryUnavailable(
+            f"{error.message} The repository, which is well, has it no more.", reason=error.reason
+        )
+    reason = fault.reason if fault.reason in NODES_OWN else error.reason
+    if str(fault) == str(error):
+        return error
+    return RepositoryUnavailable(f"{error.message} {fault}", reason=reason)
 
 
 def _give_up(attempt: Attempt, why: str) -> None:

@@ -17,7 +17,14 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from jexevents.backoff import Backoff
-from jexevents.errors import JexError, StoreUnavailable, SupervisorAway, Unavailable
+from jexevents.errors import (
+    FilesUnavailable,
+    JexError,
+    NotStarted,
+    StoreUnavailable,
+    SupervisorAway,
+    Unavailable,
+)
 from jexevents.executions.orders import Order, Orders
 from jexevents.executions.queue import Claimed, Queue, Report, Unsettled
 from jexevents.lifecycle.executionid import attempt_id, shortest
@@ -26,7 +33,7 @@ from jexevents.runner.attempt import Attempt
 from jexevents.runner.folder import Held, RunFolder
 from jexevents.runner.ordering import carry_out
 from jexevents.runner.pool import Pool
-from jexevents.runner.starting import Settings, Starter
+from jexevents.runner.starting import NODES_OWN, Settings, Starter
 from jexevents.service import Service
 
 log = get_logger("runner")
@@ -79,7 +86,10 @@ class Worker(Service):
         # Those of which the supervisor does not answer.
         self._unheld: dict[tuple[str, int], Attempt] = {}
         self._starting: dict[tuple[str, int], Claimed] = {}
-        self._ordered: set[str] = set()
+        # The orders that are being carried out, and whether the supervisor answered before that.
+        self._ordered: dict[str, bool] = {}
+        # Whether one is to be tried again when a supervisor answers.
+        self._put_off = False
         self._left: dict[str, float] = {}
         # What this node has claimed anew while the start of its earlier claim is under way.
         self._again: dict[tuple[str, int], Claimed] = {}
@@ -95,6 +105,8 @@ class Worker(Service):
         self._waits = Backoff(_RETRY_MAX_SECONDS)
         self._wants_claim = self._wants_orders = True
         self._claim_at = self._look_at = self._try_at = 0.0
+        # When those that are replaced are to be killed, if they have not ended by then.
+        self._room_at = math.inf
         self._recovered = threading.Event()
         self._depth = (math.nan, math.nan)
 
@@ -170,6 +182,8 @@ class Worker(Service):
                 self._claim()
             if time.monotonic() >= self._look_at:
                 self._look()
+            if time.monotonic() >= self._room_at:
+                self._make_room()
             self._waits.reset()
         except Unavailable as error:
             pause = self._waits.next()
@@ -188,9 +202,9 @@ class Worker(Service):
         looks = [attempt.look_at for attempt in self._unheld.values()]
         if self._try_at > now:
             return max(0.0, min([self._try_at, *looks]) - now)
-        if self._wants_claim and self._free() > 0:
+        if self._wants_orders or (self._wants_claim and self._free() > 0):
             return 0.0
-        return max(0.0, min([self._look_at, self._claim_at, *looks]) - now)
+        return max(0.0, min([self._look_at, self._claim_at, self._room_at, *looks]) - now)
 
     def _listen(self, seconds: float) -> None:
         for key, _ in self._selector.select(seconds):
@@ -256,20 +270,24 @@ class Worker(Service):
             attempt = start(claimed)
         except Unavailable as error:
             self._leave(claimed, error)
-        except Exception:
+        except Exception as error:
             log.exception("start_broken", job=claimed.named.definition)
-            self._leave(claimed, None)
-        self._come.put((claimed, attempt))
-        self._pull()
+            self._leave(claimed, NotStarted(f"It could not be started: {error!r}."))
+        finally:
+            self._come.put((claimed, attempt))
+            self._pull()
 
-    def _leave(self, claimed: Claimed, error: JexError | None) -> None:
+    def _leave(self, claimed: Claimed, error: JexError) -> None:
         """Leave to others what cannot be begun here now."""
         log.warning("not_begun", job=claimed.named.definition,
                     execution=shortest(claimed.named.execution), reason=str(error))  # fmt: skip
-        if not isinstance(error, StoreUnavailable):
-            self._refused.put(claimed.run.commit)
         with suppress(Unavailable):
-            self._queue.give_back([claimed])
+            if isinstance(error, StoreUnavailable) or self.stopping.is_set():
+                self._queue.give_back([claimed])
+                return
+            self._refused.put(claimed.run.commit)
+            after = None if _is_nodes_own(error) else self._lost_after_seconds
+            self._queue.refuse(claimed, str(error), after)
 
     def _take_in(self) -> None:
         """Take over what was started."""
@@ -325,6 +343,9 @@ class Worker(Service):
         elif not attempt.is_over:
             attempt.look_later()
             self._unheld[attempt.place] = attempt
+            return
+        if self._put_off:
+            self._put_off, self._wants_orders = False, True
 
     def _let_go(self, attempt: Attempt) -> None:
         if attempt.watch is not None:
@@ -389,8 +410,9 @@ class Worker(Service):
         found = self._queue.claim(free, self._commits_left())
         for claimed in found:
             self._begin(claimed)
-        self._wants_claim |= len(found) == free
-        if not found:
+        if len(found) == free:
+            self._wants_claim = True
+        else:
             # What is due waits for others; what is due soon need not.
             due = self._queue.next_due(later=True)
             if due is not None:
@@ -427,12 +449,16 @@ class Worker(Service):
                 self._require_begun(attempt)
         self._queue.judge(self._lost_after_seconds)
         self._depth = self._queue.depth()
-        self._orders.make_room()
+        self._make_room()
         ours = [one for one in self._attempts.values() if not one.is_over]
         held = self._queue.held() if ours else set()
         for attempt in ours:
             if attempt.place not in held:
                 self._end_late(attempt)
+
+    def _make_room(self) -> None:
+        pause = self._orders.make_room()
+        self._room_at = math.inf if pause is None else time.monotonic() + pause
 
     # --- orders
 
@@ -440,9 +466,12 @@ class Worker(Service):
         self._wants_orders = False
         for order in self._orders.open():
             attempt = self._attempts.get((order.job_id, order.attempt))
-            if order.id in self._ordered or (order.job_id, order.attempt) in self._starting:
+            if order.id in self._ordered:
                 continue
-            self._ordered.add(order.id)
+            if (order.job_id, order.attempt) in self._starting:
+                self._put_off = True
+                continue
+            self._ordered[order.id] = attempt is not None and attempt.watch is not None
             if attempt is not None:
                 attempt.senders[order.id] = order.credential
             folder = None if attempt is None else attempt.folder
@@ -462,9 +491,21 @@ class Worker(Service):
         final = [(order, answer) for order, answer in done if answer]
         self._orders.done(final)
         self._unsaid = [one for one in self._unsaid if one not in done]
-        self._ordered -= {order.id for order, _ in done}
+        for order, answer in done:
+            was_held = self._ordered.pop(order.id)
+            if not answer:
+                self._put_off_order(order, was_held)
         if final:
             self._told()
+
+    def _put_off_order(self, order: Order, was_held: bool) -> None:
+        """Try it again now where the attempt has begun or ended meanwhile, else when it does."""
+        attempt = self._attempts.get((order.job_id, order.attempt))
+        is_over = attempt is None or attempt.is_over
+        if is_over or (attempt.watch is not None and not was_held):
+            self._wants_orders = True
+        else:
+            self._put_off = True
 
     def _is_reported(self, order: Order, answer: dict) -> bool:
         attempt = self._attempts.get((order.job_id, order.attempt))
@@ -488,6 +529,11 @@ class Worker(Service):
         self._selector.close()
         os.close(self._bell)
         os.close(self._rope)
+
+
+def _is_nodes_own(error: JexError) -> bool:
+    """Whether what could not be begun has met a fault of this node, and none of its commit."""
+    return isinstance(error, FilesUnavailable) or getattr(error, "reason", None) in NODES_OWN
 
 
 def _kill(folder: RunFolder) -> None:

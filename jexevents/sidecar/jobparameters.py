@@ -42,6 +42,16 @@ def parameters(
     return _joined(values, alone), None
 
 
+def refuse_any(request: Request) -> None:
+    """Refuse a body that has parameters, where none are taken. Raises Problem (413), Invalid."""
+    if request.body().strip() not in (b"", b"{}"):
+        fault = Fault("", "no body", "one")
+        raise Invalid(
+            "An execution is repeated with the values that it had. To give others, run its job.",
+            [fault],
+        )
+
+
 def _joined(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
     twice = sorted(first.keys() & second.keys())
     if twice:

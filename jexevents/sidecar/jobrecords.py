@@ -99,9 +99,32 @@ def execution(
     if "repeats" in asked:
         shown["repeats"] = number(microseconds(asked["repeats"]) or 0)
     shown["due_at"] = plain(row["due_at"])
+    shown["waits_for"] = waits_for(row)
     shown["attempts"] = [_attempt(one) for one in attempts]
     shown["events"] = [event(one) for one in story]
     return shown
+
+
+def waits_for(row: Row) -> dict[str, Any] | None:
+    """Say what an execution waits for that nobody has; None for one that somebody has, or is over.
+
+    ``commit``: no node has its commit; ``time``: it is not due; ``execution``: the end of another
+    one of its job; ``node``: one that begins it.
+    """
+    if row["refused_at"] is not None:
+        what = "commit"
+    elif row["due_at"] is None:
+        return None
+    elif row["is_early"]:
+        what = "time"
+    else:
+        what = "node" if row["behind"] is None else "execution"
+    return {
+        "what": what,
+        "since": plain(row["refused_at"]),
+        "execution": number(row["behind"]) if what == "execution" else None,
+        "reason": row["refusal"] if what in ("commit", "node") else None,
+    }
 
 
 def _asked_with(story: Sequence[Row]) -> Row:

@@ -21,7 +21,7 @@ from jexevents.lifecycle.executionid import microseconds, shortest
 from jexevents.model import Fault, Role
 from jexevents.sidecar import jobrecords
 from jexevents.sidecar.jex import Jex
-from jexevents.sidecar.jobparameters import WAIT, parameters
+from jexevents.sidecar.jobparameters import WAIT, parameters, refuse_any
 from jexevents.sidecar.paging import PAGE, choice_of, filter_of, limit_of, page
 from jexevents.sidecar.problems import Problem, forbidden, malformed, not_found
 from jexevents.sidecar.requests import Request
@@ -272,6 +272,7 @@ class JobSurface:
     def repeat(self, request: Request) -> Response:
         """Repeat an execution with its values, on its commit unless the newest is asked for."""
         seconds = _wait_of(request)
+        refuse_any(request)
         row = self._row(request)
         commit = request.query.get("commit")
         if commit not in (None, _NEWEST):
@@ -321,7 +322,7 @@ class JobSurface:
         if name != _KILL:
             fault = Fault("/event", "kill, with give_up", "another event")
             raise Invalid("What is given up is killed, if it ever turns up.", [fault])
-        self.control.give_up(row, cause, request.caller.name)
+        self.control.give_up(row, cause, request.caller.name, request.idempotency_key())
         return 200, self._shown(self._again(row))
 
     def event(self, request: Request) -> dict[str, Any]:

@@ -54,6 +54,12 @@ select i.source, i.checksum, i.seq
 from unnest(:sources::text[], :checksums::bytea[]) as asked (source, checksum)
 join event_identities i on i.source = asked.source and i.checksum = asked.checksum;
 
+-- name: data_of_identity$
+-- What the event says that has this identity, which is one over its source.
+select e.data
+from event_identities i join events e on e.seq = i.seq
+where i.source = :source and i.checksum = :checksum::bytea;
+
 -- name: add_positions
 -- Note where events stand in a log; gives the numbers of those for which that was news.
 insert into event_positions as known (seq, log, "offset")

@@ -59,12 +59,21 @@ update execution_queue q set node = :node, claim = q.claim + 1,
 where job_id = any(:job_ids::uuid[]);
 
 -- name: begin_attempt$
--- Note that what was claimed begins now, if it is ours still: from here on no lease frees it.
+-- Note that what was claimed begins now, if it is ours still: from here on no lease frees it. So its
+-- commit can be had: what was noted of others on it is taken back, save where somebody has them now.
 with ours as (
-    update execution_queue set begun_at = clock_timestamp()
+    update execution_queue set begun_at = clock_timestamp(), refused_at = null, refusal = null
     where job_id = :job_id and attempt = :attempt and node = :node and claim = :claim
         and begun_at is null
-    returning job_id, attempt, node, begun_at
+    returning job_id, attempt, node, begun_at, run->>'commit' as commit
+), refused as (
+    select q.job_id
+    from execution_queue q join ours on q.run->>'commit' = ours.commit
+    where q.refused_at is not null and q.job_id <> :job_id
+    for update of q skip locked
+), well as (
+    update execution_queue q set refused_at = null, refusal = null
+    from refused where q.job_id = refused.job_id
 )
 insert into execution_attempts (job_id, attempt, node, boot, begun_at)
 select job_id, attempt, node, :boot, begun_at from ours
@@ -75,6 +84,31 @@ returning true;
 update execution_queue set node = null, lease_until = null,
     due_at = clock_timestamp() + :delay_seconds::float8 * interval '1 second'
 where job_id = any(:job_ids::uuid[]) and node = :node and begun_at is null;
+
+-- name: note_refusal!
+-- Note why what waits on a commit was not begun; if the refusal counts, since when that commit
+-- cannot be had. What somebody has just now is noted the next time.
+update execution_queue q set
+    refused_at = case when :counts then coalesce(q.refused_at, clock_timestamp())
+        else q.refused_at end,
+    refusal = case when :counts or q.refused_at is null then :why else q.refusal end
+where q.job_id in (
+    select waiting.job_id from execution_queue waiting
+    where waiting.node is null and waiting.due_at <= clock_timestamp()
+        and waiting.run->>'commit' = :commit
+    for update skip locked
+);
+
+-- name: refused_for
+-- What waits on a commit that was first refused so long ago, locked.
+select q.job_id, q.execution, q.definition, q.attempt, q.priority, q.node, q.claim, q.begun_at,
+    q.run, q.refusal, extract(epoch from clock_timestamp() - q.refused_at)::float8 as ago
+from execution_queue q
+where q.node is null and q.run->>'commit' = :commit
+    and q.refused_at <= clock_timestamp() - :seconds::float8 * interval '1 second'
+order by q.job_id
+limit :limit
+for update skip locked;
 
 -- name: give_back_all!
 -- Let others have all that this node claimed, in an earlier life, and did not begin.
@@ -163,13 +197,15 @@ order by q.execution
 limit 100;
 
 -- name: replaced
--- What has to make room for a newer execution of its job that replaces those before it.
+-- What has to make room for a newer execution of its job that replaces those before it; of all
+-- jobs where no names are given.
 select old.job_id, old.execution, old.definition, old.attempt, old.node, old.begun_at,
     max(new.execution) as newer
 from execution_queue old
 join execution_queue new
     on new.definition = old.definition and new.execution > old.execution
     and new.run->>'concurrency' = 'replace' and new.node is null
+where :definitions::text[] is null or old.definition = any(:definitions::text[])
 group by old.job_id
 order by old.execution
 limit 100;

@@ -23,13 +23,28 @@ on conflict (job_id) do update set definition = excluded.definition, commit = ex
     claim = excluded.claim, exit_signal = excluded.exit_signal;
 
 -- name: execution_record^
--- An execution by its definition and its id in microseconds; due_at while nobody has it.
+-- An execution by its definition and its id in microseconds; due_at while nobody has it. What it
+-- waits for: behind is another one of its job, in the order of next_in_line.
 select j.id as job_id, x.execution, x.definition, x.commit, x.attempt, x.status, x.node,
     x.exit_signal, j.state, j.phase, j.closed, j.submitter, j.submitted_at, j.started_at,
-    j.finished_at, j.exit_code, j.reason, case when q.node is null then q.due_at end as due_at
+    j.finished_at, j.exit_code, j.reason, case when q.node is null then q.due_at end as due_at,
+    case when q.begun_at is null then q.refused_at end as refused_at,
+    case when q.begun_at is null then q.refusal end as refusal,
+    q.node is null and q.due_at > clock_timestamp() as is_early, ahead.execution as behind
 from executions x
 join jobs j on j.id = x.job_id
 left join execution_queue q on q.job_id = x.job_id
+left join lateral (
+    select other.execution
+    from execution_queue other
+    where q.exclusive and q.node is null
+        and other.definition = q.definition and other.job_id <> q.job_id
+        and (other.node is not null
+            or (other.attempt > 1, other.priority, -other.execution)
+                > (q.attempt > 1, q.priority, -q.execution))
+    order by other.node is null, other.attempt = 1, other.priority desc, other.execution
+    limit 1
+) ahead on true
 where x.execution = :execution and x.definition = :definition;
 
 -- name: execution_attempts

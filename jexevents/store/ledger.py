@@ -8,7 +8,8 @@ what deadlocks, by Database.run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 from jexevents.model import Event, Outcome, Reject
 from jexevents.store.batch import Batch
@@ -17,6 +18,7 @@ from jexevents.store.matching import Matching
 from jexevents.store.offers import Applied
 from jexevents.store.outbox import Interest
 from jexevents.store.proofs import prove
+from jexevents.store.queries import QUERIES
 from jexevents.store.rejects import hold_rejects, insert_rejects, take_rejects
 from jexevents.store.trust import Trust
 
@@ -56,6 +58,12 @@ class Ledger:
         self._database = database
         self._reject_max_bytes = reject_max_bytes
         self._trust = Trust()
+
+    def data_of(self, source: str, identity: bytes) -> Mapping[str, Any] | None:
+        """Give what the event says that has this identity, one that is one over its source; None
+        if there is none. Raises StoreUnavailable."""
+        with self._database.look() as connection:
+            return QUERIES.events.data_of_identity(connection, source=source, checksum=identity)
 
     def apply(
         self,

@@ -60,8 +60,9 @@ class NoRepository:
     def release(self, commit: str, holder: str) -> None:
         """Do nothing: the holds are let go by who has a repository again."""
 
-    def refresh(self) -> None:
-        """Do nothing."""
+    def refresh(self) -> Standing:
+        """Do nothing; say how it stands."""
+        return self.standing
 
 
 @dataclass(slots=True)
@@ -133,6 +134,7 @@ class JobParts:
             self._rung,
             tell=tell,
             wake=self.wake,
+            make_room=self.orders().make_room,
         )
 
     def queue(self) -> Queue:

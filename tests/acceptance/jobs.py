@@ -57,10 +57,14 @@ class Jobs:
         wait_until(lambda: self.get("/jobs").status == 200, SECONDS, "the definitions")
         return self
 
-    def start_again(self, **options: Any) -> None:
-        """Start the daemon once more, after it ended or was killed."""
+    def start_again(self, *, has_jobs: bool = True, **options: Any) -> None:
+        """Start the daemon once more, after it ended or was killed; where the repository is away it
+        has no jobs then."""
         self.daemon = self._start(**{**self.options, **options})
-        self.wait_ready()
+        if has_jobs:
+            self.wait_ready()
+        else:
+            self.daemon.wait_ready()
 
     def kill(self) -> None:
         """Kill the daemon at once."""

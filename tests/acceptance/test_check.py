@@ -3,15 +3,18 @@
 import json
 import os
 import shutil
+import signal
 import stat
+import subprocess
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from jexevents.cli.folders import look_at
 from jexevents.errors import ConfigError
-from tests.acceptance.support import make_token, run, write_config
-from tests.gitting import Origin
+from tests.acceptance.support import PYTHON, environment, make_token, run, write_config
+from tests.gitting import Origin, dumb_http, smart_http
 from tests.support import wait_until
 
 NOBODY = 65534
@@ -170,6 +173,94 @@ def test_the_repository_of_jobs(check, tmp_path, monkeypatch):
     git.unlink()
     done = check(**options)
     assert (done.code, "There is no git program" in done.err) == (78, True)
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch):
+    """The folder for temporary files that the command has; it is empty at the end."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    yield folder
+    assert os.listdir(folder) == []
+
+
+def test_the_newest_commit_is_loaded(check, tmp_path, temporary):
+    origin = Origin(tmp_path / "origin")
+    commit = origin.commit(a__yml="command: x\n", b__yml="- name: c\n- name: d\n")
+    options = {"JobsRepository": origin.url, "JobsDir": str(tmp_path / "jobs")}
+    done = check(**options)
+    assert (done.code, f"ok    jobs: commit {commit} defines 3 jobs\n" in done.out) == (0, True)
+    broken = origin.commit(a__yml="comand: x\ntimeout: -1\n", b__yml="- name: c\n  vars: 5\n")
+    done = check(**options)
+    assert (done.code, done.err) == (0, "")
+    notes = [line.split(" expected")[0] for line in done.out.splitlines() if "note  jobs" in line]
+    assert notes == [
+        f"note  jobs: commit {broken} cannot be put in force, the last good one stays: 3 faults",
+        "note  jobs: a.yml:1: /comand:", "note  jobs: a.yml:2: /timeout:",
+        "note  jobs: b.yml:2: /0/vars:",
+    ]  # fmt: skip
+    done = check(**options, JobsFolder="elsewhere")
+    assert (done.code, "has no folder elsewhere" in done.out) == (0, True)
+    assert not (tmp_path / "jobs").exists()
+
+
+def test_the_newest_commit_is_all_that_is_fetched(check, tmp_path, temporary, monkeypatch):
+    """Where the server can do that; from one that cannot, all of it."""
+    origin = Origin(tmp_path / "origin")
+    origin.commit(a__yml="command: x\n")
+    commit = origin.commit(b__yml="command: x\n")
+    origin.git("update-server-info")
+    asked = tmp_path / "asked"
+    put_git(tmp_path, monkeypatch, f'echo "$@" >>{asked}')
+    with smart_http(tmp_path) as smart, dumb_http(tmp_path) as dumb:
+        for base, fetches in (
+            (smart, [True]),
+            (dumb, [True, False]),
+            ("file://" + str(tmp_path), [True]),
+        ):
+            asked.write_text("")
+            done = check(JobsRepository=f"{base}/origin/.git")
+            assert f"commit {commit} defines 2 jobs\n" in done.out, done.out + done.err
+            told = [line for line in asked.read_text().splitlines() if " fetch " in line]
+            assert ["--depth=1" in line for line in told] == fetches
+
+
+def test_a_check_that_is_ended_leaves_nothing(tmp_path, servers, temporary, monkeypatch):
+    origin = Origin(tmp_path / "origin")
+    origin.commit(a__yml="command: x\n")
+    begun = tmp_path / "begun"
+    put_git(
+        tmp_path, monkeypatch, f'case "$*" in *" fetch "*) echo $$ >{begun}; exec sleep 300;; esac'
+    )
+    config = write_config(tmp_path, servers | {"JobsRepository": origin.url})
+    with subprocess.Popen(
+        [*PYTHON, "check", "--config", str(config)], env=environment(),
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    ) as process:  # fmt: skip
+        wait_until(lambda: begun.exists() and begun.read_text().endswith("\n"), 30, "the fetch")
+        process.terminate()
+        assert process.wait(30) == 128 + signal.SIGTERM
+    assert not Path(f"/proc/{begun.read_text().strip()}").exists()
+
+
+def test_no_room_for_the_newest_commit(check, tmp_path, monkeypatch):
+    origin = Origin(tmp_path / "origin")
+    origin.commit(a__yml="command: x\n")
+    put_git(tmp_path, monkeypatch, 'case "$*" in *" fetch "*) '
+            'echo "fatal: write error: No space left on device" >&2; exit 128;; esac')  # fmt: skip
+    done = check(JobsRepository=origin.url)
+    assert (done.code, done.err) == (0, "")
+    assert "note  jobs: the newest commit was not looked at: " in done.out
+
+
+def put_git(folder, monkeypatch, before):
+    """Have a git found first that does something before it is git."""
+    program = folder / "bin" / "git"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\n{before}\nexec {shutil.which("git")} "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
 
 
 def test_the_secrets_of_jobs(check, tmp_path):

@@ -267,6 +267,11 @@ def test_repeated_on_its_commit_and_on_the_newest(place):
     assert place.written(newest) == b"new 1\n"
     assert (again["commit"], again["repeats"]) == (first["commit"], first["id"])
     assert newest["commit"] != first["commit"]
+    assert place.ask("POST", path, {}).status == 202
+    for body in ({"x": "2"}, [], 5):
+        refused = place.ask("POST", path, body)
+        assert refused.status == 422, body
+        assert "with the values that it had" in refused.json()["detail"]
 
 
 def test_a_broken_commit_keeps_the_last_good_one(place):

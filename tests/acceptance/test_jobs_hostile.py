@@ -6,12 +6,14 @@ import fcntl
 import os
 import signal
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from jexevents import processes
 from tests.acceptance.jobs import SECONDS, WAITS_FOR, Jobs
-from tests.acceptance.test_jobs_survive import begun, supervisor_of
+from tests.acceptance.test_jobs_survive import begun, note_as_begun, supervisor_of
 from tests.support import wait_until
 
 NUL = r"""#!/bin/sh
@@ -79,15 +81,7 @@ def test_begun_and_forgotten_is_taken_up_without_a_restart(place, tmp_path):
     place.daemon.stop()
     place.start_again(WorkerSlots=0)
     waiting = place.run("short")
-    place.rows(
-        "update jex.execution_queue set node = 'one', claim = 1, begun_at = now(),"
-        " lease_until = now() + interval '60 s'"
-    )
-    place.place(waiting).path.mkdir(parents=True)
-    place.rows(
-        "insert into jex.execution_attempts (job_id, attempt, node, boot)"
-        f" values ('{waiting['uuid']}', 1, 'one', '{processes.boot()}')"
-    )
+    note_as_begun(place, waiting)
     done = place.wait_over(waiting)
     assert (done["state"], done["attempt"]) == ("COMPLETE", 1)
 
@@ -164,6 +158,38 @@ def test_it_stops_in_time_while_starts_hang(jobs, tmp_path):
     place.start_again()
     for one in going:
         assert place.wait_over(one)["state"] == "COMPLETE"
+
+
+def test_it_stops_in_time_while_who_forks_supervisors_is_stopped(jobs):
+    place = jobs(FILES, WorkerSlots=8)
+    assert place.run("short", wait=SECONDS)["state"] == "COMPLETE"
+    (forking,) = processes.select(
+        lambda pid: (
+            processes.command_line(pid).endswith("/supervisor/main.py -")
+            and parent_of(pid) == place.daemon._process.pid
+        )
+    )
+    processes.signal_all([forking], signal.SIGSTOP)
+    going = [place.run("short") for _ in range(8)]
+    wait_until(
+        lambda: place.rows("select count(*) from jex.execution_attempts") == [(9,)],
+        SECONDS,
+        "the begins",
+    )
+    begin = time.monotonic()
+    assert place.daemon.stop() == 0
+    assert time.monotonic() - begin < 9
+    assert not processes.alive(forking)
+    place.start_again()
+    for one in going:
+        assert place.wait_over(one)["state"] == "COMPLETE"
+        assert place.written(one) == b"done\n"
+
+
+def parent_of(pid: int) -> int:
+    with suppress(OSError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return 0
 
 
 def test_it_is_measured(place, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -47,6 +48,33 @@ def test_runs_and_repetitions(place):
     assert place.rows("select count(*) from jex.executions") == [(3,)]
 
 
+@pytest.mark.parametrize(
+    "then",
+    [
+        "command: echo {{ word }}\nvars: [{name: word, default: later}]\n",
+        "command: echo {{ word }} {{ n }}\nvars: [{name: word}, {name: n, required: yes}]\n",
+        None,
+    ],
+    ids=["another default", "one variable more", "no such job"],
+)
+def test_a_request_stays_the_same_though_its_definition_does_not(place, then):
+    """One that is sent again may meet a newer commit, or a node that has one."""
+    place.origin.commit(say__yml="command: echo {{ word }}\nvars: [{name: word, default: first}]\n")
+    place.refresh()
+    first = place.ask("POST", "/jobs/say", {}, Idempotency_Key="k").json()
+    path = f"/jobs/say/{first['id']}?commit=newest"
+    newest = place.ask("POST", path, Idempotency_Key="n").json()
+    place.origin.commit(say__yml=then)
+    place.refresh()
+    again = place.ask("POST", "/jobs/say", {}, Idempotency_Key="k")
+    assert (again.status, again.json().get("id")) == (202, first["id"]), again.body
+    again = place.ask("POST", path, Idempotency_Key="n")
+    assert (again.status, again.json().get("id")) == (202, newest["id"]), again.body
+    assert place.ask("POST", "/jobs/say", {"word": "b"}, Idempotency_Key="k").status == 409
+    other = place.ask("POST", "/jobs/say", {"wort": "b"}, Idempotency_Key="k")
+    assert other.status == 422
+
+
 def test_events_of_what_runs(place, tmp_path):
     going = begun(place, "waits", tmp_path / "never")
     for _ in range(2):
@@ -82,3 +110,52 @@ def test_events_of_what_waits_and_of_what_is_over(place, tmp_path):
         assert put(place, waiting, "a", "after").status == 200
     wait_until(lambda: names(place, waiting)["after"] == 1, SECONDS, "the event")
     assert names(place, waiting)["before"] == 1
+
+
+def test_what_waits_is_cancelled_once_and_the_repetition_is_answered_so(place, tmp_path):
+    begun(place, "in-a-row", tmp_path / "never")
+    first, second = (place.run("in-a-row", file="/") for _ in range(2))
+    for _ in range(2):
+        answer = put(place, first, "t", "terminate")
+        assert (answer.status, answer.json()["state"]) == (200, "CANCELLED")
+        answer = put(place, second, "t", "kill", cause="no more")
+        assert (answer.status, answer.json()["reason"]) == (200, "no more")
+    assert names(place, first)["cancelled"] == names(place, second)["cancelled"] == 1
+    for key, event, more in (
+        ("other", "terminate", {}),
+        ("t", "kill", {}),
+        ("t", "terminate", {"cause": "another"}),
+        ("t", "cancelled", {}),
+    ):
+        assert put(place, first, key, event, **more).status == 409, (key, event, more)
+    assert place.put(first, "terminate").status == 409
+    noted = "select count(*) from jex.audit where action in ('execution terminate', %s)"
+    assert place.rows(noted % "'execution kill'") == [(2,)]
+
+
+def test_one_key_at_once_is_one_answer(place, tmp_path):
+    begun(place, "in-a-row", tmp_path / "never")
+    for number in range(5):
+        waiting = place.run("in-a-row", file="/")
+        with ThreadPoolExecutor(6) as pool:
+            asked = [pool.submit(put, place, waiting, f"k{number}", "kill") for _ in range(6)]
+        assert [one.result().status for one in asked] == [200] * 6
+        assert names(place, waiting)["cancelled"] == 1
+
+
+def test_what_is_given_up_is_so_once(place, tmp_path):
+    def give_up(key: str, cause: str = "burned down"):
+        order = {"event": "kill", "give_up": True, "cause": cause}
+        path = f"/jobs/waits/{going['id']}"
+        headers = {"Idempotency-Key": key}
+        return place.daemon.ask("PUT", path, order, token=place.admin, **headers)
+
+    going = begun(place, "waits", tmp_path / "never")
+    for _ in range(2):
+        answer = give_up("g")
+        assert (answer.status, answer.json()["state"]) == (200, "LOST")
+        assert answer.json()["reason"] == "burned down"
+    assert names(place, going)["lost"] == 1
+    assert give_up("other").status == give_up("g", "another").status == 409
+    assert put(place, going, "g", "kill", cause="burned down").status == 409
+    wait_until(lambda: not place.processes(), SECONDS, "what was given up to be ended")

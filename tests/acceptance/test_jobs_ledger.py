@@ -24,7 +24,7 @@ FILES = {
     "nothing.yml": "description: it does nothing\n",
     "nobody.yml": "command: x\nuser: no-such-user\n",
     "says.yml": "command: for word in complete lost requested claimed retried sealing; do"
-    " event $word 'its own'; done; true\n",
+    " event $word 'its own'; done; event sealed x; event inserted x; true\n",
 }
 
 

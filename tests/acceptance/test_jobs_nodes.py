@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.acceptance.jobs import SECONDS, WAITS_FOR, Jobs
+from jexevents import processes
+from tests.acceptance.jobs import SECONDS, WAITS_FOR, Jobs, left_of
 from tests.acceptance.support import Daemon
 from tests.support import free_port, wait_until
 
 FILES = {
     "waits.yml": WAITS_FOR,
+    "newest.yml": WAITS_FOR + "concurrency: replace\n",
     "says.yml": "command: echo said by $JEXEVENTS_JOB\n",
     "often.yml": "command: 'true'\nschedule: {frequency: 1}\n",
 }
@@ -34,24 +37,35 @@ class Nodes:
             NodeName="back",
             **shared,
         )
-        self.front: Daemon = start(
+        options = {
             **servers,
             **shared,
-            NodeName="front",
-            WorkerSlots=0,
-            JobsRepository=self.back.origin.url,
-            JobsDir=str(folder / "front"),
-        ).wait_ready()
+            "NodeName": "front",
+            "WorkerSlots": 0,
+            "JobsRepository": self.back.origin.url,
+            "JobsDir": str(folder / "front"),
+        }
         self.token = self.back.token
-        wait_until(lambda: self.ask("GET", "/jobs").status == 200, SECONDS, "the definitions")
+        self.start_front = lambda **more: self._ready(start(**{**options, **more}))
+        self.front: Daemon = self.start_front()
+
+    def _ready(self, front: Daemon) -> Daemon:
+        front.wait_ready()
+        wait_until(
+            lambda: front.ask("GET", "/jobs", token=self.token).status == 200,
+            SECONDS,
+            "definitions",
+        )
+        return front
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         return self.front.ask(method, path, body, token=self.token, **headers)
 
 
 @pytest.fixture
-def nodes(jobs: Any, start: Any, servers: dict[str, str], tmp_path: Path) -> Nodes:
-    return Nodes(jobs, start, servers, tmp_path)
+def nodes(jobs: Any, start: Any, servers: dict[str, str], tmp_path: Path) -> Iterator[Nodes]:
+    yield Nodes(jobs, start, servers, tmp_path)
+    processes.end(left_of(tmp_path / "front" / "runs"))
 
 
 def test_asked_of_one_and_run_by_the_other(nodes: Nodes, tmp_path: Path) -> None:
@@ -71,6 +85,24 @@ def test_asked_of_one_and_run_by_the_other(nodes: Nodes, tmp_path: Path) -> None
     assert (stopped.status, stopped.json()["state"]) == (200, "STOPPED")
     assert nodes.ask("PUT", path, {"event": "kill"}).status == 200
     assert nodes.back.wait_over(going)["state"] == "KILLED"
+
+
+def test_what_another_node_runs_is_replaced_at_once(nodes: Nodes, tmp_path: Path) -> None:
+    path = "/jobs/newest?file=" + str(tmp_path / "never")
+    old = nodes.ask("POST", path).json()
+    nodes.back.wait_state(old, "RUNNING")
+    # From here on it looks after what it has, and the other one takes what is new.
+    nodes.back.kill()
+    nodes.back.start_again(WorkerSlots=0)
+    nodes.front.stop()
+    nodes.front = nodes.start_front(WorkerSlots=2)
+    begin = time.monotonic()
+    new = nodes.ask("POST", path).json()
+    nodes.back.wait_state(new, "RUNNING")
+    seconds = time.monotonic() - begin
+    assert nodes.back.at(old)["state"] == "KILLED"
+    assert (nodes.back.at(old)["node"], nodes.back.at(new)["node"]) == ("back", "front")
+    assert seconds < 3, "each was woken, and did not wait for its next look"
 
 
 def test_a_node_that_is_away_is_named_and_obeys_later(nodes: Nodes, tmp_path: Path) -> None:

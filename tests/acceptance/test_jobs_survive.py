@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import signal
+import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -21,6 +24,8 @@ FILES = {
     "one_at_a_time.yml": WAITS_FOR + "concurrency: forbid\n",
     "in_a_row.yml": WAITS_FOR + "concurrency: queue\n",
     "newest.yml": WAITS_FOR + "concurrency: replace\n",
+    "deaf.yml": "command: trap '' TERM; touch {{ file }}; while :; do sleep 0.1; done\n"
+    "vars: [{name: file}]\nconcurrency: replace\n",
     "again.yml": "command: echo try $JEXEVENTS_ATTEMPT; test $JEXEVENTS_ATTEMPT = 3\n"
     "retries: {count: 2, backoff: 0.1}\n",
     "lost_again.yml": WAITS_FOR + "retries: {count: 1, backoff: 0, on: [lost]}\n",
@@ -41,6 +46,19 @@ def begun(place: Jobs, name: str, flag: Path, **values: object) -> dict:
     execution = place.run(name, file=str(flag), **values)
     place.wait_state(execution, "RUNNING")
     return execution
+
+
+def note_as_begun(place: Jobs, waiting: dict) -> None:
+    """Have it as if the daemon was gone between the note of a begin and the start."""
+    place.rows(
+        "update jex.execution_queue set node = 'one', claim = 1, begun_at = now(),"
+        " lease_until = now() + interval '60 s'"
+    )
+    place.place(waiting).path.mkdir(parents=True)
+    place.rows(
+        "insert into jex.execution_attempts (job_id, attempt, node, boot)"
+        f" values ('{waiting['uuid']}', 1, 'one', '{processes.boot()}')"
+    )
 
 
 def test_a_killed_daemon_takes_up_what_runs(place, tmp_path):
@@ -191,6 +209,45 @@ def test_replace_ends_what_goes_on(place, tmp_path):
     done = place.at(first)
     assert (done["state"], done["phase"]) == ("KILLED", "CANCELLED")
     assert done["finished_at"] <= second["started_at"]
+
+
+def test_replace_waits_for_no_look(place, tmp_path):
+    going = begun(place, "newest", tmp_path / "never")
+    begin = time.monotonic()
+    for _ in range(4):
+        before, going = going, begun(place, "newest", tmp_path / "never")
+        assert place.at(before)["state"] == "KILLED"
+    assert time.monotonic() - begin < 8, "a look is every 5 s"
+
+
+def test_what_is_replaced_and_does_not_heed_it_is_killed_in_time(place, tmp_path):
+    flag = tmp_path / "deaf"
+    first = place.run("deaf", file=str(flag))
+    wait_until(flag.exists, SECONDS, "the job to be deaf")
+    begin = time.monotonic()
+    place.wait_state(place.run("deaf", file="/"), "RUNNING")
+    assert 9.5 < time.monotonic() - begin < 12
+    assert place.at(first)["exit_signal"] == signal.SIGKILL
+
+
+def test_what_is_ordered_while_it_starts_is_done_at_once_when_it_has(place, tmp_path):
+    """Begun in an earlier life, it waits for its checkout."""
+    place.daemon.stop()
+    (lock,) = (Path(place.options["JobsDir"]) / "repositories").glob("*/checkouts.lock")
+    place.start_again(WorkerSlots=0)
+    waiting = place.run("waits", file=str(tmp_path / "never"))
+    with lock.open("r+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        note_as_begun(place, waiting)
+        wait_until(lambda: "execution_taken_up" in place.daemon.text, SECONDS, "the start")
+        assert place.put(waiting, "kill").status == 202
+    done = place.wait_over(waiting)
+    assert done["state"] == "KILLED"
+    started, finished = (
+        datetime.fromisoformat(done[name].replace("Z", "+00:00"))
+        for name in ("started_at", "finished_at")
+    )
+    assert (finished - started).total_seconds() < 1
 
 
 def test_tried_again_until_it_succeeds(place):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 import pwd
+import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -16,13 +19,17 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from jexevents import processes
 from jexevents.errors import ExecutionEnded, NotStarted, RequestRefused, SupervisorAway
+from jexevents.lifecycle.command import REFUSED_NAMES
+from jexevents.runner import launching
 from jexevents.runner.folder import Held
 from jexevents.runner.launching import Ready
+from jexevents.runner.supervisor.asking import answerer
 from jexevents.runner.supervisor.layout import EVENTS_OF_A_JOB
 from tests.runs import Runs, ended, first, heard, holder, marked, names, standing, written
 from tests.support import missing, wait_until
@@ -214,7 +221,7 @@ def test_event_program_creates_events(runs) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        ("stdout", 65, "An event cannot be named 'stdout'"),
+        *((name, 65, f"An event cannot be named '{name}'") for name in REFUSED_NAMES),
         ("''", 65, "1 to 100 characters"),
         ("a/b", 65, "no slash"),
         ("\"$(printf 'a\\nb')\"", 65, "that print"),
@@ -266,6 +273,51 @@ print(len(os.listdir(f"/proc/{os.getppid()}/fd")) < 64)
     assert ended(run)["exit_code"] == 0, written(run)
     assert written(run) == b"True\nTrue\n"
     assert names(run) == ["start", "through", "complete"]
+
+
+HOSTILE = [
+    rb'{"event": "x", "cause": "a\ud800b"}',
+    rb'{"event": "x", "cause": "a\udfffb"}',
+    rb'{"event": "x\ud800"}',
+    rb'{"event": "x", "key": "\ud800"}',
+    rb'{"event": "x", "\ud800": ""}',
+    b'{"event": ' + b"9" * 5000 + b"}",
+    b'{"event": NaN}',
+    b"[" * 60_000,
+    b"\xff\x00",
+    b"null",
+    b"{}",
+    b"",
+]
+
+
+@pytest.mark.parametrize("secrets", [(), ("token",)], ids=["no secret", "a secret"])
+def test_no_request_ends_a_supervisor(runs, secrets, monkeypatch) -> None:
+    run = runs.begin("exec sleep 1000", secrets=secrets)
+    monkeypatch.chdir(run.path)  # the path is too long
+    for door in ("door", "control"):
+        for line in HOSTILE:
+            with socket.socket(socket.AF_UNIX) as asking:
+                asking.connect(door)
+                asking.sendall(line + b"\n")
+                answer = json.loads(asking.makefile().readline())
+            assert (answer["ok"], answer["fault"]) == (False, "invalid"), line
+    assert run.event("x", "caf\udce9")["cause"] == "caf\udce9"
+    assert run.complaint() == ""
+    run.signal("kill")
+    ended(run)
+
+
+def test_a_fault_of_ours_in_an_answer_ends_nobody(capsys) -> None:
+    """That one is logged, and answered."""
+
+    def handle(_request):
+        raise KeyError("of ours")
+
+    said, taken = answerer(handle)(b'{"event": "x"}')
+    assert json.loads(said)["ok"] is False
+    assert taken is None
+    assert "KeyError: 'of ours'" in capsys.readouterr().err
 
 
 def test_number_of_a_job_s_events_is_bounded() -> None:
@@ -390,6 +442,37 @@ def test_what_was_prepared_holds_only_its_own(runs, ready) -> None:
     assert not links & set(pipes)
 
 
+def memory(pid: int) -> bytes:
+    """Give all that a process can read of its own, and its environment."""
+    found = [Path(f"/proc/{pid}/environ").read_bytes()]
+    maps = Path(f"/proc/{pid}/maps").read_text().splitlines()
+    with Path(f"/proc/{pid}/mem").open("rb", 0) as file:
+        for line in maps:
+            place, rights = line.split()[:2]
+            first, last = (int(number, 16) for number in place.split("-"))
+            if rights.startswith("rw"):
+                file.seek(first)
+                with suppress(OSError):  # not a page of it yet
+                    found.append(file.read(last - first))
+    return b"\0".join(found)
+
+
+def test_nobody_has_the_secrets_of_another(runs, ready) -> None:
+    secret = uuid4().hex
+    whose, another = (
+        runs.spec("exec sleep 1000", env={"S": word}, secrets=(word,)) for word in (secret, "x")
+    )
+    one, other = runs.create(whose), runs.create(another)
+    assert one.start(whose, ready=ready) is True
+    assert other.start(another, ready=ready) is True
+    try:
+        assert secret.encode() in memory(holder(one).pid)
+    except PermissionError:
+        pytest.skip("this system shows the memory of a process to nobody")
+    assert secret.encode() not in memory(holder(other).pid)
+    assert secret.encode() not in memory(waiting(ready).pid)
+
+
 def test_many_start_at_once_by_one_that_is_ready(runs, ready) -> None:
     specs = [runs.spec(f"exit {number}") for number in range(8)]
     made = [runs.create(spec) for spec in specs]
@@ -411,6 +494,113 @@ def test_one_that_was_killed_while_it_waited_is_replaced(runs, ready, seen, monk
     monkeypatch.undo()
     ended(run)
     assert written(run) == b"once\n"
+
+
+@pytest.mark.parametrize("long", [False, True], ids=["short", "more than a pipe holds"])
+def test_one_that_is_stopped_is_replaced_and_nothing_runs_twice(
+    runs, ready, long, monkeypatch
+) -> None:
+    monkeypatch.setattr(launching, "_PATIENCE_SECONDS", 1.0)
+    ready.prepare()
+    stopped = waiting(ready)
+    os.kill(stopped.pid, signal.SIGSTOP)
+    words = {"env": {"LONG": "x" * 120_000}} if long else {}
+    specs = [runs.spec("echo once", **words) for _ in range(3)]
+    made = [runs.create(spec) for spec in specs]
+    with ThreadPoolExecutor(3) as pool:
+        begun = pool.map(lambda run, spec: run.start(spec, ready=ready), made, specs)
+        assert list(begun) == [True] * 3
+    for run in made:
+        ended(run)
+        assert written(run) == b"once\n"
+    assert not processes.alive(stopped)
+    run = runs.create(spec := runs.spec("true"))
+    assert run.start(spec, ready=ready) is True
+    assert waiting(ready) != stopped
+
+
+def test_handing_over_to_one_that_is_stopped_waits_for_nobody(ready, monkeypatch) -> None:
+    monkeypatch.setattr(launching, "_HAND_SECONDS", 0.1)
+    ready.prepare()
+    stopped = waiting(ready)
+    os.kill(stopped.pid, signal.SIGSTOP)
+    nothing = os.open("/dev/null", os.O_RDWR)
+    before = len(os.listdir("/proc/self/fd"))
+    while processes.alive(stopped):  # till no more goes in
+        assert ready.hand(nothing, nothing) is not None
+    ready.close()
+    assert len(os.listdir("/proc/self/fd")) == before - 1, "the connection"
+    os.close(nothing)
+
+
+def test_one_that_is_stopped_does_not_hold_up_the_end(ready) -> None:
+    ready.prepare()
+    stopped = waiting(ready)
+    os.kill(stopped.pid, signal.SIGSTOP)
+    ready.close()
+    assert not processes.alive(stopped)
+
+
+def test_a_supervisor_that_is_slow_begins_once_though_who_forked_it_is_killed(
+    runs, ready, tmp_path, monkeypatch
+) -> None:
+    """It stands still before it has its folder, here since somebody else holds that."""
+    monkeypatch.setattr(launching, "_PATIENCE_SECONDS", 0.1)
+    ready.prepare()
+    before = waiting(ready)
+    spec = runs.spec(f"echo once >> {tmp_path}/count")
+    run = runs.create(spec)
+    lock = os.open(run.path / "lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(lock, fcntl.LOCK_SH)
+    with ThreadPoolExecutor(1) as pool:
+        starting = pool.submit(run.start, spec, ready=ready)
+        wait_until(lambda: not processes.alive(before), 20, "the end of who forked it")
+        os.close(lock)
+        assert starting.result() is True
+    ended(run)
+    assert (tmp_path / "count").read_text() == "once\n"
+
+
+def test_what_cannot_be_handed_over_leaves_nothing_open(runs, ready, monkeypatch) -> None:
+    pipe, asked = os.pipe, []
+
+    def one_pipe():
+        asked.append(1)
+        if len(asked) % 2 == 0:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return pipe()
+
+    run = runs.create(spec := runs.spec("true"))
+    before = os.listdir("/proc/self/fd")
+    monkeypatch.setattr(os, "pipe", one_pipe)
+    with pytest.raises(OSError, match="Too many open files"):
+        run.start(spec, ready=ready)
+    monkeypatch.undo()
+    assert os.listdir("/proc/self/fd") == before
+    assert run.start(spec, ready=ready) is True
+
+
+def test_one_that_is_ready_needs_no_file_of_ours(runs, ready, tmp_path, monkeypatch) -> None:
+    """An upgrade replaces them while the daemon runs on."""
+    installed = tmp_path / "jexevents"
+    inner = installed / "runner" / "supervisor"
+    shutil.copytree(Path(launching.program.__file__).parent, inner)
+    (installed / "__init__.py").touch()
+    (installed / "runner" / "__init__.py").touch()
+    monkeypatch.setattr(launching.program, "__file__", str(inner / "main.py"))
+    run = runs.create(spec := runs.spec("true"))
+    assert run.start(spec, ready=ready) is True
+    ended(run)
+    before = waiting(ready)
+    shutil.rmtree(installed)
+    run = runs.create(spec := runs.spec("event here; sleep 1000", timeout_seconds=100))
+    assert run.start(spec, ready=ready) is True
+    wait_until(lambda: "here" in names(run), 20, "its word")
+    assert run.signal("stop")["name"] == "stop"
+    run.signal("kill")
+    assert ended(run)["reason"] == "killed"
+    assert run.complaint() == ""
+    assert waiting(ready) == before
 
 
 def test_one_that_waits_ends_with_who_prepared_it(tmp_path) -> None:

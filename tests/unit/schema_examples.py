@@ -210,6 +210,7 @@ EXECUTION_EXAMPLES = {
     },
     "execution": {
         **_EXECUTION, "trigger": "request", "values": {}, "command": "true", "due_at": None,
+        "waits_for": {"what": "commit", "since": NOON, "execution": None, "reason": "it is gone"},
         "attempts": [_ATTEMPT], "events": [_EXECUTION_EVENT],
     },
     "execution_event": {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from jexevents.runner.supervisor.jsontext import dumps
 from jexevents.runner.supervisor.layout import (
     CAUSE_CHARACTERS,
@@ -43,10 +45,17 @@ def answerer(handle: object) -> object:
         try:
             members = handle(_read(line))
         except Unanswerable as no:
-            return dumps({"ok": False, "fault": no.fault, "error": str(no)}), None
+            return _refusal(no.fault, str(no)), None
+        except Exception as error:  # noqa: BLE001 - whatever is asked, the job must not end by it
+            sys.excepthook(type(error), error, error.__traceback__)
+            return _refusal("invalid", f"This cannot be answered: {error!r}."), None
         return dumps({"ok": True, **members}), getattr(members, "take", None)
 
     return answer
+
+
+def _refusal(fault: str, words: str) -> str:
+    return dumps({"ok": False, "fault": fault, "error": words})
 
 
 def check_event(request: dict) -> tuple[str, str, str]:
@@ -122,4 +131,9 @@ def _text(request: dict, name: str) -> str:
         return ""
     if not isinstance(value, str):
         raise Unanswerable("invalid", f"The member {name!r} is a text.")
+    try:
+        # A byte that is not UTF-8 may come so as Python has it, as half of a pair; no other half.
+        value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as exc:
+        raise Unanswerable("invalid", f"The member {name!r} has a lone surrogate in it.") from exc
     return value

@@ -37,7 +37,8 @@ LINE_BYTES = 64 * 1024
 NAME_CHARACTERS = 100
 CAUSE_CHARACTERS = 4000
 EVENTS_OF_A_JOB = 10_000
-REFUSED_NAMES = ("stdout", "stderr", "output", "schedule")
+# As jexevents.lifecycle.command has them: parts of URLs, and events of the ledger's own.
+REFUSED_NAMES = ("stdout", "stderr", "output", "schedule", "inserted", "sealed")
 
 
 def file_names(segment: int) -> tuple[str, str, str]:
