@@ -25,9 +25,9 @@ def commit(name: str, **texts: str) -> Commit:
     """Give a commit with the definitions of these texts, by the names of jobs."""
     found = {}
     for job, text in texts.items():
-        definitions, _, problems, _ = definitions_of(f"{job}.yml", text.encode())
-        assert not problems, problems
-        found |= {one.name: one for one in definitions}
+        read = definitions_of(f"{job}.yml", text.encode())
+        assert not read.problems, read.problems
+        found |= {one.name: one for one in read.definitions}
     return Commit(name, Definitions(found), Path("/nowhere"), Path("/nowhere"))
 
 

@@ -18,7 +18,7 @@ from ssl import SSLContext
 from urllib.parse import unquote, urlsplit
 
 from jexevents.errors import JexError
-from jexevents.faults import fit
+from jexevents.faults import fit, in_words
 from jexevents.hooks import network
 from jexevents.hooks.transport import Answer
 from jexevents.redaction import without
@@ -120,7 +120,7 @@ def send(
         if time.monotonic() - began >= timeout_seconds:
             told = f"The mail server did not take it in {timeout_seconds:g} s."
             return _failed(began, told, server)
-        return _failed(began, f"The mail was not sent: {error}", server)
+        return _failed(began, f"The mail was not sent: {in_words(error)}", server)
 
 
 def _send(made: EmailMessage, server: Server, tls: SSLContext) -> dict[str, tuple[int, bytes]]:

@@ -11,7 +11,7 @@ from jexevents.executions.control import Told
 from jexevents.model import Fault, Role
 from jexevents.sidecar import taskrecords
 from jexevents.sidecar.paging import PAGE, bare_page, choice_of, limit_of, number_or_none
-from jexevents.sidecar.problems import not_found
+from jexevents.sidecar.problems import forbidden, not_found
 from jexevents.sidecar.requests import Request
 from jexevents.sidecar.responses import Response
 from jexevents.sidecar.routes import Route
@@ -22,7 +22,7 @@ from jexevents.tasks.cancelling import Cancels
 from jexevents.tasks.runs import FAILED, REPEAT, Made, Runs
 from jexevents.tasks.status import WORDS, is_over, states_of
 
-_CANCEL, _SIGNAL = "CANCEL", "SIGNAL"
+_CANCEL, _SIGNAL, _GIVE_UP = "CANCEL", "SIGNAL", "GIVE_UP"
 _ANSWER_SECONDS = 5.0
 _MOST_CAUSE = 4000
 
@@ -125,8 +125,8 @@ class ResultSurface:
                 handler=self.operate_detail,
                 request="detail_operation",
                 answer="result_detail",
-                statuses=(200, 202, 404, 409, 422),
-                summary="Cancel a single run, or send it a signal.",
+                statuses=(200, 202, 403, 404, 409, 422),
+                summary="Cancel a single run, send it a signal, or give it up.",
             ),
             Route(
                 method="DELETE",
@@ -230,7 +230,7 @@ class ResultSurface:
         )
 
     def operate_detail(self, request: Request) -> Response:
-        """Cancel a single run, or send it a signal."""
+        """Cancel a single run, send it a signal, or give it up."""
         row = self._detail(request)
         document = body_of(request)
         require_same(document, result_id=row["result_id"], detail_id=row["number"])
@@ -239,6 +239,9 @@ class ResultSurface:
         if document["operation"] == _CANCEL:
             require_only(document, _CANCEL, *own)
             return self._detail_cancelled(request, cause)
+        if document["operation"] == _GIVE_UP:
+            require_only(document, _GIVE_UP, *own)
+            return self._given_up(request, row, cause)
         require_only(document, _SIGNAL, *own, "event")
         if "event" not in document:
             fault = Fault("/event", "stop, continue, terminate or kill", "nothing")
@@ -257,6 +260,14 @@ class ResultSurface:
         )
         shown = self._shown(self._detail(request))
         return Response(200 if told is Told.DONE else 202, shown)
+
+    def _given_up(self, request: Request, row: Row, cause: str) -> Response:
+        if not request.caller.has(Role.ADMIN):
+            raise forbidden("Only an administrator gives up a run.")
+        control = self.cancels.control
+        found = control.executions.of_job(row["job_id"])
+        control.give_up(found, cause, request.caller.name, request.idempotency_key())
+        return Response(200, self._shown(self._detail(request)))
 
     def _detail_cancelled(self, request: Request, cause: str) -> Response:
         """Cancel a single run: 202 while it is still to be killed."""

@@ -180,18 +180,6 @@ def test_a_daemon_that_is_drained_stays_till_it_is_resumed(place: WorkerPlace) -
     assert actions == ["worker drained", "worker drained", "worker resumed"]
 
 
-def test_the_drain_holds_before_the_worker_hears_of_it(place: WorkerPlace) -> None:
-    worker = place.worker_process("--name", "a")
-    worker.send(signal.SIGSTOP)
-    try:
-        assert place.command("worker", "drain", "a").code == Exit.OK
-        job = place.ask("true")
-    finally:
-        worker.send(signal.SIGCONT)
-    assert worker.wait(SECONDS) == Exit.OK
-    assert place.row(job)["state"] == "QUEUED"
-
-
 def test_labels(place: WorkerPlace) -> None:
     wanted = place.ask("true", labels=("gpu", "big"))
     plain = place.ask("true")

@@ -11,7 +11,11 @@ from pathlib import Path
 import pytest
 
 from jexevents.errors import EngineRefused
+from jexevents.executions.queue import Offer
 from jexevents.executions.run import Mount
+from jexevents.model import Kind
+from jexevents.store.nodes import NodeName, NodeNote
+from jexevents.store.workers import Workers
 from tests.containers import ContainerPlace
 from tests.support import wait_until
 
@@ -256,3 +260,24 @@ def test_an_order_at_the_moment_of_the_end_comes_behind_it(place: ContainerPlace
     executor.clean(attempt)
     attempt.let_go()
     assert place.row(job)["state"] == "QUEUED"
+
+
+def test_a_drain_holds_before_the_worker_hears_of_it(place: ContainerPlace) -> None:
+    place.ask("true")
+    offer = Offer([Kind.CONTAINER])
+    name = NodeName(place.database, "one", "worker", runs=True)
+    name.note = NodeNote(slots=1)
+    workers = Workers(place.database)
+    try:
+        assert name.hold()
+        assert workers.drain("one", draining=True)
+        assert place.queue.claim(1, offer) == []
+        assert workers.held("one") == 0
+        assert workers.drain("one", draining=False)
+        (claimed,) = place.queue.claim(1, offer)
+        assert workers.held("one") == 1
+        (row,) = workers.all()
+        (does,) = row["executions"]
+        assert (does["uuid"], does["begun"], does["since"]) == (claimed.job_id, False, None)
+    finally:
+        name.release()

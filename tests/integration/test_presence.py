@@ -16,6 +16,9 @@ from jexevents.presence import Presence
 from jexevents.store import nodes
 from jexevents.store.database import Database
 from jexevents.store.migrate import migrate
+from jexevents.store.nodes import NodeNote
+from jexevents.store.workers import Workers
+from tests.acceptance.support import rows
 from tests.support import administer, wait_until
 
 SEEN_LONG_AGO = float("-inf")
@@ -113,3 +116,72 @@ def test_a_name_that_another_holds_ends_the_process_by_time_not_by_the_number_of
         presence.look()
         assert ending.code is Exit.CONFIG
         other._name.release()
+
+
+def test_who_runs_executions_holds_its_name_against_other_roles(database: str) -> None:
+    with closing(Database(database)) as pool, closing(Database(database)) as others:
+        daemon = Presence(others, "n", "daemon", Ending(), runs=True)
+        daemon.look()
+        worker = Presence(pool, "n", "worker", Ending(), runs=True)
+        with pytest.raises(StoreUnavailable, match="'n' and runs executions"):
+            worker.require()
+        idle = Presence(pool, "n", "worker", Ending())
+        idle.require()
+        idle._name.release()
+        daemon._name.release()
+        worker.require()
+        worker._name.release()
+
+
+def test_it_hears_that_it_is_drained_and_its_successor_does_not(database: str) -> None:
+    heard: list[bool] = []
+    with closing(Database(database)) as pool:
+        workers = Workers(pool)
+        presence = Presence(pool, "n", "worker", Ending(), runs=True)
+        presence.tell = lambda: NodeNote(slots=2, running=1, labels=["a"], kinds=["command"])
+        presence.heard = heard.append
+        presence.look()
+        assert workers.drain("n", draining=True)
+        presence.look()
+        assert heard == [False, True]
+        (row,) = workers.all()
+        assert (row["slots"], row["labels"], row["kinds"]) == (2, ["a"], ["command"])
+        assert (row["draining"], row["alive"]) == (True, True)
+        presence._name.end()
+        assert workers.find("n")["alive"] is False
+        assert not workers.drain("n", draining=True)
+        # One of another role takes the name over, and is neither drained nor a second worker.
+        successor = Presence(pool, "n", "daemon", Ending(), runs=True)
+        successor.tell = lambda: NodeNote(slots=1)
+        successor.heard = heard.append
+        successor.look()
+        assert heard[-1] is False
+        assert [(one["role"], one["draining"]) for one in workers.all()] == [("daemon", False)]
+        assert rows(database, "select count(*) from jex.nodes where draining") == [(0,)]
+        successor._name.release()
+
+
+def test_a_worker_lives_while_it_was_seen_or_holds_its_name(database: str) -> None:
+    with closing(Database(database)) as pool:
+        workers = Workers(pool)
+        presence = Presence(pool, "n", "worker", Ending(), runs=True)
+        presence.tell = lambda: NodeNote(slots=1)
+        presence.look()
+        administer(database, "update jex.nodes set seen_at = now() - interval '1 minute'")
+        assert workers.find("n")["alive"] is True
+        presence._name.release()
+        wait_until(lambda: not workers.find("n")["alive"], 10, "the end of its session")
+        administer(database, "update jex.nodes set seen_at = now()")
+        assert workers.find("n")["alive"] is True
+        administer(database, "update jex.nodes set seen_at = now() - interval '8 days'")
+        assert workers.all() == []
+
+
+def test_what_is_new_is_noted_at_the_next_look(database: str) -> None:
+    with closing(Database(database)) as pool:
+        presence = Presence(pool, "n", "worker", Ending(), runs=True)
+        for running in (1, 2):
+            presence.tell = lambda running=running: NodeNote(slots=4, running=running)
+            presence.look()
+            assert rows(database, "select running from jex.nodes") == [(running,)]
+        presence._name.release()

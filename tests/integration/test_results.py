@@ -345,6 +345,18 @@ def test_a_signal_is_ordered_and_answered(place: TaskPlace, task: int) -> None:
     assert (order.event, order.cause, order.credential) == ("stop", "lunch", "run")
 
 
+def test_an_administrator_gives_up_what_nothing_is_heard_of(place: TaskPlace, task: int) -> None:
+    result = place.run(task, times=2, retries=3)
+    path, order = f"/result/{result}/detail/1", {"operation": "GIVE_UP", "cause": "gone"}
+    assert_problem(place.call("POST", path, order, token="admin"), 409)
+    place.begin()
+    assert_problem(place.call("POST", path, order), 403)
+    answer = place.call("POST", path, order, token="admin")
+    assert answer.status == 200
+    shown = answer.json()
+    assert (shown["status"], shown["state"], shown["reason"]) == ("ERROR", "LOST", "gone")
+
+
 # --- repeating
 
 

@@ -144,6 +144,9 @@ def test_the_samples_load():
     assert production.amqp_uri.startswith("amqps://")
     assert production.db_uri.startswith("postgres://")
     assert production.queue_arguments == {"x-queue-type": "quorum"}
+    jobs = load(ROOT / "etc/jexevents.jobs.json", {})
+    assert not any("PublicURL" in warning for warning in jobs.warnings)
+    assert [secret.name for secret in jobs.job_secrets] == ["DB_PASSWORD"]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 import yaml
@@ -161,10 +162,12 @@ def paths(document, path=()):
 
 @given(JSON_VALUES)
 def test_json_is_read_as_yaml_reads_it(document: object) -> None:
-    """What PyYAML itself writes in the style of JSON comes back as it was."""
+    """What PyYAML itself writes in the style of JSON comes back as it was, save texts that are
+    numbers since YAML 1.2: it writes these without quotation marks."""
     text = yaml.safe_dump(document, default_flow_style=True, allow_unicode=False)
     depth = text.count("[") + text.count("{")
-    if depth < yamltext.MAX_DEPTH and "0o" not in text:
+    is_newer = "0o" in text or re.search(r"[0-9.][eE][0-9+-]", text)
+    if depth < yamltext.MAX_DEPTH and not is_newer:
         assert value(text) == document
 
 
