@@ -105,8 +105,7 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
         services.append(event_files)
     services.append(http.server)
     services.append(hooks)
-    if running is not None:
-        services += running.services
+    services += [wiring.ringing(config, links)] if running is None else running.services
     if not config.queue_exclusive:
         # Of an exclusive queue the broker tells other connections nothing.
         services.append(depth)

@@ -297,13 +297,7 @@ def running(
         ready=worker.wait_recovered,
     )
     own = config.node_name
-    others = broker_wake.Wake(
-        config.amqp_uri,
-        broker_wake.exchange_of(config.queue_name),
-        lambda topic: _woken(topic, own, links, made),
-        name=f"jexevents {own}",
-        reconnect_max_seconds=config.reconnect_max_seconds,
-    )
+    others = _others(config, lambda topic: _woken(topic, own, links, made))
     made = Running(worker, keeper, others, containers=containers)
     if containers is not None:
         containers.tie(worker)
@@ -312,6 +306,26 @@ def running(
         links.fetching = made.refresher
     _tie(links, own, made)
     return made
+
+
+def ringing(config: Config, links: Links) -> broker_wake.Wake:
+    """Make what rings for workers elsewhere, and hears of them, where nothing is run from here, and
+    tie it to ``links``."""
+    others = _others(config, lambda _topic: links.bell.ring())
+    links.ring = lambda: others.ring(_QUEUE)
+    links.ring_node = lambda node: others.ring(_ORDERS + node)
+    links.ring_told = lambda: others.ring(_TOLD)
+    return others
+
+
+def _others(config: Config, woken: Callable[[str], None]) -> broker_wake.Wake:
+    return broker_wake.Wake(
+        config.amqp_uri,
+        broker_wake.exchange_of(config.queue_name),
+        woken,
+        name=f"jexevents {config.node_name}",
+        reconnect_max_seconds=config.reconnect_max_seconds,
+    )
 
 
 def _scheduled(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -257,6 +258,23 @@ def test_a_worker_of_another_machine_needs_a_url(place: WorkerPlace) -> None:
                          f"http://localhost:{port}")  # fmt: skip
     rows(uri, elsewhere)
     assert front.get("/result/1/detail/1/stdout").body == b"x\n"
+
+
+def test_a_daemon_that_runs_nothing_wakes_workers(place: WorkerPlace) -> None:
+    front = place.front()
+    worker = place.worker_process("--name", "a")
+    token = make_token(front.config, "run", "read")[1]
+    task = front.ask("POST", "/task/", {"repository": place.image}, token).json()["task_id"]
+    found = front.get(f"/task/{task}/?wait={SECONDS}", token).json()
+    assert found["status"] == "READY", found
+    wait_until(lambda: worker.get("/readyz").json()["checks"]["broker"]["detail"] == "wakes",
+               SECONDS, "the broker")  # fmt: skip
+    begun = time.monotonic()
+    for _ in range(3):
+        order = {"operation": "RUN", "command": ["true"]}
+        done = front.ask("POST", f"/task/{task}/?wait={SECONDS}", order, token).json()
+        assert done["status"] == "COMPLETE", done
+    assert time.monotonic() - begun < 8, "it was woken, and did not wait for its next look"
 
 
 def test_without_a_broker(place: WorkerPlace) -> None:
