@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import time
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
