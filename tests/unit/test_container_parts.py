@@ -11,6 +11,8 @@ from jexevents.engine.answers import translated
 from jexevents.engine.containers import _HALF_STARTED
 from jexevents.errors import EngineUnavailable
 from jexevents.runner.containers.laststate import LastState
+from jexevents.runner.containers.life import Life, Outcome, Wanted
+from jexevents.runner.output import RunOutput
 
 END = {"phase": "ended", "end": {"exit_code": 3}}
 
@@ -32,6 +34,15 @@ def test_the_last_state_takes_the_room_that_was_kept_for_it(tmp_path: Path) -> N
     (tmp_path / "state.json.part").mkdir()
     last.write(END)
     assert last.known() == END
+
+
+def test_what_was_lost_at_the_end_is_stated_by_the_output(tmp_path: Path) -> None:
+    life = Life(None, Wanted("name", tmp_path, None), 0)
+    output = {"stdout": 7, "stderr": 2, "kept": 0, "lost": {"stdout": 7, "stderr": 2}}
+    life._write_down(Outcome(end={"exit_code": 3, "output": output}))
+    (gap,) = RunOutput(tmp_path).gaps("stdout")
+    assert (gap.missing, gap.why) == (7, "lost")
+    assert RunOutput(tmp_path).size() == 9
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"phase": "running"}', "\0" * 50])
