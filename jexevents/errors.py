@@ -75,11 +75,20 @@ class RepositoryUnavailable(Unavailable):
 
 
 class EngineUnavailable(Unavailable):
-    """The container engine does not answer; ``timed_out`` says that it was only silent."""
+    """The container engine does not answer; ``timed_out`` says that it was only silent, ``unsent``
+    that it was certainly not asked."""
 
-    def __init__(self, message: str = "", *, remedy: str = "", timed_out: bool = False) -> None:
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        remedy: str = "",
+        timed_out: bool = False,
+        unsent: bool = False,
+    ) -> None:
         super().__init__(message, remedy=remedy)
         self.timed_out = timed_out
+        self.unsent = unsent
 
 
 class ImageUnavailable(Unavailable):
@@ -109,6 +118,10 @@ class NotThere(EngineRefused):
 
 class Clash(EngineRefused):
     """The name is taken, or the container is in a state that does not allow it (409)."""
+
+
+class HalfStarted(EngineRefused):
+    """The engine was killed while it started the container, and knows not whether it runs."""
 
 
 class PullEnded(JexError):

@@ -20,6 +20,8 @@ _KINDS = {404: NotThere, 409: Clash}
 # An engine that was updated while we were connected; a new connection asks for its version.
 _OUTDATED = "client version"
 _TIMEOUTS = (TimeoutError, requests.Timeout, urllib3.exceptions.TimeoutError)
+# Nobody listens where the engine should.
+_UNSENT = (ConnectionRefusedError, FileNotFoundError, PermissionError)
 _MAX_DEPTH = 12
 
 
@@ -61,7 +63,8 @@ def unavailable(address: str, exc: BaseException) -> EngineUnavailable:
     for cause in causes:
         if isinstance(cause, OSError) and cause.strerror:
             message = f"The container engine at {address}: {cause.strerror}."
-            return EngineUnavailable(message, remedy=_remedy(cause))
+            unsent = isinstance(cause, _UNSENT)
+            return EngineUnavailable(message, remedy=_remedy(cause), unsent=unsent)
     said = fit(" ".join(str(causes[-1]).split()), WORDS_CHARACTERS) or type(exc).__name__
     return EngineUnavailable(f"The container engine at {address}: {said}.")
 

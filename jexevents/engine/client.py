@@ -130,8 +130,13 @@ class Engine:
             epoch = self._epoch
             if self._idle:
                 return self._idle.pop(), epoch
-        with translated(self.address):
-            return self._connect(), epoch
+        try:
+            with translated(self.address):
+                return self._connect(), epoch
+        except EngineUnavailable as error:
+            # What it was to be asked comes after the version.
+            error.unsent = True
+            raise
 
     def _connect(self) -> APIClient:
         environment = dict(os.environ)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import quote
 
@@ -11,10 +12,13 @@ from jexevents.engine.frames import Frame, Splitter, as_since
 from jexevents.engine.specs import Spec, document
 from jexevents.engine.states import Listed, State, listed, state
 from jexevents.engine.streams import Stream
-from jexevents.errors import EngineUnavailable
+from jexevents.errors import EngineRefused, EngineUnavailable, HalfStarted
 from jexevents.logs import get_logger
 
 log = get_logger(__name__)
+
+# dockerd of a container that its containerd has begun and it has not: it lost the answer.
+_HALF_STARTED = re.compile(r"(task|container) \S+: already exists.*|id already in use")
 
 
 class Containers:
@@ -37,9 +41,14 @@ class Containers:
         return made["Id"]
 
     def start(self, name: str) -> None:
-        """Start it; one that runs already goes on."""
-        with self._engine.borrowed() as api:
-            api.start(name)
+        """Start it; one that runs already goes on. Raises HalfStarted."""
+        try:
+            with self._engine.borrowed() as api:
+                api.start(name)
+        except EngineRefused as error:
+            if _HALF_STARTED.fullmatch(error.words):
+                raise HalfStarted(error.status, error.words) from error
+            raise
 
     def kill(self, name: str, signal: str = "SIGKILL") -> None:
         """Send a signal to its first process. Raises Clash if it does not run."""

@@ -47,6 +47,8 @@ class Follower:
         self._closed = threading.Event()
         self._stream: LogStream | None = None
         self._away = False
+        # Whether it did not answer at some time.
+        self.was_away = False
         # As it was when the engine was last asked.
         self.state: State | None = None
 
@@ -105,7 +107,7 @@ class Follower:
         if exc.timed_out:
             self._silent_seconds = min(2 * self._silent_seconds, _MOST_SILENT_SECONDS)
         elif not self._away:
-            self._away = True
+            self._away = self.was_away = True
             log.warning("engine_away", container=self._name, error=str(exc))
 
     def _came_back(self) -> None:

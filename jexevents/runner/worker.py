@@ -330,7 +330,9 @@ class Worker(Service):
             if isinstance(error, StoreUnavailable) or self.stopping.is_set():
                 self._queue.give_back([claimed])
                 return
-            self._refused.put(claimed.run.needs)
+            if not isinstance(error, EngineUnavailable):
+                # Nothing more is claimed for an engine that is away, and all when it is back.
+                self._refused.put(claimed.run.needs)
             after = None if _is_nodes_own(error) else self._lost_after_seconds
             self._queue.refuse(claimed, str(error), after)
 

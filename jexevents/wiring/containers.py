@@ -73,6 +73,7 @@ class ContainerParts:
             worker.in_hand,
             worker.wait_recovered,
         )
+        self.executor.left = self.sweep.hurry
 
 
 def container_parts(config: Config, queue: Queue, imports: Imports) -> ContainerParts | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import random
 import secrets
+import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,12 +18,14 @@ from pathlib import Path
 import pytest
 
 from jexevents.errors import JexError
+from tests.engine import Registry, TestEngine
 from tests.faults.scene import Scene
 from tests.faults.servers import Postgres, Rabbit, rabbitmq_programs
+from tests.faults.sizes import FULL
+from tests.faults.yard import Yard
 from tests.support import missing
 
 SEED = int(os.environ.get("JEXEVENTS_FAULTS_SEED") or secrets.randbelow(10**6))
-FULL = os.environ.get("JEXEVENTS_FAULTS") == "full"
 
 
 @dataclass(frozen=True)
@@ -93,3 +96,32 @@ def scene(
         yield made
     rabbit_server.node.delete_vhost(made.vhost)
     postgres_server.drop(made.database)
+
+
+@pytest.fixture
+def yard(
+    postgres_server: Postgres,
+    rabbit_server: Rabbit,
+    own_engine: TestEngine,
+    busybox: bytes,
+    tmp_path: Path,
+) -> Iterator[Yard]:
+    """A ledger and an engine of the test's own, and a daemon that is asked."""
+    with ExitStack() as stack:
+        stack.callback(rabbit_server.mend)
+        stack.callback(postgres_server.mend)
+        made = Yard(postgres_server, rabbit_server, own_engine, busybox, tmp_path)
+        stack.callback(made.close)
+        yield made
+    rabbit_server.node.delete_vhost(made.vhost)
+    postgres_server.drop(made.database)
+
+
+@pytest.fixture
+def own_registry(engine_programs, tmp_path: Path) -> Iterator[Registry]:
+    """A registry of the test's own, which it may stop."""
+    made = Registry(tmp_path / "registry", engine_programs)
+    made.start()
+    yield made
+    made.signal(signal.SIGCONT)
+    made.stop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from urllib.request import urlopen
 from jexevents import processes
 from jexevents.processes import ProcessId
 from tests.acceptance.supervisor import Supervisor
-from tests.acceptance.support import Daemon
+from tests.acceptance.support import PYTHON, Daemon
 from tests.support import wait_until
 
 
@@ -42,12 +43,14 @@ class AnyDaemon:
 
 
 class PlainDaemon(AnyDaemon):
-    """A daemon that must never end but when it is told to."""
+    """A daemon that must never end but when it is told to; ``program`` is its command."""
 
-    def __init__(self, folder: Path, options: dict[str, Any]) -> None:
+    def __init__(
+        self, folder: Path, options: dict[str, Any], program: Sequence[str] = PYTHON
+    ) -> None:
         super().__init__(options)
-        self._folder, self._options = folder, options
-        self._process = Daemon(folder, options)
+        self._folder, self._options, self._program = folder, options, program
+        self._process = Daemon(folder, options, program)
         self._past = ""
 
     def log(self) -> str:
@@ -60,9 +63,14 @@ class PlainDaemon(AnyDaemon):
     def start_again(self) -> None:
         """Start it once more after it ended."""
         self._past = self.log()
-        self._process = Daemon(self._folder, self._options)
+        self._process = Daemon(self._folder, self._options, self._program)
+
+    def send(self, number: int) -> None:
+        """Send a signal to it."""
+        self._process.send(number)
 
     def end(self) -> None:
+        """Kill it, if it runs."""
         self._process.end()
 
     def assert_stayed(self) -> None:

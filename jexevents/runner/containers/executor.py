@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jexevents.engine.containers import Containers
 from jexevents.engine.specs import Bind, Spec
-from jexevents.errors import CannotRun, EngineUnavailable, JexError
+from jexevents.errors import CannotRun, EngineUnavailable, FilesUnavailable, JexError
 from jexevents.executions.queue import Claimed, Queue, Unsettled
 from jexevents.executions.run import ContainerRun, Mount
 from jexevents.lifecycle.executionid import attempt_id
@@ -19,6 +19,7 @@ from jexevents.processes import boot
 from jexevents.runner.containers.attempt import ContainerAttempt
 from jexevents.runner.containers.health import EngineHealth
 from jexevents.runner.containers.images import NodeImages
+from jexevents.runner.containers.laststate import LastState
 from jexevents.runner.containers.life import Wanted
 from jexevents.runner.folder import RunFolder
 
@@ -71,6 +72,8 @@ class ContainerExecutor:
         self._images = images
         self._health = health
         self._settings = settings
+        # Called when a container could not be removed.
+        self.left: Callable[[], None] = lambda: None
 
     @property
     def takes(self) -> bool:
@@ -96,6 +99,13 @@ class ContainerExecutor:
             self._health.missed(error)
             raise
         folder = RunFolder.empty(self._place(claimed.job_id, claimed.attempt))
+        try:
+            LastState(folder.path).reserve()
+        except OSError as error:
+            folder.remove()
+            raise FilesUnavailable(
+                f"There is no room for its end in {folder.path}: {error.strerror}."
+            ) from error
         attempt = self._attempt(claimed, boot())
         if not self._queue.begin(claimed, boot()):
             folder.remove()
@@ -120,6 +130,7 @@ class ContainerExecutor:
             self._containers.remove(attempt.wanted.name, force=True)
         except JexError as error:
             log.debug("container_left", container=attempt.wanted.name, reason=str(error))
+            self.left()
 
     def _place(self, job_id: str, attempt: int) -> Path:
         return self._settings.runs / str(attempt_id(job_id, attempt))

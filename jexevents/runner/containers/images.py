@@ -35,14 +35,16 @@ class NodeImages:
         self._idle_seconds = idle_seconds
         self._whole_seconds = whole_seconds
         self._stops: set[threading.Event] = set()
+        self._stopped = False
         self._lock = threading.Lock()
         self._pulls: dict[str, _Pull] = {}
         # How many pulls went well and badly.
         self.pulled = self.failed = 0
 
     def stop(self) -> None:
-        """End what is under way."""
+        """End what is under way, and begin nothing more."""
         with self._lock:
+            self._stopped = True
             for stop in self._stops:
                 stop.set()
 
@@ -84,6 +86,8 @@ class NodeImages:
         stop = stop or threading.Event()
         while True:
             with self._lock:
+                if self._stopped:
+                    raise PullEnded(f"The pull of {reference} was stopped.", reason="stopped")
                 pull = self._pulls.get(reference)
                 if pull is None:
                     mine = self._pulls[reference] = _Pull()
@@ -92,8 +96,9 @@ class NodeImages:
             pull.done.wait()
             if pull.image is not None:
                 return pull.image
-            # One that somebody stopped, or that broke off, says nothing of the image.
-            if isinstance(pull.error, EngineRefused):
+            # One that somebody stopped, or that broke off, says nothing of the image. One that hung
+            # says enough: each who waits would hang as long, one after the other.
+            if isinstance(pull.error, EngineRefused) or _hung(pull.error):
                 raise pull.error
         return self._pull(reference, on_progress, stop, mine)
 
@@ -121,3 +126,7 @@ class NodeImages:
             pull.done.set()
         log.info("image_pulled", image=reference, id=pull.image.id)
         return pull.image
+
+
+def _hung(error: Exception | None) -> bool:
+    return isinstance(error, PullEnded) and error.reason != "stopped"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import threading
 import time
@@ -23,6 +22,7 @@ from jexevents.errors import (
     Clash,
     EngineRefused,
     EngineUnavailable,
+    HalfStarted,
     JexError,
     NotThere,
     Unavailable,
@@ -31,15 +31,16 @@ from jexevents.lifecycle import command
 from jexevents.logs import get_logger
 from jexevents.processes import boot
 from jexevents.runner.containers.deadline import Deadline
+from jexevents.runner.containers.laststate import LastState
 from jexevents.runner.containers.notes import Notes
 from jexevents.runner.containers.output import ContainerOutput
-from jexevents.runner.supervisor.files import replace
-from jexevents.runner.supervisor.layout import LOCK, STATE
+from jexevents.runner.supervisor.layout import LOCK
 
 log = get_logger("runner")
 
 _AGAIN_SECONDS = 5.0
-# What an engine says of a container that ran when its machine went down.
+# What an engine says of a container that ended while it, or its machine, was down: some of those
+# have their own exit code.
 _UNKNOWN_EXIT = 255
 _NEVER_STARTED = (125, 126, 127)
 # What shells and inits end with, and no engine says anything of.
@@ -48,6 +49,8 @@ _NOT_RUN = {
     127: "a program was not found",
 }
 _REMOVED = "Its container was removed from the engine by somebody else."
+_HALF_STARTED = "The engine was killed while it started the container, which may have run."
+_NOT_SEEN = "It ended while the engine was away, which does not know how: it says exit 255."
 _RESTARTED = "The machine was restarted while the container ran."
 _GIVEN_UP = "It was given up before it began."
 
@@ -96,10 +99,14 @@ class Life:
         self._wanted = wanted
         self.notes = Notes(wanted.folder, sequence)
         self.is_over = False
+        self._last = LastState(wanted.folder)
         self._left = threading.Event()
         self._started_at: datetime | None = None
         self._follower: Follower | None = None
         self._deadline: Deadline | None = None
+        # Whether the engine was away since this process looks after it, and whether it was asked to
+        # start the container and has not answered.
+        self._engine_was_away = self._start_unanswered = False
 
     def live(self, tell: Callable[[Any], None]) -> None:
         """Make it, start it, follow it and conclude, or take it up wherever it is.
@@ -132,11 +139,10 @@ class Life:
 
     def _known_end(self) -> Outcome | None:
         """Give the end that an earlier worker wrote down and could not report."""
-        with suppress(OSError, ValueError):
-            state = json.loads((self._wanted.folder / STATE).read_bytes())
-            if state.get("phase") == "ended":
-                return Outcome(state.get("end"), state.get("lost"), state.get("failure"))
-        return None
+        state = self._last.known()
+        if state is None:
+            return None
+        return Outcome(state.get("end"), state.get("lost"), state.get("failure"))
 
     def _lived(self, tell: Callable[[Any], None]) -> Outcome | None:
         try:
@@ -162,7 +168,7 @@ class Life:
             try:
                 return self._start()
             except Unavailable as error:
-                log.info("container_waits", container=self._wanted.name, reason=str(error))
+                self._waits_for(error)
                 self._left.wait(waits.next())
         return None
 
@@ -179,10 +185,19 @@ class Life:
                 return state
             if state.error:
                 raise _Ended(_not_started(state.error, state.exit_code)) from None
+            if self._start_unanswered and self._engine_was_away:
+                # dockerd takes one for new that was started, and has even ended, behind its back.
+                raise _Ended(Outcome(lost=_HALF_STARTED)) from None
+            self._require_same_boot()
             self.notes.made(state.id)
             self._require_wanted()
         try:
             self._containers.start(self._wanted.name)
+        except EngineUnavailable as error:
+            self._start_unanswered = self._start_unanswered or not error.unsent
+            raise
+        except HalfStarted as error:
+            raise _Ended(Outcome(lost=_HALF_STARTED)) from error
         except EngineRefused as error:
             # A network that is not there is told as a container would be.
             if isinstance(error, NotThere) and not self._is_there():
@@ -198,9 +213,7 @@ class Life:
 
     def _make(self) -> None:
         wanted = self._wanted
-        if wanted.begun_in not in ("", boot()):
-            # What was noted of it may have been lost with the power, and it may have run.
-            raise _Ended(Outcome(lost=_RESTARTED))
+        self._require_same_boot()
         try:
             spec = wanted.spec()
         except Unavailable:
@@ -214,6 +227,11 @@ class Life:
             self.notes.made(self._containers.inspect(wanted.name).id)
         except EngineRefused as error:
             raise _Ended(_not_started(error.words, None)) from error
+
+    def _require_same_boot(self) -> None:
+        if self._wanted.begun_in not in ("", boot()):
+            # What was noted of it may have been lost with the power, and it may have run.
+            raise _Ended(Outcome(lost=_RESTARTED))
 
     def _require_wanted(self) -> None:
         """Raise _Ended where it has not run and must not any more."""
@@ -240,6 +258,10 @@ class Life:
     def _followed(self, tell: Callable[[Any], None]) -> Outcome | None:
         """Follow it to its end; None where it was left."""
         wanted = self._wanted
+        try:
+            self._last.reserve()
+        except OSError as error:
+            log.warning("no_room_for_end", container=wanted.name, reason=str(error))
         output = ContainerOutput(wanted.folder, wanted.max_output_bytes, wanted.secrets)
         self._follower = self._containers.follow_to_end(wanted.name)
         if wanted.timeout_seconds is not None:
@@ -272,10 +294,15 @@ class Life:
             except NotThere as error:
                 raise _Ended(Outcome(lost=_REMOVED)) from error
             except EngineUnavailable as error:
-                log.info("container_waits", container=self._wanted.name, reason=str(error))
+                self._waits_for(error)
             if state is None or not state.ended:
                 self._left.wait(waits.next())
         return None
+
+    def _waits_for(self, error: Unavailable) -> None:
+        if isinstance(error, EngineUnavailable) and not error.timed_out:
+            self._engine_was_away = True
+        log.info("container_waits", container=self._wanted.name, reason=str(error))
 
     @contextmanager
     def _timed(self, tell: Callable[[Any], None]) -> Iterator[None]:
@@ -293,8 +320,11 @@ class Life:
     def _concluded(
         self, state: State, numbers: Mapping[str, Any], tell: Callable[[Any], None]
     ) -> Outcome:
-        if state.exit_code == _UNKNOWN_EXIT and self._wanted.begun_in not in ("", boot()):
-            return Outcome(lost=_RESTARTED)
+        if state.exit_code == _UNKNOWN_EXIT:
+            if self._wanted.begun_in not in ("", boot()):
+                return Outcome(lost=_RESTARTED)
+            if self._engine_was_away or self._follower.was_away:
+                return Outcome(lost=_NOT_SEEN)
         end = self._end(state) | {"output": dict(numbers)}
         tell(self._closing(end, max(_micros(state.started_at), _micros(state.finished_at))))
         return Outcome(end=end)
@@ -338,8 +368,11 @@ class Life:
         """Keep the end for whoever asks before it is in the ledger."""
         told = {"version": 1, "id": self._wanted.folder.name, "phase": "ended"}
         told |= {"end": outcome.end, "lost": outcome.lost, "failure": outcome.failure}
+        if outcome.end is not None and "output" in outcome.end:
+            # What readers of outputs look at: how much came, be it kept or not.
+            told["output"] = outcome.end["output"]
         try:
-            replace(str(self._wanted.folder / STATE), json.dumps(told), durable=False)
+            self._last.write(told)
         except OSError as error:
             # The container is not removed before the end is in the ledger.
             log.warning("end_not_noted", container=self._wanted.name, reason=str(error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from jexevents.engine.containers import Containers
@@ -41,20 +42,26 @@ class Sweep(Service):
         self._in_hand = in_hand
         self._ready = ready
         self._every_seconds = every_seconds
+        self._hurried = False
         # How many it has removed so far.
         self.removed = 0
 
+    def hurry(self) -> None:
+        """Look within a few seconds: something was left that could not be removed."""
+        self._hurried = True
+
     def run(self) -> None:
         """Look now and then until stopped."""
-        pause = min(_FIRST_SECONDS, self._every_seconds)
-        while not self.wait(pause):
-            pause = self._every_seconds
-            if not self._ready(0.0):
-                pause = min(_FIRST_SECONDS, self._every_seconds)
+        at = 0.0
+        while not self.wait(min(_FIRST_SECONDS, self._every_seconds)):
+            if not (self._hurried or time.monotonic() >= at) or not self._ready(0.0):
                 continue
+            at = time.monotonic() + self._every_seconds
+            was_hurried, self._hurried = self._hurried, False
             try:
                 self.sweep()
             except (Unavailable, JexError) as error:
+                self._hurried = was_hurried
                 log.debug("not_swept", reason=str(error))
 
     def sweep(self) -> int:
