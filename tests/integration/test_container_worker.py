@@ -13,6 +13,7 @@ import pytest
 from jexevents.errors import EngineRefused
 from jexevents.executions.queue import Offer
 from jexevents.executions.run import Mount
+from jexevents.lifecycle.executionid import attempt_id
 from jexevents.model import Kind
 from jexevents.store.nodes import NodeName, NodeNote
 from jexevents.store.workers import Workers
@@ -260,6 +261,23 @@ def test_an_order_at_the_moment_of_the_end_comes_behind_it(place: ContainerPlace
     executor.clean(attempt)
     attempt.let_go()
     assert place.row(job)["state"] == "QUEUED"
+
+
+def test_one_that_was_made_before_the_machine_went_down_may_have_run(
+    place: ContainerPlace,
+) -> None:
+    worker = place.worker()
+    (executor,) = worker._executors.values()
+    job = place.ask("echo", "a")
+    (claimed,) = place.queue.claim(1, worker._offer())
+    assert place.queue.begin(claimed, "another boot")
+    place.engine.containers.create(executor._spec(claimed, f"jexevents-{attempt_id(job, 1)}", {}))
+    with place.working():
+        row = place.ended(job)
+        place.gone()
+    assert row["state"] == "LOST"
+    assert "restarted" in row["reason"]
+    assert place.output(job) == b""
 
 
 def test_a_drain_holds_before_the_worker_hears_of_it(place: ContainerPlace) -> None:
