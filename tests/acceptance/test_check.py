@@ -198,7 +198,7 @@ def test_the_newest_commit_is_loaded(check, tmp_path, temporary):
     assert notes == [
         f"note  jobs: commit {broken} cannot be put in force, the last good one stays: 3 faults",
         "note  jobs: a.yml:1: /comand:", "note  jobs: a.yml:2: /timeout:",
-        "note  jobs: b.yml:2: /0/vars:",
+        "note  jobs: b.yml:2: c: /0/vars:",
     ]  # fmt: skip
     done = check(**options, JobsFolder="elsewhere")
     assert (done.code, "has no folder elsewhere" in done.out) == (0, True)
