@@ -13,6 +13,7 @@ from pika.adapters.blocking_connection import BlockingConnection
 from jexevents import __version__
 from jexevents.broker import properties
 from jexevents.errors import BrokerUnavailable
+from jexevents.faults import in_words
 from jexevents.redaction import redact_uri
 
 # It logs each failed connection half a dozen times, once with a trace; we say it in one line.
@@ -67,7 +68,7 @@ def describe(error: BaseException) -> str:
     code, text = getattr(error, "reply_code", None), getattr(error, "reply_text", None)
     if code is not None:
         return f"{code} {text}"
-    return " ".join(str(error).split()) or type(error).__name__
+    return in_words(error)
 
 
 def _remedy(error: BaseException) -> str:

@@ -74,7 +74,7 @@ class Ordered(NamedTuple):
         return event if self.identity is None else event._replace(checksum=self.identity)
 
 
-_NOBODY = Ordered("")
+NOBODY = Ordered("")
 
 
 def requested(
@@ -111,11 +111,10 @@ def cancelled(
     attempt: int,
     cause: str,
     by: str = "",
-    ordered: Ordered = _NOBODY,
+    ordered: Ordered = NOBODY,
 ) -> Event:
     """Give the event of an execution that is never begun."""
-    told = _given(cause=cause, by=by, asked=ordered.word)
-    return ordered.made(_daemons(command.CANCEL, named, at, attempt, 0, told))
+    return _ending(command.CANCEL, named, at, attempt, 0, ordered, cause=cause, by=by)
 
 
 def lost(
@@ -125,11 +124,10 @@ def lost(
     sequence: int,
     reason: str,
     by: str = "",
-    ordered: Ordered = _NOBODY,
+    ordered: Ordered = NOBODY,
 ) -> Event:
     """Give the event of an attempt that is given up; ``sequence`` is the last number known."""
-    told = _given(reason=reason, by=by, asked=ordered.word)
-    return ordered.made(_daemons(command.LOSE, named, at, attempt, sequence, told))
+    return _ending(command.LOSE, named, at, attempt, sequence, ordered, reason=reason, by=by)
 
 
 def retried(named: Named, at: datetime, attempt: int, reason: str, delay_seconds: float) -> Event:
@@ -208,6 +206,19 @@ def _end(state: Mapping[str, Any]) -> dict[str, Any]:
 
 def _given(**texts: str) -> dict[str, str]:
     return {name: text for name, text in texts.items() if text}
+
+
+def _ending(
+    name: str,
+    named: Named,
+    at: datetime,
+    attempt: int,
+    sequence: int,
+    ordered: Ordered,
+    **texts: str,
+) -> Event:
+    told = _given(**texts, asked=ordered.word)
+    return ordered.made(_daemons(name, named, at, attempt, sequence, told))
 
 
 def _daemons(

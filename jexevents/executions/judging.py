@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from jexevents.executions import events
-from jexevents.executions.events import Named, Ordered
+from jexevents.executions.events import NOBODY, Named, Ordered
 from jexevents.executions.reporting import Reporting, known_sequence
 from jexevents.executions.reports import Report
 from jexevents.executions.run import run_of_json
@@ -65,7 +65,7 @@ class Judging(Reporting):
         reason: str,
         by: str = "",
         *,
-        ordered: Ordered | None = None,
+        ordered: Ordered = NOBODY,
         also: Also = _nothing,
     ) -> bool:
         """Give up an attempt of which nothing is heard; False where it is not the current one.
@@ -73,13 +73,11 @@ class Judging(Reporting):
         It is tried again where its definition says so, unless somebody has ``ordered`` it. ``also``
         is done in the transaction.
         """
-        end = command.LOSE if ordered is None else None
+        end = command.LOSE if ordered is NOBODY else None
 
         def told(connection: Connection, row: Queued) -> list[Event]:
             known = known_sequence(connection, Report(job_id, named, attempt, lost=reason))
-            lost = events.lost(
-                named, events.now(), attempt, known, reason, by, ordered or Ordered("")
-            )
+            lost = events.lost(named, events.now(), attempt, known, reason, by, ordered)
             return [lost, *self._ended(connection, row, end, reason)]
 
         def is_current(row: Queued) -> bool:
@@ -99,14 +97,13 @@ class Judging(Reporting):
         cause: str,
         by: str = "",
         also: Also = _nothing,
-        ordered: Ordered | None = None,
+        ordered: Ordered = NOBODY,
     ) -> bool:
         """Take an execution out of the queue that has not begun; False where it has, or is over."""
 
         def told(connection: Connection, row: Queued) -> list[Event]:
             QUERIES.execution_queue.leave_queue(connection, job_ids=array([job_id]))
-            at, what = events.now(), ordered or Ordered("")
-            return [events.cancelled(named, at, row.attempt, cause, by, what)]
+            return [events.cancelled(named, events.now(), row.attempt, cause, by, ordered)]
 
         done = self._decide(job_id, _waits, told, also)
         if done:

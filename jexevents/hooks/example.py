@@ -45,11 +45,23 @@ def _kind(hook: Hook) -> str:
 
 def _execution(at: datetime) -> dict[str, Any]:
     """Give an execution that runs; its id is that of one which was asked for at that instant."""
+    key = repr(at.timestamp())
+    return _begun(Kind.COMMAND.value, key, at) | {"attempt": 1, "status": STATUS}
+
+
+def _job(kind: str, at: datetime) -> dict[str, Any]:
+    over = {"state": "Completed", "phase": "COMPLETE", "finished_at": format_utc(at)}
+    own = {"exit_code": 0, "held": False, "invocation_id": _NO_ID}
+    return _begun(kind, "jexevents#0.0", at) | over | own
+
+
+def _begun(kind: str, key: str, at: datetime) -> dict[str, Any]:
+    """Give what is shown of a job of any kind that has begun."""
     now = format_utc(at)
     return {
         "id": _NO_ID,
-        "kind": Kind.COMMAND.value,
-        "key": repr(at.timestamp()),
+        "kind": kind,
+        "key": key,
         "source": _SOURCE,
         "state": "RUNNING",
         "phase": "RUNNING",
@@ -59,28 +71,6 @@ def _execution(at: datetime) -> dict[str, Any]:
         "finished_at": None,
         "exit_code": None,
         "reason": None,
-        "attempt": 1,
-        "status": STATUS,
-    }
-
-
-def _job(kind: str, at: datetime) -> dict[str, Any]:
-    now = format_utc(at)
-    return {
-        "id": _NO_ID,
-        "kind": kind,
-        "key": "jexevents#0.0",
-        "source": _SOURCE,
-        "state": "Completed",
-        "phase": "COMPLETE",
-        "submitter": _SOURCE,
-        "submitted_at": now,
-        "started_at": now,
-        "finished_at": now,
-        "exit_code": 0,
-        "reason": None,
-        "held": False,
-        "invocation_id": _NO_ID,
     }
 
 

@@ -7,6 +7,7 @@ what a change of the clock does to them is decided in one place, ``times.py``.
 from __future__ import annotations
 
 import re
+from calendar import month_name
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -38,20 +39,6 @@ _FIELDS = (
         "a weekday field of 0 to 7 or SUN to SAT, such as MON-FRI, MON#1 (the first) or 5L",
         7,
     ),
-)
-_MONTHS = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
 )
 _STEP = re.compile(r"/(\d+)(?=,|$)", re.ASCII)
 
@@ -145,8 +132,8 @@ def _none_of(months: str) -> str:
 
 def _month_name(text: str) -> str | None:
     if text.isascii() and text.isdigit() and 1 <= int(text) <= 12:
-        return _MONTHS[int(text) - 1]
-    return next((name for name in _MONTHS if name[:3].upper() == text.upper()), None)
+        return month_name[int(text)]
+    return next((name for name in month_name[1:] if name[:3].upper() == text.upper()), None)
 
 
 def _is_one(text: str, begin: datetime) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 from urllib.parse import unquote_to_bytes
 
@@ -68,7 +68,7 @@ class Request:
     """One request, admitted: the caller has the role that the route asks for.
 
     ``parameters`` are the path's, ``texts`` those of each parameter of the query, which may come
-    more than once on some routes; decoded. ``stream`` is the body
+    more than once on some routes, and ``query`` the last of each; decoded. ``stream`` is the body
     for handlers that read it in pieces; they keep to ``max_body_bytes`` themselves. Long answers
     ask now and then whether they are ``unwanted``: nobody waits any more, or the sidecar stops.
     ``place`` is theirs among the long ones. A handler that waits does so ``aside``, or it would
@@ -89,11 +89,12 @@ class Request:
     place: Place
     unwanted: Callable[[], bool]
     aside: Aside
+    query: Mapping[str, str] = field(init=False)
 
-    @property
-    def query(self) -> Mapping[str, str]:
-        """The query's parameters, decoded; of several texts the last."""
-        return {name: texts[-1] for name, texts in self.texts.items()}
+    def __post_init__(self) -> None:
+        """Take the last text of each parameter of the query."""
+        query = {name: texts[-1] for name, texts in self.texts.items()}
+        object.__setattr__(self, "query", query)
 
     def body(self) -> bytes:
         """Read the body. Raises Problem (413 over the bound, 415 where it is encoded)."""

@@ -17,6 +17,7 @@ import psycopg2.extensions
 from psycopg2 import errorcodes, sql
 
 from jexevents.errors import ConfigError, Invalid, JexError, StoreTooSlow, StoreUnavailable
+from jexevents.faults import in_words
 from jexevents.model import Reason
 from jexevents.observers import PoolUse
 from jexevents.store.door import Door
@@ -374,7 +375,7 @@ def _translated(error: psycopg2.Error, lent: _Lent | None = None) -> JexError:
     if lent is not None and lent.is_cut:
         return StoreTooSlow("PostgreSQL did not answer in time.")
     code = error.pgcode or ""
-    message = " ".join(str(error).split()) or type(error).__name__
+    message = in_words(error)
     if code in _CONFLICTS:
         return _Again(message)
     if code[:2] in _DATA_CLASSES or (not code and isinstance(error, psycopg2.DataError)):

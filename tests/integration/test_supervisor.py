@@ -482,6 +482,14 @@ def test_many_start_at_once_by_one_that_is_ready(runs, ready) -> None:
     assert [ended(run)["exit_code"] for run in made] == list(range(8))
 
 
+def stopped_one(ready: Ready) -> processes.ProcessId:
+    """Have one ready that does nothing any more."""
+    ready.prepare()
+    stopped = waiting(ready)
+    os.kill(stopped.pid, signal.SIGSTOP)
+    return stopped
+
+
 @pytest.mark.parametrize("seen", [True, False], ids=["seen", "not seen"])
 def test_one_that_was_killed_while_it_waited_is_replaced(runs, ready, seen, monkeypatch) -> None:
     ready.prepare()
@@ -501,9 +509,7 @@ def test_one_that_is_stopped_is_replaced_and_nothing_runs_twice(
     runs, ready, long, monkeypatch
 ) -> None:
     monkeypatch.setattr(launching, "_PATIENCE_SECONDS", 1.0)
-    ready.prepare()
-    stopped = waiting(ready)
-    os.kill(stopped.pid, signal.SIGSTOP)
+    stopped = stopped_one(ready)
     words = {"env": {"LONG": "x" * 120_000}} if long else {}
     specs = [runs.spec("echo once", **words) for _ in range(3)]
     made = [runs.create(spec) for spec in specs]
@@ -521,9 +527,7 @@ def test_one_that_is_stopped_is_replaced_and_nothing_runs_twice(
 
 def test_handing_over_to_one_that_is_stopped_waits_for_nobody(ready, monkeypatch) -> None:
     monkeypatch.setattr(launching, "_HAND_SECONDS", 0.1)
-    ready.prepare()
-    stopped = waiting(ready)
-    os.kill(stopped.pid, signal.SIGSTOP)
+    stopped = stopped_one(ready)
     nothing = os.open("/dev/null", os.O_RDWR)
     before = len(os.listdir("/proc/self/fd"))
     while processes.alive(stopped):  # till no more goes in
@@ -534,9 +538,7 @@ def test_handing_over_to_one_that_is_stopped_waits_for_nobody(ready, monkeypatch
 
 
 def test_one_that_is_stopped_does_not_hold_up_the_end(ready) -> None:
-    ready.prepare()
-    stopped = waiting(ready)
-    os.kill(stopped.pid, signal.SIGSTOP)
+    stopped = stopped_one(ready)
     ready.close()
     assert not processes.alive(stopped)
 
