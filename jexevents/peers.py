@@ -170,7 +170,8 @@ class Peers:
         if not self._secret:
             raise PeerUnavailable(
                 f"{what} lies on the node {node!r}, and this one has no NodeSecret.",
-                remedy="Give all nodes the same NodeSecret, and each its NodeURL.",
+                remedy="Give both the same NodeSecret. On different machines each also needs a "
+                "NodeURL, a worker a WorkerURL.",
             )
         if url is None:
             raise PeerUnavailable(

@@ -9,8 +9,10 @@ CI                    if set, a missing service is a failure and not a skip
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
+import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +28,20 @@ from jexevents.errors import JexError
 from tests.ledger import TestLedger, open_ledger
 from tests.runs import Runs
 from tests.support import ROOT, administer, database_uri, fill_template, missing, unique
+
+
+def pytest_configure() -> None:
+    """Give the runs of each checkout a temporary folder of their own.
+
+    Each run takes the rights of others from the folder above all its temporary ones. Where that is
+    one for all, the PostgreSQL of another run, which has a user of its own, dies of it.
+    """
+    name = f"jex-{os.getuid()}-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:6]}"
+    folder = Path(tempfile.gettempdir(), name)
+    folder.mkdir(mode=0o755, exist_ok=True)
+    if folder.stat().st_uid == os.getuid():
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(folder))
+
 
 # How long an example takes says more of the machine than of us.
 settings.register_profile("jexevents", deadline=None)

@@ -72,8 +72,7 @@ def _drain(options: argparse.Namespace, config: Config) -> Exit:
     name = options.worker
     with opened(config, Workers) as workers:
         if not workers.drain(name, draining=not options.undo):
-            print(f"jexevents: there is no worker {name} that lives.", file=sys.stderr)
-            return Exit.USAGE
+            return _not_alive(workers, name)
         if options.undo:
             print(f"The worker {name} claims again what waits.")
             return Exit.OK
@@ -85,6 +84,25 @@ def _drain(options: argparse.Namespace, config: Config) -> Exit:
         if options.wait:
             print("It has nothing left.")
     return Exit.OK
+
+
+def _not_alive(workers: Workers, name: str) -> Exit:
+    """Say how it stands with a worker that cannot be told: where it has ended and has nothing left,
+    it is as drained as can be, and it begins undrained."""
+    row = workers.find(name)
+    if row is None:
+        print(f"jexevents: there is no worker {name}.", file=sys.stderr)
+        return Exit.USAGE
+    if row["ended_at"] is not None and not row["held"]:
+        print(f"The worker {name} has ended and has nothing left. It begins undrained.")
+        return Exit.OK
+    left = counted(row["held"], "execution")
+    print(
+        f"jexevents: the worker {name} does not live; {left} wait for its next start. "
+        "It begins undrained.",
+        file=sys.stderr,
+    )
+    return Exit.USAGE
 
 
 def _list(options: argparse.Namespace, config: Config) -> Exit:
@@ -115,7 +133,7 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
 
 def _state(row: Mapping[str, Any]) -> str:
     if not row["alive"]:
-        return "away"
+        return "away" if row["ended_at"] is None else "ended"
     return "draining" if row["draining"] else "alive"
 
 

@@ -504,8 +504,8 @@ _JOBS = (
         "JobSecrets",
         types.JOB_SECRETS,
         {},
-        "The secrets that definitions may name, and the file, or the variable of the daemon's "
-        "environment, that each is read from when a job begins.",
+        "The secrets that definitions and container tasks may name, and the file, or the variable "
+        "of the environment of the daemon or worker, that each is read from when a run begins.",
         example={"DB_PASSWORD": {"File": "/run/secrets/db"}},
     ),
     Option(

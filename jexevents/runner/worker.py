@@ -16,7 +16,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
 
 from jexevents.backoff import Backoff
 from jexevents.errors import (
@@ -27,26 +26,25 @@ from jexevents.errors import (
     StoreUnavailable,
     Unavailable,
 )
-from jexevents.executions.orders import ENDED, Order, Orders
+from jexevents.executions.orders import Orders
 from jexevents.executions.queue import Claimed, Offer, Queue, Report, Unsettled
 from jexevents.lifecycle.executionid import attempt_id
 from jexevents.logs import get_logger
 from jexevents.runner.commands import NODES_OWN
 from jexevents.runner.executor import Attempt, Executor
+from jexevents.runner.obeying import Obeying
 from jexevents.runner.pool import Pool
 from jexevents.service import Service
 
 log = get_logger("runner")
 
 LOOK_SECONDS = 5.0
-_ORDER_THREADS = 4
 _CLAIM_AT_ONCE = 16
 _REPORT_AT_ONCE = 100
 _RETRY_MAX_SECONDS = 10.0
 # How long a commit or image that this node cannot have is left to others.
 _LEAVE_SECONDS = 30.0
 _END_SECONDS = 3.0
-_OVER = {"fault": ENDED, "error": "The execution has ended."}
 
 
 class Worker(Service):
@@ -73,7 +71,6 @@ class Worker(Service):
     ) -> None:
         super().__init__("worker")
         self._queue = work
-        self._orders = orders
         self._executors = {one.kind: one for one in executors}
         self._slots = slots
         self._labels = labels
@@ -85,17 +82,11 @@ class Worker(Service):
         # Those of which nothing is heard by itself.
         self._unheld: dict[tuple[str, int], Attempt] = {}
         self._starting: dict[tuple[str, int], Claimed] = {}
-        # The orders that are being carried out, and whether the supervisor answered before that.
-        self._ordered: dict[str, bool] = {}
-        # Whether one is to be tried again when a supervisor answers.
-        self._put_off = False
         self._left: dict[str, float] = {}
         # What this node has claimed anew while the start of its earlier claim is under way.
         self._again: dict[tuple[str, int], Claimed] = {}
         self._come: queue.SimpleQueue[tuple[Claimed, Attempt | None]] = queue.SimpleQueue()
         self._refused: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._unsaid: list[tuple[Order, Mapping[str, Any]]] = []
-        self._answers: queue.SimpleQueue[tuple[Order, Mapping[str, Any]]] = queue.SimpleQueue()
         self._selector = selectors.DefaultSelector()
         self._bell, self._rope = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._selector.register(self._bell, selectors.EVENT_READ, None)
@@ -103,9 +94,9 @@ class Worker(Service):
             one.kind: Pool(f"start {one.kind.value}", min(slots, one.threads) or 1)
             for one in executors
         }
-        self._orderings = Pool("order", _ORDER_THREADS)
+        self._obeying = Obeying(orders, self._attempts, self._pull)
         self._waits = Backoff(_RETRY_MAX_SECONDS)
-        self._wants_claim = self._wants_orders = True
+        self._wants_claim = True
         self._claim_at = self._look_at = self._try_at = 0.0
         # When those that are replaced are to be killed, if they have not ended by then.
         self._room_at = math.inf
@@ -156,7 +147,7 @@ class Worker(Service):
 
     def ring_orders(self) -> None:
         """Say that something may be ordered of this node; never blocks."""
-        self._wants_orders = True
+        self._obeying.wanted = True
         self._pull()
 
     @property
@@ -218,9 +209,9 @@ class Worker(Service):
             if not self._recovered.is_set():
                 self._recover()
             self._report()
-            self._note_answers()
-            if self._wants_orders:
-                self._take_orders()
+            self._answer_orders()
+            if self._obeying.wanted:
+                self._obeying.take(self._starting)
             if self._wants_claim or time.monotonic() >= self._claim_at:
                 self._claim()
             if time.monotonic() >= self._look_at:
@@ -246,7 +237,7 @@ class Worker(Service):
         if self._try_at > now:
             return max(0.0, min([self._try_at, *looks]) - now)
         wants_claim = self._wants_claim and self._free() > 0 and not self.draining
-        if self._wants_orders or wants_claim:
+        if self._obeying.wanted or wants_claim:
             return 0.0
         return max(0.0, min([self._look_at, self._claim_at, self._room_at, *looks]) - now)
 
@@ -382,8 +373,7 @@ class Worker(Service):
             attempt.look_later()
             self._unheld[attempt.place] = attempt
             return
-        if self._put_off:
-            self._put_off, self._wants_orders = False, True
+        self._obeying.heard()
 
     def _let_go(self, attempt: Attempt) -> None:
         if attempt.watch is not None:
@@ -426,7 +416,7 @@ class Worker(Service):
             attempt.end_is_told = True
             log.warning("given_up_is_ended", job=attempt.named.definition, attempt=attempt.number,
                         execution=attempt.named.text)  # fmt: skip
-        self._orderings.do(attempt.kill)
+        self._obeying.do(attempt.kill)
 
     def _claim(self) -> None:
         self._wants_claim = False
@@ -481,7 +471,7 @@ class Worker(Service):
     def _look(self) -> None:
         """Do what is done every few seconds, told or not."""
         self._look_at = time.monotonic() + self._look_seconds
-        self._wants_orders = True
+        self._obeying.wanted = True
         self._take_up_all()
         for attempt in list(self._attempts.values()):
             if attempt.watch is None and not attempt.is_over:
@@ -498,60 +488,12 @@ class Worker(Service):
                 self._end_late(attempt)
 
     def _make_room(self) -> None:
-        pause = self._orders.make_room()
+        pause = self._obeying.make_room()
         self._room_at = math.inf if pause is None else time.monotonic() + pause
 
-    # --- orders
-
-    def _take_orders(self) -> None:
-        self._wants_orders = False
-        for order in self._orders.open():
-            attempt = self._attempts.get((order.job_id, order.attempt))
-            if order.id in self._ordered:
-                continue
-            if (order.job_id, order.attempt) in self._starting:
-                self._put_off = True
-                continue
-            self._ordered[order.id] = attempt is not None and attempt.watch is not None
-            if attempt is not None:
-                attempt.senders[order.id] = order.credential
-            self._orderings.do(lambda o=order, a=attempt: self._carry_out(o, a))
-
-    def _carry_out(self, order: Order, attempt: Attempt | None) -> None:
-        answer = _OVER if attempt is None else attempt.carry_out(order)
-        self._answers.put((order, answer))
-        self._pull()
-
-    def _note_answers(self) -> None:
-        with suppress(queue.Empty):
-            while True:
-                self._unsaid.append(self._answers.get_nowait())
-        # Who has ordered something finds its event in the ledger when he hears of it.
-        done = [one for one in self._unsaid if self._is_reported(*one)]
-        # One that found no supervisor, which may be about to begin or to end, is tried again.
-        final = [(order, answer) for order, answer in done if answer]
-        self._orders.done(final)
-        self._unsaid = [one for one in self._unsaid if one not in done]
-        for order, answer in done:
-            was_held = self._ordered.pop(order.id)
-            if not answer:
-                self._put_off_order(order, was_held)
-        if final:
+    def _answer_orders(self) -> None:
+        if self._obeying.note():
             self._told()
-
-    def _put_off_order(self, order: Order, was_held: bool) -> None:
-        """Try it again now where the attempt has begun or ended meanwhile, else when it does."""
-        attempt = self._attempts.get((order.job_id, order.attempt))
-        is_over = attempt is None or attempt.is_over
-        if is_over or (attempt.watch is not None and not was_held):
-            self._wants_orders = True
-        else:
-            self._put_off = True
-
-    def _is_reported(self, order: Order, answer: Mapping[str, Any]) -> bool:
-        attempt = self._attempts.get((order.job_id, order.attempt))
-        sequence = (answer.get("event") or {}).get("seq", 0)
-        return attempt is None or attempt.sequence >= sequence
 
     # --- the end
 
@@ -565,10 +507,10 @@ class Worker(Service):
             self._require_store()
             self._queue.give_back(self._starting.values())
             self._report()
-            self._note_answers()
+            self._answer_orders()
         for attempt in list(self._attempts.values()):
             self._let_go(attempt)
-        self._orderings.end(0.1)
+        self._obeying.end(0.1)
         self._selector.close()
         os.close(self._bell)
         os.close(self._rope)

@@ -284,11 +284,8 @@ class ResultSurface:
         return row
 
     def _shown(self, row: Row) -> dict[str, Any]:
-        executions, job_id = self.cancels.control.executions, row["job_id"]
-        queued = None if row["closed"] else executions.of_job(job_id)
-        due_at = None if queued is None else queued["due_at"]
-        attempts = executions.attempts(job_id)
-        return taskrecords.whole_detail(row, attempts, due_at, self.public_url)
+        attempts = self.cancels.control.executions.attempts(row["job_id"])
+        return taskrecords.whole_detail(row, attempts, self.public_url)
 
 
 def run_answer(surface: Showing, request: Request, made: Made, seconds: float | None) -> Response:

@@ -114,13 +114,31 @@ def detail(row: Row, public_url: str) -> dict[str, Any]:
     }
 
 
-def whole_detail(
-    row: Row, attempts: Sequence[Row], due_at: datetime | None, public_url: str
-) -> dict[str, Any]:
-    """Give a single run with its attempts (schema result_detail); ``due_at`` is when it may begin,
-    while it waits."""
+def whole_detail(row: Row, attempts: Sequence[Row], public_url: str) -> dict[str, Any]:
+    """Give a single run with its attempts, and what it waits for (schema result_detail)."""
     shown = detail(row, public_url)
-    return {**shown, "due_at": epoch(due_at), "attempts": [_attempt(one) for one in attempts]}
+    shown["due_at"] = epoch(row["due_at"])
+    shown["waits_for"] = _waits_for(row)
+    shown["attempts"] = [_attempt(one) for one in attempts]
+    return shown
+
+
+def _waits_for(row: Row) -> dict[str, Any] | None:
+    """Say what a run waits for that nobody has; None for one that somebody has, or is over."""
+    if row["refused_at"] is not None:
+        what, why = "image", row["refusal"]
+    elif row["due_at"] is None:
+        return None
+    elif row["is_early"]:
+        what, why = "time", None
+    else:
+        what, why = "node", None if row["has_worker"] else _no_worker(row["labels"])
+    return {"what": what, "since": epoch(row["refused_at"]), "reason": why}
+
+
+def _no_worker(labels: Sequence[str]) -> str:
+    having = f" and has the labels {', '.join(labels)}" if labels else ""
+    return f"No worker that lives runs containers{having}."
 
 
 def _attempt(row: Row) -> dict[str, Any]:

@@ -44,7 +44,11 @@ class _HasName(Problem):
 
 
 def _members(problem: Problem) -> Mapping[str, object]:
-    return problem.task if isinstance(problem, _HasName) else {}
+    """Give the task beside what each problem has, whose ``status`` is no word."""
+    if not isinstance(problem, _HasName):
+        return {}
+    beside = {name: value for name, value in problem.task.items() if name != "status"}
+    return {**beside, "task": problem.task}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,8 @@ class TaskSurface:
                 request="task_registration",
                 answer="task",
                 statuses=(200, 202, 409, 422),
+                query=(WAIT,),
+                streams=waits,
                 error_members=_members,
                 summary="Register an image as a task; it is imported then.",
             ),
@@ -127,7 +133,9 @@ class TaskSurface:
     def task(self, request: Request) -> dict[str, Any]:
         """Give a task; who waits does so until its image is imported, or cannot be."""
         seconds = wait_of(request)
-        row = self._row(id_of(request, "task_id", "task"))
+        return self._waited(request, self._row(id_of(request, "task_id", "task")), seconds)
+
+    def _waited(self, request: Request, row: Row, seconds: float | None) -> dict[str, Any]:
         row = waited(
             request,
             self.bell,
@@ -140,6 +148,7 @@ class TaskSurface:
 
     def register(self, request: Request) -> Response:
         """Register a task: 202, for its image is still to be imported."""
+        seconds = wait_of(request)
         document = body_of(request)
         asked = Asked(
             document["repository"],
@@ -152,7 +161,7 @@ class TaskSurface:
             made = self.registry.register(asked)
         except NameTaken as taken:
             raise _HasName(taken, self.tasks.find(taken.task_id)) from taken
-        shown = taskrecords.task(self._row(made.task_id))
+        shown = self._waited(request, self._row(made.task_id), seconds)
         where = {"Location": taskrecords.task_path(made.task_id)}
         return Response(202 if made.is_new else 200, shown, where)
 

@@ -31,6 +31,7 @@ _SHOWN = (
     "draining",
     "started_at",
     "seen_at",
+    "ended_at",
     "alive",
     "held",
 )
@@ -54,6 +55,15 @@ class WorkerSurface:
                 summary="The processes that run executions, and what each does now.",
             ),
             Route(
+                method="GET",
+                path="/workers/<name>",
+                role=Role.READ,
+                handler=self.one,
+                answer="worker",
+                statuses=(200, 404),
+                summary="One of the processes that run executions.",
+            ),
+            Route(
                 method="POST",
                 path="/workers/<name>",
                 role=Role.ADMIN,
@@ -69,17 +79,26 @@ class WorkerSurface:
         """Give all of them, by name."""
         return {"items": [shown_worker(row) for row in self.workers.all()], "next": None}
 
+    def one(self, request: Request) -> dict[str, Any]:
+        """Give one of them."""
+        return shown_worker(self._row(request.parameters["name"]))
+
+    def _row(self, name: str) -> Row:
+        row = self.workers.find(name)
+        if row is None:
+            raise not_found(f"There is no worker {name[:80]!r}. GET /workers lists them.")
+        return row
+
     def operate(self, request: Request) -> dict[str, Any]:
         """Drain one, or take that back."""
         name = request.parameters["name"]
-        if self.workers.find(name) is None:
-            raise not_found(f"There is no worker {name[:80]!r}.")
+        self._row(name)
         drains = request.json(request.body())["operation"] == DRAIN
         if not self.workers.drain(name, draining=drains, by=request.caller.name):
             raise Problem(
                 409, f"The worker {name[:80]!r} does not live, and begins undrained when it does."
             )
-        return shown_worker(self.workers.find(name))
+        return shown_worker(self._row(name))
 
 
 def shown_worker(row: Row) -> dict[str, Any]:

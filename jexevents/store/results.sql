@@ -78,13 +78,23 @@ order by x.number
 limit :limit;
 
 -- name: detail^
--- One run of a result.
+-- One run of a result, and what it waits for while nobody has it: its image, which was refused; the
+-- time at which it is due; or a worker, where has_worker says whether one lives that may take it.
 select j.id as job_id, r.task_id, x.result_id, x.number, x.task, x.image, x.attempt, x.node,
     x.exit_signal, j.state, j.phase, j.closed, j.submitted_at, j.started_at, j.finished_at,
-    j.exit_code, j.reason
+    j.exit_code, j.reason, case when q.node is null then q.due_at end as due_at,
+    case when q.begun_at is null then q.refused_at end as refused_at,
+    case when q.begun_at is null then q.refusal end as refusal, q.labels,
+    q.node is null and q.due_at > clock_timestamp() as is_early,
+    exists (
+        select from nodes n
+        where n.seen_at > clock_timestamp() - interval '60 seconds' and n.ended_at is null
+            and 'container' = any(n.kinds) and q.labels <@ n.labels and not n.draining
+    ) as has_worker
 from executions x
 join jobs j on j.id = x.job_id
 join results r on r.id = x.result_id
+left join execution_queue q on q.job_id = x.job_id
 where x.result_id = :result_id and x.number = :number;
 
 -- name: begun_of_result

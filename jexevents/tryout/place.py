@@ -35,6 +35,11 @@ class Place:
         return self.var / "token"
 
     @property
+    def node_secret(self) -> Path:
+        """What the daemon and workers beside it sign their requests to each other with."""
+        return self.var / "node-secret"
+
+    @property
     def log(self) -> Path:
         """The daemon's log."""
         return self.var / "jexevents.log"

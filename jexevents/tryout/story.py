@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -54,6 +55,9 @@ def tell(console: Console, place: Place, stack: ExitStack) -> None:
         token = _token(place, database)
         say(f"kept in {_short(place.token)}, mode 0600")
     environment = _with(environment, "AMQPURI", broker.uri)
+    own_secret = not settings.node_secret
+    if own_secret:
+        environment = _with(environment, "NodeSecret", _node_secret(place))
     with _step(console, "daemon") as say:
         daemon = stack.enter_context(Daemon(place.config, environment, place.log))
         client = Client(daemon.wait_until_ready(say), token)
@@ -64,6 +68,10 @@ def tell(console: Console, place: Place, stack: ExitStack) -> None:
     if settings.jobs_repository:
         said = "The daemon runs the jobs that are defined in the git repository"
         _say(console, f"{said} {_repository(settings.jobs_repository)}")
+    if own_secret:
+        variable = config.OPTIONS["NodeSecret"].env_name
+        secret = f"{variable}=$(cat {_short(place.node_secret)})"
+        _say(console, f"A worker beside it (docs/workers.md) has to be told: {secret}")
     # The password of a broker of our own is no secret; one that was named may have another.
     uri = broker.uri if named is None else config.redact_uri(named)
     _say(console, f"RabbitMQ, to publish events of your own: {uri}")
@@ -106,11 +114,24 @@ def _token(place: Place, database: Database) -> str:
         if hashed(secret) in known:
             return secret
     secret = tokens.make("make run", list(Role)).secret
-    place.token.unlink(missing_ok=True)
-    descriptor = os.open(place.token, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    _keep(place.token, secret)
+    return secret
+
+
+def _node_secret(place: Place) -> str:
+    """Give the secret of before, else a new one: a worker that is started beside the daemon needs
+    it, or nobody could read what it has written."""
+    if not place.node_secret.is_file():
+        _keep(place.node_secret, secrets.token_urlsafe(32))
+    return place.node_secret.read_text("ascii").strip()
+
+
+def _keep(path: Path, secret: str) -> None:
+    """Write a file that its owner alone can read."""
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(secret + "\n")
-    return secret
 
 
 def _listening(environ: Mapping[str, str], settings: Config) -> dict[str, str]:

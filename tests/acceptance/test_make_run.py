@@ -91,6 +91,10 @@ def test_runs_again_and_again(folder, package_cache, vhost):
     assert stat.S_IMODE(token.stat().st_mode) == 0o600
     secret = token.read_text()
     assert secret.strip() not in first.text
+    own = folder / "var" / "node-secret"
+    assert stat.S_IMODE(own.stat().st_mode) == 0o600
+    assert own.read_text().strip() not in first.text
+    assert "JEXEVENTS_NODESECRET=$(cat var/node-secret)" in first.text
     assert "that are defined in the git repository var/repository\n" in first.text
     last, failed, ready = (curl(line, folder) for line in first.curl_lines())
     assert last["state"]["uuid"] == INVOCATION

@@ -114,7 +114,8 @@ def test_term_finishes_what_runs(place: WorkerPlace) -> None:
     assert place.row(job)["state"] == "COMPLETE"
     assert place.row(later)["state"] == "QUEUED"
     assert place.containers() == []
-    assert place.workers()["a"]["alive"] is False
+    told = place.workers()["a"]
+    assert (told["alive"], told["ended_at"] is None) == (False, False)
 
 
 @pytest.mark.parametrize("signals", [(signal.SIGTERM, signal.SIGTERM), (signal.SIGQUIT,)])
@@ -148,7 +149,10 @@ def test_drained_by_the_command(place: WorkerPlace) -> None:
     assert place.states([job, later]) == ["COMPLETE", "QUEUED"]
     (audited,) = rows(place.options["DBURI"], "select credential, action, detail from jex.audit")
     assert audited == ("command line", "worker drained", {"worker": "a"})
-    assert place.command("worker", "drain", "a").code == Exit.USAGE
+    again = place.command("worker", "drain", "a", "--wait")
+    assert (again.code, "has ended" in again.out) == (Exit.OK, True)
+    assert place.command("worker", "drain", "nobody").code == Exit.USAGE
+    assert "ended" in place.command("workers").out
     # One that starts anew does not know of it.
     place.worker_process("--name", "a", "--slots", "2")
     assert place.ended(later)["state"] == "COMPLETE"
@@ -163,8 +167,10 @@ def test_a_daemon_that_is_drained_stays_till_it_is_resumed(place: WorkerPlace) -
     assert daemon.ask("POST", "/workers/d", {"operation": "DRAIN"}, token=run).status == 403
     assert daemon.ask("POST", "/workers/d", {"operation": "STOP"}, token=admin).status == 422
     assert daemon.ask("POST", "/workers/x", {"operation": "DRAIN"}, token=admin).status == 404
+    assert daemon.ask("GET", "/workers/x", token=run).status == 404
     drained = daemon.ask("POST", "/workers/d", {"operation": "DRAIN"}, token=admin)
     assert (drained.status, drained.json()["draining"]) == (200, True)
+    assert daemon.ask("GET", "/workers/d", token=run).json()["draining"] is True
     daemon.wait_logged("worker_drains")
     job = place.ask("true")
     looked = time.monotonic()

@@ -15,6 +15,7 @@ import re
 import secrets
 import subprocess
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -131,13 +132,13 @@ class Reader:
         for told in _TOLD.findall(example.command):
             self._ids.setdefault(told, told)
         command = self._replaced(example.command)
-        pause = threading.Event()
-        for left in reversed(range(max(1, int(patience_seconds / 0.1)))):
+        pause, deadline = threading.Event(), time.monotonic() + patience_seconds
+        while True:
             printed = self.shell.run(command)
             if match := re.fullmatch(self._pattern(example.output), _dense(printed)):
                 self._ids |= {_name_back(name): told for name, told in match.groupdict().items()}
                 return
-            if not _ASKS.match(command) or not left:
+            if not _ASKS.match(command) or time.monotonic() > deadline:
                 break
             pause.wait(0.1)
         raise AssertionError(

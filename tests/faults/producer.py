@@ -147,6 +147,7 @@ class _Session:
             return
         if self._producer.abandoned:
             self._close()
+            return
         for _ in range(min(_TICK_MESSAGES, _WINDOW - len(self.unconfirmed))):
             if (message := self._producer.take()) is None:
                 break

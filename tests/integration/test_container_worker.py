@@ -221,6 +221,26 @@ def test_a_worker_takes_up_what_has_ended(place: ContainerPlace) -> None:
     assert place.output(job) == b"b\n"
 
 
+@pytest.mark.parametrize("code", [0, 7])
+def test_what_had_ended_before_it_was_to_be_killed_was_not_killed(
+    place: ContainerPlace, code: int
+) -> None:
+    job = place.ask("sh", "-c", f"while ! test -e /go; do sleep 0.05; done; exit {code}")
+    with place.working():
+        row = place.running(job)
+    (container,) = place.containers()
+    with place.engine.opened() as library:
+        library.containers.get(container.id).exec_run(["touch", "/go"])
+    place.engine.wait_ended(container.id)
+    # As a worker does that hears of the order first, and of the end a moment later.
+    notes = next(place.folder.glob("*/container.json"))
+    known = json.loads(notes.read_text())
+    notes.write_text(json.dumps({**known, "asked": "killed", "why": "late"}))
+    with place.working():
+        row = place.ended(job)
+    assert (row["state"], row["exit_code"]) == ("FAILED" if code else "COMPLETE", code)
+
+
 def test_what_was_removed_by_others_is_lost(place: ContainerPlace) -> None:
     job = place.ask("sleep", "1000")
     with place.working():

@@ -76,6 +76,8 @@ def test_a_name_is_one_tasks(place: TaskPlace) -> None:
     answer = place.call("POST", "/task/", {"repository": "other", "name": "mine"})
     document = assert_problem(answer, 409)
     assert (document["task_id"], document["repository"]) == (first, "tool")
+    assert document["status"] == 409, "a word for the task would say nothing of the answer"
+    assert document["task"] == place.get(f"/task/{first}/")
     assert answer.headers["Location"] == f"/task/{first}/"
     assert place.registered("tool", name="other") != first, "one image has several names"
     assert_problem(place.call("POST", "/task/", {"repository": "other", "name": " mine "}), 409)
@@ -84,6 +86,41 @@ def test_a_name_is_one_tasks(place: TaskPlace) -> None:
     assert second > first
     answer = place.call("POST", "/task/", {"repository": "third", "name": "mine"})
     assert assert_problem(answer, 409)["task_id"] == second
+
+
+def test_who_registers_may_wait_for_the_image(place: TaskPlace) -> None:
+    answer = place.call("POST", "/task/?wait=0", {"repository": "tool"})
+    assert (answer.status, answer.json()["status"]) == (202, "SUBMITTED")
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(place.call, "POST", "/task/?wait=60", {"repository": "other"})
+        wait_until(lambda: place.get("/task/")[0]["name"] == "other", 10, "its row")
+        assert not asked.done()
+        place.sql("update tasks set status = 'ERROR', error = 'none' where name = 'other'")
+        assert asked.result(10).json()["status"] == "ERROR"
+    assert_problem(place.call("POST", "/task/?wait=soon", {"repository": "third"}), 400)
+    assert len(place.get("/task/")) == 2
+
+
+def test_what_a_run_waits_for_is_said(place: TaskPlace) -> None:
+    result = place.run(place.ready(), labels=["gpu", "big"])
+    waits = place.detail(result, 1)["waits_for"]
+    assert (waits["what"], waits["since"]) == ("node", None)
+    assert "gpu, big" in waits["reason"] or "big, gpu" in waits["reason"]
+    place.node("two")
+    assert place.detail(result, 1)["waits_for"]["reason"] is not None
+    place.sql("update nodes set labels = '{gpu,big,fast}' where name = 'two'")
+    assert place.detail(result, 1)["waits_for"]["reason"] is None
+    place.node("two", seconds_ago=100)
+    assert place.detail(result, 1)["waits_for"]["reason"] is not None
+    place.sql("update execution_queue set due_at = now() + interval '1 h'")
+    assert place.detail(result, 1)["waits_for"]["what"] == "time"
+    place.sql("update execution_queue set refused_at = now(), refusal = 'no such image'")
+    waits = place.detail(result, 1)["waits_for"]
+    assert (waits["what"], waits["reason"]) == ("image", "no such image")
+    assert waits["since"] > 1e9
+    place.sql("update execution_queue set labels = '{}', due_at = now(), refused_at = null")
+    place.begin()
+    assert place.detail(result, 1)["waits_for"] is None
 
 
 def test_of_many_that_register_one_name_one_does(place: TaskPlace) -> None:

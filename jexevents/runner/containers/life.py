@@ -43,6 +43,9 @@ _AGAIN_SECONDS = 5.0
 # have their own exit code.
 _UNKNOWN_EXIT = 255
 _NEVER_STARTED = (125, 126, 127)
+# What ends by a signal that nothing handles: 128 and SIGKILL, or SIGTERM.
+_SIGNALLED = (137, 143)
+_BY_ORDER = ("terminated", "killed")
 # What shells and inits end with, and no engine says anything of.
 _NOT_RUN = {
     126: "a program was found that cannot be executed",
@@ -330,16 +333,22 @@ class Life:
         return Outcome(end=end)
 
     def _end(self, state: State) -> dict[str, Any]:
-        asked = self.notes.asked
+        asked = self._asked(state)
         started, finished = _micros(state.started_at), _micros(state.finished_at)
         ran = max(0, finished - started - self.notes.paused_microseconds(finished))
         end = {"reason": asked or "exit", "exit_code": state.exit_code, "run_seconds": ran / 1e6}
         if state.oom_killed:
             end["oom_killed"] = True
-        return end | {"cause": self._cause(state)}
+        return end | {"cause": self._cause(state, asked)}
 
-    def _cause(self, state: State) -> str:
-        code, asked = f"exit {state.exit_code}", self.notes.asked
+    def _asked(self, state: State) -> str:
+        """Say what ended it; "" for itself. An order that found it ended has ended nothing."""
+        asked = self.notes.asked
+        by_itself = state.exit_code not in _SIGNALLED and not self.notes.was_signalled
+        return "" if by_itself and asked in _BY_ORDER else asked
+
+    def _cause(self, state: State, asked: str) -> str:
+        code = f"exit {state.exit_code}"
         if state.exit_code in _NOT_RUN and not asked:
             return f"{code}: {_NOT_RUN[state.exit_code]}"
         if state.oom_killed:

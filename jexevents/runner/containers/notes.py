@@ -16,6 +16,8 @@ from jexevents.runner.supervisor.files import replace
 log = get_logger("runner")
 
 _FILE = "container.json"
+# The orders that end a container.
+_ENDING = ("terminate", "kill")
 # A later of them takes the place of an earlier.
 _ASKED = ("terminated", "killed", "time-out")
 
@@ -80,6 +82,13 @@ class Notes:
         """Give the event that an order made; None where it was not carried out."""
         with self._lock:
             return next((event for event in self.events if event["key"] == key), None)
+
+    @property
+    def was_signalled(self) -> bool:
+        """Whether an order to end it was carried out."""
+        with self._lock:
+            names = {event["name"] for event in self.events if not event["auto"]}
+        return not names.isdisjoint(_ENDING)
 
     def paused_microseconds(self, until: int) -> int:
         """Give how long it was stopped, up to a time."""
