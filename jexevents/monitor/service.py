@@ -13,7 +13,7 @@ from jexevents.monitor.outbox import Outbox, Sender
 from jexevents.monitor.patterns import is_pattern, logs
 from jexevents.monitor.positions import PositionFile, PositionsUnwritable
 from jexevents.monitor.watching import Watcher
-from jexevents.observers import LogsUse
+from jexevents.observers import NOBODY, MonitorObserver
 from jexevents.service import Service
 
 log = get_logger("monitor")
@@ -49,10 +49,11 @@ class MonitorService(Service):
     def __init__(
         self,
         names: Sequence[str],
+        *,
         position_file: Path,
         sender: Sender,
-        *,
         source: str | None = None,
+        observer: MonitorObserver = NOBODY,
         poll_seconds: float = 1.0,
         window: int = WINDOW,
         window_bytes: int = WINDOW_BYTES,
@@ -63,8 +64,8 @@ class MonitorService(Service):
             raise ConfigError("There is no log to follow.", remedy="Set EventLog to its path.")
         self._names = names
         self._positions = PositionFile(position_file)
-        self._events = self._garbage = self._gaps = 0
-        self._outbox = Outbox(sender, self._positions, source)
+        self._observer = observer
+        self._outbox = Outbox(sender, self._positions, source, observer)
         self._poll_seconds = poll_seconds
         self._window, self._window_bytes, self._unnoted = window, window_bytes, unnoted
         self._watcher = Watcher()
@@ -74,30 +75,23 @@ class MonitorService(Service):
 
     # --- what others may ask, from any thread
 
-    def problems(self) -> dict[str, str | None]:
-        """Say what is wrong now with the logs and with the position file; None where nothing is."""
-        wrong = [chain.problem for chain in list(self._chains.values()) if chain.problem]
-        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-        return {
-            "logs": wrong[0] + more if wrong else None,
-            "positions": self._outbox.problem,
-        }
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong now: logs that cannot be read, a position file that cannot be written."""
+        found = [chain.problem for chain in list(self._chains.values())]
+        return [problem for problem in (*found, self._outbox.problem) if problem is not None]
 
     @property
-    def use(self) -> LogsUse:
-        """Say how it stands."""
-        chains = list(self._chains.values())
-        return LogsUse(
-            followed=len(chains),
-            unreadable=sum(chain.problem is not None for chain in chains),
-            events=self._events,
-            garbage=self._garbage,
-            gaps=self._gaps,
-            behind=sum(map(_behind, chains)),
-            noted_at=self._outbox.noted_at,
-        )
+    def logs(self) -> list[Path]:
+        """The logs that are followed."""
+        return list(self._chains)
 
-    def look_soon(self) -> None:
+    @property
+    def bytes_behind(self) -> int:
+        """How many bytes of the logs the broker has not taken over, as far as is known."""
+        return sum(map(_behind, list(self._chains.values())))
+
+    def look_again(self) -> None:
         """See at once which logs the patterns name now."""
         self._wants_look = True
         self._watcher.wake()
@@ -175,15 +169,21 @@ class MonitorService(Service):
         """Publish what a log has, for a short while; then it is another one's turn."""
         ends = time.monotonic() + _TURN_SECONDS
         while True:
+            events = garbage = 0
             for out in chain.step(time.monotonic()):
                 self._send(path, out)
+                if out.event is not None and not out.gap:
+                    events += out.event.fault is None
+                    garbage += out.event.fault is not None
+            if events or garbage:
+                self._observer.events_read(events, garbage)
             if not chain.more or time.monotonic() >= ends:
                 return
             self._settle()
 
     def _send(self, path: Path, out: Outgoing) -> None:
-        self._count(out)
         if out.gap:
+            self._observer.gap_found()
             self._drain()
         body = self._outbox.body(out)
         while not self._outbox.has_room(len(body), self._window, self._window_bytes) or (
@@ -191,13 +191,6 @@ class MonitorService(Service):
         ):
             self._make_room()
         self._outbox.send(path, out, body)
-
-    def _count(self, out: Outgoing) -> None:
-        if out.gap:
-            self._gaps += 1
-        elif out.event is not None:
-            self._events += out.event.fault is None
-            self._garbage += out.event.fault is not None
 
     def _make_room(self) -> None:
         if self.stopping.is_set():
