@@ -63,7 +63,7 @@ def test_rotation_and_kills_change_nothing(seed, tmp_path):
     rng = random.Random(seed)
     site = Site(tmp_path, headers=rng.random() < 0.5)
     monitor = Monitor(site.path, tmp_path / "position")
-    log = b"".join(raw(name) for name in rng.sample(LONG, 2))
+    log = b"".join(raw(name).rstrip(b"\n") + b"\n" for name in rng.sample(LONG, 2))
     is_alive = True
     is_first = not site.current
     firsts = set()
