@@ -85,10 +85,10 @@ class Window:
         self._unsent.append(entry)
         self._bytes += len(body)
 
-    def to_send(self, most: int) -> Iterator[Entry]:
+    def to_send(self, most: int | None = None) -> Iterator[Entry]:
         """Give the messages to send now, one by one, each with the next tag of the channel;
         so many at most may be on the wire then."""
-        while self._unsent and len(self._sent) < most:
+        while self._unsent and (most is None or len(self._sent) < most):
             entry = self._unsent.popleft()
             self._last_tag += 1
             self._sent[self._last_tag] = entry

@@ -10,7 +10,6 @@ from jexevents.cli.folders import look_at
 from jexevents.cli.words import Note, counted
 from jexevents.config import Config
 from jexevents.errors import ConfigError
-from jexevents.monitor.patterns import logs
 
 
 def look_at_logs(config: Config) -> Iterator[str]:
@@ -21,6 +20,8 @@ def look_at_logs(config: Config) -> Iterator[str]:
     """
     if not config.event_log:
         raise ConfigError("There is no log to follow.", remedy="Set EventLog.")
+    from jexevents.monitor.patterns import logs
+
     found = logs(config.event_log)
     there = [path for path in found if path.exists()]
     for path in there:
