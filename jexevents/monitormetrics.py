@@ -1,4 +1,4 @@
-"""What is counted and measured of a log monitor, for /metrics; docs/metrics.md tells each of them."""
+"""What is counted and measured of a log monitor, for /metrics; docs/metrics.md tells each."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from jexevents.wiring.outside import access, topology
 
 _LOOPBACK = "127.0.0.1"
 _THREADS = 2
+_SLACK_BYTES = 64 << 20
 
 
 def stream(config: Config) -> Stream:
@@ -32,7 +33,8 @@ def stream(config: Config) -> Stream:
         topology(config),
         config.routing_key,
         window=config.monitor_window,
-        window_bytes=config.monitor_window_bytes,
+        # The monitor itself keeps to the bound, and is not to wait where it cannot be stopped.
+        window_bytes=config.monitor_window_bytes + _SLACK_BYTES,
         heartbeat_seconds=config.heartbeat_seconds,
         reconnect_max_seconds=config.reconnect_max_seconds,
         name=f"jexevents {config.node_name}",
