@@ -59,6 +59,7 @@ ALLOWED = {
     "client": TOOLS | {"smrthmac", "__init__"},
     "retry": TOOLS | {"ingest", "sources", "store"},
     "eventlogs": TOOLS | {"sources"},
+    "monitor": TOOLS | {"eventlogs"},
     "broker": TOOLS | {"__init__"},
     "engine": TOOLS,
     "sidecar": TOOLS
@@ -140,7 +141,7 @@ ALLOWED = {
 LIBRARIES = {
     "pika": {"broker"},
     "psycopg2": {"store", "embedded"},
-    "aiosql": {"store"},
+    "aiosql": {"monitor", "store"},
     "bottle": {"sidecar"},
     "docker": {"engine"},
     "requests": {"client", "engine", "hooks"},
@@ -157,6 +158,8 @@ LIBRARIES = {
     "cronsim": {"schedules"},
     "jinja2": {"definitions"},
     "yaml": {"definitions"},
+    "inotify_simple": {"monitor"},
+    "sqlite3": {"monitor"},
     "zstandard": {"eventlogs"},
 }
 
