@@ -8,8 +8,8 @@ sent again, over the next one.
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable
 
 from jexevents.backoff import Backoff
 from jexevents.broker.connect import connect, connection_parameters, translated
@@ -24,7 +24,7 @@ from jexevents.service import Service
 
 log = get_logger("stream")
 
-WINDOW = 2000
+WINDOW = 5000
 WINDOW_BYTES = 16 << 20
 
 # A connection that was up for so long has proved itself: the next try may be an early one.
@@ -78,7 +78,10 @@ class Stream(Service):
         Raises Stopped when this service was stopped, and what it died of if it did.
         """
         with self._changed:
-            self._wait(lambda: self._window.has_room(len(body)), None, always=True)
+            self._require_going()
+            while not self._window.has_room(len(body)):
+                self._wait(self._window.roomy_at, None)
+                self._require_going()
             self._traffic.add(body, message_id)
 
     def confirmed(self) -> int:
@@ -91,18 +94,24 @@ class Stream(Service):
 
         Raises as ``send`` does, unless they are.
         """
+        deadline = None if timeout is None else time.monotonic() + timeout
         with self._changed:
             wanted = self._window.added if count is None else count
-            return self._wait(lambda: self._window.confirmed >= wanted, timeout)
+            while self._window.confirmed < wanted:
+                if not self._wait(wanted, deadline):
+                    return False
+        return True
 
     def wait_ready(self, timeout: float) -> None:
         """Wait until messages can be sent, for those who do not wait for a broker that is away.
 
         Raises BrokerUnavailable after so many seconds, and as ``send`` does.
         """
+        deadline = time.monotonic() + timeout
         with self._changed:
-            if not self._wait(lambda: self.connected, timeout):
-                raise BrokerUnavailable(self.problem or NOT_YET)
+            while not self.connected:
+                if not self._wait(math.inf, deadline):
+                    raise BrokerUnavailable(self.problem or NOT_YET)
 
     @property
     def problem(self) -> str | None:
@@ -146,22 +155,15 @@ class Stream(Service):
             self.bytes_under_way,
         )
 
-    def _wait(
-        self, is_so: Callable[[], bool], timeout: float | None, *, always: bool = False
-    ) -> bool:
-        """Wait until something is so, at most so many seconds; by one who has the lock.
-
-        With ``always`` it is also an error to have been stopped when it is so already.
-        """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        while always or not is_so():
-            self._require_going()
-            if is_so():
-                break
-            left = None if deadline is None else deadline - time.monotonic()
-            if left is not None and left <= 0:
-                return False
-            self._changed.wait(left)
+    def _wait(self, count: float, deadline: float | None) -> bool:
+        """Wait until so many messages are confirmed, or something else changes; by one who has the
+        lock. Give False when it is too late. Raises what ``send`` raises."""
+        self._require_going()
+        left = None if deadline is None else deadline - time.monotonic()
+        if left is not None and left <= 0:
+            return False
+        self._traffic.wake_at = min(self._traffic.wake_at, count)
+        self._changed.wait(left)
         return True
 
     def _require_going(self) -> None:
@@ -227,4 +229,4 @@ class Stream(Service):
 
     def _wake_all(self) -> None:
         with self._changed:
-            self._changed.notify_all()
+            self._traffic.wake()

@@ -5,6 +5,7 @@ Messages are handed over from any thread; all else happens in the one that runs 
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,9 +33,10 @@ _NO_QUEUE = (
 class Traffic:
     """The messages under way, and the line that they go by; the owner of each line.
 
-    ``changed`` guards ``window``, and is notified whenever there may be room, more is confirmed,
-    or there is a line. ``problem`` says why nothing can be sent now, or is None. ``lines`` counts
-    the lines that were ready, ``refused`` how often a message was not taken.
+    ``changed`` guards ``window``, and is notified when there is a line, and when as many messages
+    are confirmed as ``wake_at`` says: who waits for fewer lowers it. ``problem`` says why nothing
+    can be sent now, or is None. ``lines`` counts the lines that were ready, ``refused`` how often
+    a message was not taken.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Traffic:
         retry_max_seconds: float,
     ) -> None:
         self.changed = threading.Condition()
+        self.wake_at: float = math.inf
         self.window = window
         self.problem: str | None = NOT_YET
         self.is_open = False
@@ -77,6 +80,11 @@ class Traffic:
                 self._line, self.is_open = None, False
                 self.problem = self.problem or _LOST
 
+    def wake(self) -> None:
+        """Wake all who wait; by one who has ``changed``."""
+        self.wake_at = math.inf
+        self.changed.notify_all()
+
     def hang_up(self) -> None:
         """End the line that there is, if any; from any thread."""
         line = self._line
@@ -90,7 +98,7 @@ class Traffic:
         with self.changed:
             self.lines += 1
             self.is_open, self.problem = True, None
-            self.changed.notify_all()
+            self.wake()
         self._say_publishing()
         self._pump()
 
@@ -100,7 +108,9 @@ class Traffic:
             if self.window.ack(tag, multiple=multiple):
                 if not self.window.refused:
                     self._note_taken()
-                self.changed.notify_all()
+                # To wake those who wait at each answer would cost as much as to send.
+                if self.window.confirmed >= self.wake_at:
+                    self.wake()
         self._go_on()
 
     def nacked(self, tag: int, multiple: bool) -> None:

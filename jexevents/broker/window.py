@@ -78,6 +78,13 @@ class Window:
             return True
         return len(self._entries) < self._most and self._bytes + size <= self._most_bytes
 
+    @property
+    def roomy_at(self) -> int:
+        """How many have to be confirmed for a good part of the window to be free."""
+        if len(self._entries) < self._most:
+            return self.confirmed + 1
+        return self.confirmed + max(1, len(self._entries) // 4)
+
     def add(self, body: bytes, message_id: str | None = None) -> None:
         """Add a message behind the others."""
         entry = Entry(self.added, body, message_id)
