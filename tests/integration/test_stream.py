@@ -371,6 +371,10 @@ def test_a_broker_that_takes_nothing_is_waited_for_and_does_not_hold_up_the_end(
                 lambda one=one: "takes no messages" in (one.problem or ""), WAIT_SECONDS, "a block"
             )
             one.send(b"y")
+            had_its_turn = threading.Event()
+            one._traffic._line.call(had_its_turn.set)
+            assert had_its_turn.wait(WAIT_SECONDS)
+            assert one._window.waits, "it was sent though it was blocked"
         begun = time.monotonic()
         end(other)
         assert time.monotonic() - begun < 5
