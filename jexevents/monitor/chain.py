@@ -113,8 +113,8 @@ class Chain:
         if self._active is None or self._active.more:
             self.more = True
             return
-        if self._has_changed(now):
-            self._look(now)
+        if self._queue or self._has_changed(now):
+            self._look(now)  # also if there is a queue: since then files may have been moved on
         if self._queue:
             # It was read to its end before the look; only now is it known that it was that.
             yield from self._read(self._active, now)
@@ -203,12 +203,14 @@ class Chain:
         """Let go of a file that something else was written over; a copy may have its end."""
         log.info("log_truncated", path=str(opened.path), read=opened.file.read)
         opened.file.inode = -abs(opened.file.inode)
+        if not opened.file.name:
+            self._files.remove(opened.file)  # nothing was read of it; a copy is a new file
         self._drop(opened)
         self._queue.clear()
 
     def _has_changed(self, now: float) -> bool:
         """Tell whether the log's path leads to another file than the one that is read."""
-        if self._queue or self._active is None:
+        if self._active is None:
             return False
         if self._active.packed or (len(self._files) > 1 and now - self._looked_at >= _LOOK_SECONDS):
             return True

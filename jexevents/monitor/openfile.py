@@ -49,6 +49,7 @@ class OpenFile:
         self.quiet_since = 0.0
         self.more = False
         self._names = names
+        self._seen = seen
         self._reader = LogReader(counts, file.read)
         self._stack = ExitStack()
         self._file = self._stack.enter_context(_open(seen))
@@ -102,11 +103,17 @@ class OpenFile:
             return True
         if os.fstat(self._file.fileno()).st_size < self._reader.position:
             return False
-        if self._floor is None:
-            return True
         position = self._reader.position
-        tail = self._tail[-min(len(self._tail), position - self._floor) :]
-        return os.pread(self._file.fileno(), len(tail), position - len(tail)) == tail
+        length = min(len(self._tail), position - (self._floor or 0))
+        tail = self._tail[len(self._tail) - length :]
+        if os.pread(self._file.fileno(), length, position - length) != tail:
+            return False
+        return length == TAIL_BYTES or self.file.header is None or self._has_own_header()
+
+    def _has_own_header(self) -> bool:
+        """Tell whether the header is still the one that was read, as far as there is one."""
+        header = header_of_file(os.pread(self._file.fileno(), GLIMPSE_BYTES, 0))
+        return header is None or self.file.header is None or header.id == self.file.header.id
 
     def close(self) -> None:
         """Close the file; safe to call again."""
@@ -116,9 +123,15 @@ class OpenFile:
         if self._packed is not None:
             with damage_told(self.path):
                 return self._packed.read(CHUNK_BYTES)
-        if not self.is_intact():
+        if not self.is_intact() or not self._is_as_seen():
             raise Truncated
         return os.pread(self._file.fileno(), CHUNK_BYTES, self._reader.position)
+
+    def _is_as_seen(self) -> bool:
+        """Tell, before anything is read, whether it is still the file that was looked at."""
+        if self._reader.position > 0:
+            return True
+        return _begins_alike(os.pread(self._file.fileno(), GLIMPSE_BYTES, 0), self._seen)
 
     def _skip(self) -> BinaryIO:
         """Unpack what was read already. Raises OSError if there is less."""
@@ -194,7 +207,20 @@ def _opened(path: Path) -> io.BufferedReader:
 
 def _open(seen: Glimpse) -> io.BufferedReader:
     file = _opened(seen.path)
+    is_other = False
     if not seen.packed and os.fstat(file.fileno()).st_ino != seen.inode:
+        is_other = True
+    elif not seen.packed:
+        is_other = not _begins_alike(os.pread(file.fileno(), GLIMPSE_BYTES, 0), seen)
+    if is_other:
         file.close()
         raise FileNotFoundError(errno.ENOENT, "another file has its name now", str(seen.path))
     return file
+
+
+def _begins_alike(head: bytes, seen: Glimpse) -> bool:
+    """Tell whether a file still begins as it did, but for a header that was written anew."""
+    if seen.header is not None:
+        header = header_of_file(head)
+        return header is not None and header.id == seen.header.id
+    return head.startswith(seen.head)
