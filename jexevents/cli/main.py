@@ -15,6 +15,7 @@ from jexevents.cli import (
     definitions,
     hooks,
     migrate,
+    monitor,
     nonce,
     prune,
     rejects,
@@ -98,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
     for command in (
         migrate, check, token, nonce, hooks, rejects, verify, prune, definitions, smrtlink,
-        workers,
+        workers, monitor,
     ):  # fmt: skip
         for added in command.add_to(commands):
             # Given before the command or behind it; suppressed, so that it is not set twice.

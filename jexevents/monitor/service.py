@@ -27,7 +27,8 @@ UNNOTED = 100_000
 _TURN_SECONDS = 0.2
 _NOTE_SECONDS = 0.1
 _TRY_AGAIN_SECONDS = 1.0
-_END_SECONDS = 5.0
+# Less than a process waits for the end of a service.
+_END_SECONDS = 4.0
 # A log that a pattern named, and whose files are gone for so long, will not come back.
 _FORGET_SECONDS = 86_400.0
 
