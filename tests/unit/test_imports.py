@@ -58,6 +58,7 @@ ALLOWED = {
     "cloudevents": TOOLS | {"ingest", "sources"},
     "client": TOOLS | {"smrthmac", "__init__"},
     "retry": TOOLS | {"ingest", "sources", "store"},
+    "eventlogs": TOOLS | {"sources"},
     "broker": TOOLS | {"__init__"},
     "engine": TOOLS,
     "sidecar": TOOLS
@@ -156,6 +157,7 @@ LIBRARIES = {
     "cronsim": {"schedules"},
     "jinja2": {"definitions"},
     "yaml": {"definitions"},
+    "zstandard": {"eventlogs"},
 }
 
 

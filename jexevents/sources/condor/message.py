@@ -5,7 +5,8 @@ newer monitors, ``Source``, ``Occurrence``, ``Log`` and ``Offset``. Its ``Hash``
 looked at: some monitors force raw bytes into it.
 
 Identity (promise 2 of the design) is the source, the text, and which of the equal texts in
-its log it is; the text counts with CRLF as LF and without its line of three dots.
+its log it is; the text counts with CRLF as LF and without its line of three dots. Of the
+header of a rotated log, which HTCondor writes anew, only what stays counts (see rotation).
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from jexevents.model import (
 from jexevents.sources.condor.event import CondorEvent
 from jexevents.sources.condor.events import is_of_execute_point
 from jexevents.sources.condor.parse import parse
+from jexevents.sources.condor.rotation import lasting, rotation_header
 from jexevents.sources.condor.times import resolve
 from jexevents.sources.doors import Steps
 from jexevents.validation import SCHEMAS
@@ -134,8 +136,12 @@ def _event(draft: _Draft, zone: tzinfo) -> Event:
 
 def identity(source: str, raw: bytes, occurrence: int) -> bytes:
     """Give the identity (32 bytes) of an event of a log."""
+    return _identity(source, canonical(raw), occurrence)
+
+
+def _identity(source: str, text: bytes, occurrence: int) -> bytes:
     head = f"condor\0{source}\0{occurrence}\0".encode("utf-8", "surrogatepass")
-    return hashlib.sha256(head + canonical(raw)).digest()
+    return hashlib.sha256(head + text).digest()
 
 
 def is_identity(checksum: bytes, source: str, raw: bytes) -> bool:
@@ -146,11 +152,24 @@ def is_identity(checksum: bytes, source: str, raw: bytes) -> bool:
     """
     if identity(source, raw, 0) == checksum:  # almost always, and a generator is slow
         return True
-    return any(identity(source, raw, which) == checksum for which in range(1, _OCCURRENCES))
+    texts = {canonical(raw), _plain(raw)}  # headers of rotated logs once counted as they stood
+    return any(
+        _identity(source, text, which) == checksum
+        for text in texts
+        for which in range(_OCCURRENCES)
+    )
 
 
 def canonical(raw: bytes) -> bytes:
-    """Give the text that identity is made of: CRLF as LF, without the line of three dots."""
+    """Give the text that identity is made of: CRLF as LF, without the line of three dots.
+
+    Of the header of a rotated log it is what HTCondor never writes anew (see rotation).
+    """
+    header = rotation_header(raw)
+    return _plain(raw) if header is None else lasting(header)
+
+
+def _plain(raw: bytes) -> bytes:
     text = raw.replace(b"\r\n", b"\n").strip(b"\n")
     if text.endswith(b"\n..."):
         return text[:-4].rstrip(b"\n")

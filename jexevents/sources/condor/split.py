@@ -45,6 +45,7 @@ _MAX_DEPTH = 1000
 
 _UNFINISHED = "expected the event's end before the next one begins"
 _NO_EVENT = "expected an event, got something else"
+_CUT_OFF = "expected the event's end before the log ended"
 _TOO_LONG = "expected an event of at most {} bytes"
 
 
@@ -115,6 +116,14 @@ class Splitter:
         piece = self._take(len(self._buffer), fault)
         self._forget()
         return [piece]
+
+    def abandon(self) -> list[Piece]:
+        """Give what is left of a log to which nothing will be added: a piece with a fault."""
+        pieces = self.finish()
+        if self.remaining:
+            pieces.append(self._take(len(self._buffer), _CUT_OFF))
+            self._forget()
+        return pieces
 
     def _next(self) -> Piece | None:
         """Give the next complete piece, if there is one in the buffer."""
