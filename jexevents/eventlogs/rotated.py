@@ -47,6 +47,18 @@ def rotated(path: Path) -> list[RotatedFile]:
     return in_order(_file(file, match) for file, match in found.values())
 
 
+def parts_of_name(name: str) -> tuple[str, tuple[int, int, str]]:
+    """Give the name of the log that a file is of, by its name alone, and its rank among these.
+
+    That of the log itself is the last.
+    """
+    for start in range(1, len(name)):
+        match = _SUFFIX.fullmatch(name, start)
+        if match is not None:
+            return name[:start], _rank(match)
+    return re.sub(r"\.(?:gz|zst)\Z", "", name), (3, 0, "")
+
+
 def in_order(files: Iterable[RotatedFile]) -> list[RotatedFile]:
     """Sort as the files were written: as their headers say if all have one, else by name."""
     listed = sorted(files, key=lambda file: file.rank)

@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 
 from jexevents.lifecycle.condor import SAID_SUBMITTED
 from jexevents.model import INSERTED
+from jexevents.sources.doors import IMPORT_DOOR
 from jexevents.store.database import Database
 from jexevents.store.queries import QUERIES
 
 _PAGE = 5000
 _ROWS = 1000
 _FIRST = "00000000-0000-0000-0000-000000000000"
-_LAST = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
 
 class IncompleteJob(NamedTuple):
@@ -103,21 +103,19 @@ class Completeness:
         while after is not None:
             with self._database.transaction() as connection:
                 QUERIES.completeness.begin_looking(connection)
-                last = QUERIES.completeness.end_of_page(
-                    connection, after=after, last_of_page=_PAGE - 1
-                )
+                jobs, last = QUERIES.completeness.next_page(connection, after=after, limit=_PAGE)
                 rows = QUERIES.completeness.incomplete_jobs(
                     connection,
                     after=after,
-                    last=last or _LAST,
+                    last=last or after,
                     source=self._source,
                     inserted=INSERTED,
                     said_submitted=SAID_SUBMITTED,
                     silent_before=silent_before,
                 )
                 found = [_incomplete(*row) for row in rows]
-            yield JobPage(_PAGE if last else 0, found)
-            after = last
+            yield JobPage(jobs, found)
+            after = last if jobs == _PAGE else None
 
     def headers(self, begins: str) -> Iterator[Header]:
         """Give the events of no job whose Info ``begins`` so, source by source."""
@@ -137,7 +135,7 @@ class Completeness:
         with self._database.transaction() as connection:
             QUERIES.completeness.begin_looking(connection)
             rows = QUERIES.completeness.rejected(
-                connection, source=self._source, since=since, until=until
+                connection, source=self._source, imports=IMPORT_DOOR, since=since, until=until
             )
             return [Rejected(*row) for row in rows]
 

@@ -8,9 +8,10 @@ set local enable_seqscan to on;
 -- How many jobs there are to go through.
 select count(*) from jobs;
 
--- name: end_of_page$
--- The id of the last job of the page behind ``after``, null where the page is the last one.
-select id from jobs where id > :after order by id offset :last_of_page limit 1;
+-- name: next_page^
+-- How many jobs the page behind ``after`` has, and the id of the last of them.
+select count(*), (array_agg(id order by id desc))[1]
+from (select id from jobs where id > :after order by id limit :limit) page;
 
 -- name: incomplete_jobs
 -- Of the jobs of HTCondor behind ``after`` up to ``last``: those that no SUBMIT is known of, and
@@ -77,7 +78,7 @@ order by source, log, "offset", seq;
 select source, (received_at at time zone 'UTC')::date as day, origin, reason, count(*), min(id),
     min(received_at)
 from rejects
-where (starts_with(origin, 'amqp:') or starts_with(origin, 'import:')) and reason <> 'state'
+where (starts_with(origin, 'amqp:') or origin = :imports) and reason <> 'state'
     and (:source::text is null or source = :source)
     and (:since::timestamptz is null or received_at >= :since)
     and (:until::timestamptz is null or received_at < :until)
