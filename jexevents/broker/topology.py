@@ -63,6 +63,18 @@ class Topology:
         """Make the exchange alone, as publishers do. Raises BrokerMismatch."""
         _guarded(connection, "exchange", self.exchange_name, self._declare_exchange)
 
+    def ensure_exchange(self, connection: BlockingConnection) -> None:
+        """Make the exchange, or see that it is there where the user may make none.
+
+        Raises BrokerMismatch.
+        """
+        try:
+            self.declare_exchange(connection)
+        except pika.exceptions.ChannelClosedByBroker as error:
+            look = self._parts()[0][2]
+            if error.reply_code != _ACCESS_REFUSED or not _exists(connection, look):
+                raise
+
     def missing(self, connection: BlockingConnection) -> list[str]:
         """Say which of exchange and queue do not exist; makes nothing.
 
