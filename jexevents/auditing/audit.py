@@ -13,6 +13,7 @@ from jexevents.auditing.finding import Finding, Lack
 from jexevents.auditing.gaps import GAP, gap_said
 from jexevents.rfc3339 import format_utc
 from jexevents.sources.condor.rotation import HEADER, header_said
+from jexevents.sources.doors import IMPORT_DOOR
 from jexevents.store.completeness import Completeness, Header, IncompleteJob, Leap, Rejected
 
 _DAY = timedelta(days=1)
@@ -23,8 +24,8 @@ class Bounds:
     """What counts as too much, and which time is looked at.
 
     A job that has not ended is told if nothing was heard of it for ``silent``; a log's clock, if it
-    goes ``back`` or ``ahead`` by more than these from one event to the next. ``since`` and ``until``
-    are aware, and choose findings by their time.
+    goes ``back`` or ``ahead`` by more than these from one event to the next. ``since`` and
+    ``until`` are aware, and choose findings by their time.
     """
 
     silent: timedelta = timedelta(days=7)
@@ -68,9 +69,8 @@ class Audit:
             self.bounds.back, self.bounds.ahead, since and since - self.bounds.ahead - _DAY
         )
         yield from map(_of_leap, leaps)
-        yield from map(
-            _of_rejects, self.completeness.rejected(self.bounds.since, self.bounds.until)
-        )
+        rejected = self.completeness.rejected(IMPORT_DOOR, since, self.bounds.until)
+        yield from map(_of_rejects, rejected)
 
     def _of_jobs(self) -> Iterator[Finding]:
         silent_before = self.now - self.bounds.silent
@@ -127,9 +127,7 @@ def _of_missing(source: str, missing: Missing) -> Finding:
 
 def _of_told(row: Header) -> Finding:
     said = gap_said(row.info)
-    return Finding(
-        Lack.TOLD_GAP, row.source, row.at, log=said.get("log"), seq=row.seq, detail=said
-    )
+    return Finding(Lack.TOLD_GAP, row.source, row.at, log=said.get("log"), seq=row.seq, detail=said)
 
 
 def _of_leap(leap: Leap) -> Finding:

@@ -71,7 +71,9 @@ def _put(ends: list[Link], link: Link) -> Missing | None:
         del ends[:-_MOST_CHAINS]
         return None
     # Of several chains that end alike, the one that the offset says; else the latest.
-    nearest = max(below, key=lambda index: (ends[index].header.sequence, _fits(ends[index], link), index))
+    nearest = max(
+        below, key=lambda index: (ends[index].header.sequence, _fits(ends[index], link), index)
+    )
     before = ends.pop(nearest)
     ends.append(link)
     return Missing(before, link) if before.header.sequence < sequence - 1 else None

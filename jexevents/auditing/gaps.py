@@ -13,5 +13,5 @@ _WORDS = 500
 
 def gap_said(info: str) -> dict[str, str]:
     """Give the members (``name=value``) that such an Info has, and all of it as ``told``."""
-    members = {name: value for name, value in _MEMBER.findall(info)[:_MOST_MEMBERS]}
+    members = dict(_MEMBER.findall(info)[:_MOST_MEMBERS])
     return members | {"told": info[len(GAP) : len(GAP) + _WORDS].strip()}

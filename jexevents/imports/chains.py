@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from jexevents.eventlogs.rotated import RotatedFile, in_order, parts_of_name
@@ -86,12 +87,14 @@ def _missing(group: Sequence[LogFile]) -> list[str]:
             f"{oldest.name}: the files of its log before it are not among these; equal texts are "
             "counted from 0"
         )
-    for before, after in zip(group, group[1:], strict=False):
+    for before, after in pairwise(group):
         if before.header and after.header:
             lost = after.header.sequence - before.header.sequence - 1
             if lost > 0:
                 between = f"between {before.name} and {after.name}"
-                notes.append(f"{after.name}: {lost} of the log's files {between} are not among these")
+                notes.append(
+                    f"{after.name}: {lost} of the log's files {between} are not among these"
+                )
     return notes
 
 

@@ -23,6 +23,9 @@ from jexevents.eventlogs.reading import LogReader
 
 STDIN = "-"
 
+# What gzip's own errors and those of ``damage_told`` have.
+_DAMAGED = (None, errno.EBADMSG)
+
 
 class NoInput(JexError):
     """Files that are to be read are not there, or cannot be read; one line of ``faults`` a file."""
@@ -170,17 +173,15 @@ def _regular(name: str, path: Path | None, status: os.stat_result) -> LogFile:
 
 def _looked_into(file: LogFile) -> LogFile:
     """Read the first event. What it is packed in may be damaged, which is told when all is read."""
-    with file.opened() as opened:
-        if opened.is_packed:
-            file.inode = None
-        try:
+    try:
+        with file.opened() as opened:
+            if opened.is_packed:
+                file.inode = None
             head = _head(opened.plain)
-        except (OSError, EOFError, ValueError):
-            return file
-        except Exception as error:
-            # The unpackers have errors of their own; ``opened`` makes them ours.
-            del error
-            return file
+    except OSError as error:
+        if error.errno not in _DAMAGED:
+            raise
+        return file
     events = LogReader(Occurrences()).feed(head)
     if events:
         file.first = events[0].raw

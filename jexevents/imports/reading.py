@@ -22,9 +22,9 @@ _CHUNK_BYTES = 1 << 18
 class FileReport:
     """What was read of one file so far.
 
-    ``years`` says by what the years were known that its dates lack. ``cut`` is where its last event
-    begins if it does not end, ``cut_bytes`` how much of it is there. ``fault`` says why reading ended
-    before the file did.
+    ``years`` says by what the years were known that its dates lack. ``cut`` is where its last
+    event begins if it does not end, ``cut_bytes`` how much of it is there. ``fault`` says why
+    reading ended before the file did.
     """
 
     name: str
@@ -63,7 +63,7 @@ class ChainReader:
         self.reports = [FileReport(file.name) for file in chain.files]
 
     def entries(self) -> Iterator[list[Entry]]:
-        """Give what stands in the files, some at a time; what comes to nothing is in ``reports``."""
+        """Give what stands in the files, some at a time. What cannot be read, ``reports`` say."""
         for file, report in zip(self._files, self.reports, strict=True):
             try:
                 with file.opened() as opened:
@@ -93,8 +93,8 @@ class ChainReader:
     def _last(self, file: LogFile, reader: LogReader, report: FileReport) -> list[LogEvent]:
         """Give what is left at the end of a file.
 
-        An event that is cut may be written further, if the file is the last of its log; else nothing
-        follows, and what there is of it goes the way of all that is no event.
+        An event that is cut may be written further, if the file is the last of its log; else
+        nothing follows, and what there is of it goes the way of all that is no event.
         """
         events = reader.finish()
         if reader.remaining:
@@ -133,5 +133,3 @@ class ChainReader:
             return None
         with file.opened() as again:
             return first_year(again.plain, written_at, self._zone)
-
-

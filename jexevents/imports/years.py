@@ -31,7 +31,8 @@ _SLACK = timedelta(days=1)
 Day = tuple[int, int, int]
 
 # By what the years were known.
-GIVEN, DATES, HEADER, FILE_TIME = "--year", "dates with a year", "the log's header", "the file's time"
+GIVEN, DATES = "--year", "dates with a year"
+HEADER, FILE_TIME = "the log's header", "the file's time"
 
 
 class NoYear(JexError):

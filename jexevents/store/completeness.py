@@ -1,4 +1,4 @@
-"""What the ledger lacks of HTCondor's jobs and logs, as rows; jexevents.auditing says what it means.
+"""What the ledger lacks of HTCondor's jobs and logs, as rows; see jexevents.auditing.
 
 Jobs are gone through page by page in the order of their ids, each page in a transaction of its own,
 so that no snapshot is held for long. What is ordered by log, the server sorts, on its disk if need
@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 from jexevents.lifecycle.condor import SAID_SUBMITTED
 from jexevents.model import INSERTED
-from jexevents.sources.doors import IMPORT_DOOR
 from jexevents.store.database import Database
 from jexevents.store.queries import QUERIES
 
@@ -125,17 +124,19 @@ class Completeness:
     def leaps(
         self, back: timedelta, ahead: timedelta, since: datetime | None = None
     ) -> Iterator[Leap]:
-        """Give the leaps of the logs' clocks, log by log; ``since`` spares a look at older events."""
+        """Give the leaps of the logs' clocks, log by log; ``since`` leaves older events out."""
         query = QUERIES.completeness.clock_leaps
         for row in self._streamed(query, back=back, ahead=ahead, since=since):
             yield Leap(*row)
 
-    def rejected(self, since: datetime | None, until: datetime | None) -> list[Rejected]:
-        """Count the rejects that came in by the doors of log monitors and of imports."""
+    def rejected(
+        self, imports: str, since: datetime | None, until: datetime | None
+    ) -> list[Rejected]:
+        """Count the rejects that came over AMQP, and by the door of ``imports``."""
         with self._database.transaction() as connection:
             QUERIES.completeness.begin_looking(connection)
             rows = QUERIES.completeness.rejected(
-                connection, source=self._source, imports=IMPORT_DOOR, since=since, until=until
+                connection, source=self._source, imports=imports, since=since, until=until
             )
             return [Rejected(*row) for row in rows]
 

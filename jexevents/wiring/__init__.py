@@ -13,7 +13,7 @@ from jexevents.wiring.jobs import (
     runs_any,
     source,
 )
-from jexevents.wiring.outside import access, intake, signers, topology
+from jexevents.wiring.outside import access, intake, signers, stream, topology
 from jexevents.wiring.reading import doors, event_types, recognise, schemas
 from jexevents.wiring.storage import (
     attending,
@@ -38,7 +38,9 @@ from jexevents.wiring.writing import (
     event_files,
     ingest,
     ledger,
+    log_store,
     observer,
+    open_log_store,
     retry,
     upload_folder,
     upload_prune,
@@ -67,8 +69,10 @@ __all__ = [
     "intake",
     "ledger",
     "ledger_database",
+    "log_store",
     "node_note",
     "observer",
+    "open_log_store",
     "owned",
     "recognise",
     "repository",
@@ -83,6 +87,7 @@ __all__ = [
     "side",
     "signers",
     "source",
+    "stream",
     "topology",
     "unmade",
     "upload_folder",

@@ -58,6 +58,8 @@ ALLOWED = {
     "cloudevents": TOOLS | {"ingest", "sources"},
     "client": TOOLS | {"smrthmac", "__init__"},
     "retry": TOOLS | {"ingest", "sources", "store"},
+    "imports": TOOLS | {"eventlogs", "ingest", "sources", "store"},
+    "auditing": TOOLS | {"sources", "store"},
     "eventlogs": TOOLS | {"sources"},
     "broker": TOOLS | {"__init__"},
     "engine": TOOLS,
@@ -115,6 +117,7 @@ ALLOWED = {
         "runner",
         "sidecar",
         "hooks",
+        "imports",
         "ingest",
         "pipelines",
         "retry",
@@ -141,6 +144,7 @@ LIBRARIES = {
     "pika": {"broker"},
     "psycopg2": {"store", "embedded"},
     "aiosql": {"store"},
+    "backports": {"eventlogs"},
     "bottle": {"sidecar"},
     "docker": {"engine"},
     "requests": {"client", "engine", "hooks"},
@@ -157,7 +161,6 @@ LIBRARIES = {
     "cronsim": {"schedules"},
     "jinja2": {"definitions"},
     "yaml": {"definitions"},
-    "zstandard": {"eventlogs"},
 }
 
 
