@@ -20,8 +20,8 @@ from jexevents.store.offers import Applied
 
 log = get_logger("import")
 
-BATCH_EVENTS = 2000
-BATCH_BYTES = 8 << 20
+BATCH_EVENTS = 5000
+BATCH_BYTES = 16 << 20
 
 # A restart of the server takes less; what takes longer, somebody has to look at.
 _PATIENCE_SECONDS = 60.0

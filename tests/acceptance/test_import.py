@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -249,19 +250,19 @@ def children(pid: int) -> list[int]:
     ]
 
 
-def test_through_the_broker(database: str, vhost: str, tmp_path: Path) -> None:
-    options = {"DBURI": database, "AMQPURI": vhost, "LogTimeZone": "UTC"}
-    with Daemon(tmp_path, options) as daemon:
-        daemon.wait_ready()
-        old = b"001 (7.000.000) 02/03 23:00:00 Job executing on host: <10.0.0.2:9618>\n...\n"
-        (tmp_path / "log").write_bytes(log(100) + old)
-        summary = imported(tmp_path / "log", "--through-broker", "--config", daemon.config)
-        assert (summary["sent"], summary["new"]) == (401, None)
-        wait_until(lambda: count(database) == 401, 30, "all events")
-        again = imported(tmp_path / "log", "--config", daemon.config)
-        assert (again["new"], again["duplicates"]) == (0, 401)
-        (at,) = rows(database, "select occurred_at::text from jex.events order by seq desc limit 1")
-        assert at == ("2026-02-03 23:00:00+00",)
+def test_through_the_broker(
+    database: str, vhost: str, tmp_path: Path, start: Callable[..., Daemon]
+) -> None:
+    daemon = start(DBURI=database, AMQPURI=vhost, LogTimeZone="UTC").wait_ready()
+    old = b"001 (7.000.000) 02/03 23:00:00 Job executing on host: <10.0.0.2:9618>\n...\n"
+    (tmp_path / "log").write_bytes(log(100) + old)
+    summary = imported(tmp_path / "log", "--through-broker", "--config", daemon.config)
+    assert (summary["sent"], summary["new"]) == (401, None)
+    wait_until(lambda: count(database) == 401, 30, "all events")
+    again = imported(tmp_path / "log", "--config", daemon.config)
+    assert (again["new"], again["duplicates"]) == (0, 401)
+    asked = "select occurred_at::text from jex.events where name = 'EXECUTE' order by 1 limit 1"
+    assert rows(database, asked) == [("2026-02-02 10:00:00+00",)]
 
 
 def test_audit_log(config: Path, database: str, tmp_path: Path) -> None:
