@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from jexevents.eventlogs.headers import RotationHeader, rotation_header
+from jexevents.eventlogs.headers import RotationHeader, header_of_file
 from jexevents.eventlogs.opening import head
 
 _NUMBER = r"\.(?P<number>\d{1,5})"
@@ -21,6 +21,7 @@ _OLD = r"(?P<old>\.old)"
 _DATE = r"[.-](?P<date>(?:\d{4}-?\d\d-?\d\d|\d{9,10})(?:[T._-]?\d\d[-:]?\d\d(?:[-:]?\d\d)?)?)"
 _COPY = r"(?P<again>[.-]\d{1,4})?"
 _SUFFIX = re.compile(rf"(?:{_OLD}|{_DATE}{_COPY}|{_NUMBER})(?P<packed>\.gz|\.zst)?", re.ASCII)
+_ENDING = re.compile(rf"(?:{_SUFFIX.pattern})\Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +53,9 @@ def parts_of_name(name: str) -> tuple[str, tuple[int, int, str]]:
 
     That of the log itself is the last.
     """
-    for start in range(1, len(name)):
-        match = _SUFFIX.fullmatch(name, start)
-        if match is not None:
-            return name[:start], _rank(match)
+    match = _ENDING.search(name)
+    if match is not None and match.start():
+        return name[: match.start()], _rank(match)
     return re.sub(r"\.(?:gz|zst)\Z", "", name), (3, 0, "")
 
 
@@ -67,9 +67,15 @@ def in_order(files: Iterable[RotatedFile]) -> list[RotatedFile]:
     return listed
 
 
+def base_of(path: Path) -> Path | None:
+    """Give the log that the file at ``path`` would be an older part of, by its name alone."""
+    match = _ENDING.search(path.name)
+    return path.with_name(path.name[: match.start()]) if match and match.start() else None
+
+
 def _file(path: Path, match: re.Match[str]) -> RotatedFile:
     try:
-        header = rotation_header(head(path))
+        header = header_of_file(head(path))
     except OSError:
         header = None
     return RotatedFile(path, header, _rank(match))

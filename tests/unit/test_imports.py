@@ -61,6 +61,7 @@ ALLOWED = {
     "imports": TOOLS | {"eventlogs", "ingest", "sources", "store"},
     "auditing": TOOLS | {"sources", "store"},
     "eventlogs": TOOLS | {"sources"},
+    "monitor": TOOLS | {"eventlogs"},
     "broker": TOOLS | {"__init__"},
     "engine": TOOLS,
     "sidecar": TOOLS
@@ -143,7 +144,7 @@ ALLOWED = {
 LIBRARIES = {
     "pika": {"broker"},
     "psycopg2": {"store", "embedded"},
-    "aiosql": {"store"},
+    "aiosql": {"monitor", "store"},
     "backports": {"eventlogs"},
     "bottle": {"sidecar"},
     "docker": {"engine"},
@@ -161,6 +162,8 @@ LIBRARIES = {
     "cronsim": {"schedules"},
     "jinja2": {"definitions"},
     "yaml": {"definitions"},
+    "inotify_simple": {"monitor"},
+    "sqlite3": {"monitor"},
 }
 
 
