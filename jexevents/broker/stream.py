@@ -8,31 +8,27 @@ sent again, over the next one.
 
 from __future__ import annotations
 
-import threading
+import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from itertools import islice
 
 from jexevents.backoff import Backoff
 from jexevents.broker.connect import connect, connection_parameters, translated
 from jexevents.broker.line import Line
 from jexevents.broker.topology import Topology
+from jexevents.broker.traffic import NOT_YET, Traffic
 from jexevents.broker.window import Window
 from jexevents.errors import BrokerMismatch, BrokerUnavailable, JexError, Stopped
 from jexevents.logs import get_logger
+from jexevents.observers import PublisherUse
 from jexevents.service import Service
 
 log = get_logger("stream")
 
-WINDOW = 2000
+WINDOW = 5000
 WINDOW_BYTES = 16 << 20
 
 # A connection that was up for so long has proved itself: the next try may be an early one.
 _PROVED_SECONDS = 10.0
-# So many are sent in one go; then what they are to be sent by has its turn, and what came in.
-_TURN = 100
-_NOT_YET = "not connected yet"
 
 
 class Stream(Service):
@@ -42,9 +38,8 @@ class Stream(Service):
     keeps the others waiting meanwhile: nothing is passed over. So is one that was lost with its
     connection; the broker may then have had it already, and gets it twice.
 
-    ``problem`` says why nothing can be sent now, or is None. It dies (``exception``) of
-    BrokerMismatch where the exchange is other than configured at the first connection; later that
-    only is its problem until it is mended.
+    It dies (``exception``) of BrokerMismatch where the exchange is other than configured at the
+    first connection; later that only is its ``problem`` until it is mended.
     """
 
     def __init__(
@@ -64,20 +59,16 @@ class Stream(Service):
         self._uri = uri
         self._topology = topology
         self._routing_key = routing_key
-        self._content_type = content_type
-        self._heartbeat_seconds = heartbeat_seconds
-        self._client = f"{name} stream"
+        self._connecting = {"heartbeat_seconds": heartbeat_seconds, "name": f"{name} stream"}
         self._backoff = Backoff(reconnect_max_seconds)
-        self._refusals = Backoff(reconnect_max_seconds)
-        self._most = window
-        # Guards all below, and wakes those who wait for room or for confirms.
-        self._changed = threading.Condition()
-        self._window = Window(window, window_bytes)
-        self._line: Line | None = None
-        self._called = self._asked_again = self._is_blocked = False
-        self._connections = self._refused = 0
-        self._ready_at = 0.0
-        self.problem: str | None = _NOT_YET
+        self._traffic = Traffic(
+            Window(window, window_bytes),
+            topology.exchange_name,
+            routing_key,
+            content_type,
+            reconnect_max_seconds,
+        )
+        self._window, self._changed = self._traffic.window, self._traffic.changed
 
     # --- for those who send, from any thread
 
@@ -89,13 +80,9 @@ class Stream(Service):
         with self._changed:
             self._require_going()
             while not self._window.has_room(len(body)):
-                self._changed.wait()
+                self._wait(self._window.roomy_at, None)
                 self._require_going()
-            self._window.add(body, message_id)
-            line, is_first = self._line, not self._called
-            self._called = True
-        if is_first and line is not None:
-            line.call(self._pump)
+            self._traffic.add(body, message_id)
 
     def confirmed(self) -> int:
         """Say how many of the messages, from the first one on, the broker has taken over."""
@@ -111,12 +98,9 @@ class Stream(Service):
         with self._changed:
             wanted = self._window.added if count is None else count
             while self._window.confirmed < wanted:
-                self._require_going()
-                left = None if deadline is None else deadline - time.monotonic()
-                if left is not None and left <= 0:
+                if not self._wait(wanted, deadline):
                     return False
-                self._changed.wait(left)
-            return True
+        return True
 
     def wait_ready(self, timeout: float) -> None:
         """Wait until messages can be sent, for those who do not wait for a broker that is away.
@@ -125,12 +109,29 @@ class Stream(Service):
         """
         deadline = time.monotonic() + timeout
         with self._changed:
-            while self._ready_at == 0.0:
-                self._require_going()
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    raise BrokerUnavailable(self.problem or _NOT_YET)
-                self._changed.wait(left)
+            while not self.connected:
+                if not self._wait(math.inf, deadline):
+                    raise BrokerUnavailable(self.problem or NOT_YET)
+
+    @property
+    def problem(self) -> str | None:
+        """Why nothing can be sent now, None while all is well."""
+        return self._traffic.problem
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection that messages can go out by."""
+        return self._traffic.is_open
+
+    @property
+    def reconnects(self) -> int:
+        """How many connections there were after the first."""
+        return max(0, self._traffic.lines - 1)
+
+    @property
+    def refused(self) -> int:
+        """How often the broker did not take a message, or had no queue for it."""
+        return self._traffic.refused
 
     @property
     def under_way(self) -> int:
@@ -143,19 +144,35 @@ class Stream(Service):
         return self._window.bytes
 
     @property
-    def connected(self) -> bool:
-        """Whether there is a connection that messages can go out by."""
-        return self._ready_at > 0.0
+    def use(self) -> PublisherUse:
+        """How it stands, for who measures."""
+        return PublisherUse(
+            self.connected,
+            self.reconnects,
+            self.confirmed(),
+            self.refused,
+            self.under_way,
+            self.bytes_under_way,
+        )
 
-    @property
-    def reconnects(self) -> int:
-        """How many connections there were after the first."""
-        return max(0, self._connections - 1)
+    def _wait(self, count: float, deadline: float | None) -> bool:
+        """Wait until so many messages are confirmed, or something else changes; by one who has the
+        lock. Give False when it is too late. Raises what ``send`` raises."""
+        self._require_going()
+        left = None if deadline is None else deadline - time.monotonic()
+        if left is not None and left <= 0:
+            return False
+        self._traffic.wake_at = min(self._traffic.wake_at, count)
+        self._changed.wait(left)
+        return True
 
-    @property
-    def refused(self) -> int:
-        """How often the broker did not take a message, or had no queue for it."""
-        return self._refused
+    def _require_going(self) -> None:
+        if self.exception is not None:
+            if isinstance(self.exception, JexError):
+                raise self.exception
+            raise Stopped("What publishes died.") from self.exception
+        if self.stopping.is_set():
+            raise Stopped
 
     # --- the service
 
@@ -163,22 +180,7 @@ class Stream(Service):
         """Be connected, again and again, until stopped."""
         try:
             while not self.stopping.is_set():
-                begun = time.monotonic()
-                try:
-                    with translated(self._uri):
-                        self._run_connected()
-                    continue
-                except BrokerMismatch as error:
-                    if not self._connections:
-                        raise
-                    self.problem = str(error)
-                except BrokerUnavailable as error:
-                    self.problem = str(error)
-                if time.monotonic() - begun > _PROVED_SECONDS:
-                    self._backoff.reset()
-                delay = self._backoff.next()
-                log.warning("broker_away", reason=self.problem, retry_seconds=round(delay, 2))
-                self.wait(delay)
+                self._turn()
         except BaseException as error:
             # Before those who wait look, and before the death is told.
             self.exception = error
@@ -189,148 +191,42 @@ class Stream(Service):
     def interrupt(self) -> None:
         """Wake the thread from its loop, and all who wait."""
         self._wake_all()
-        line = self._line
-        if line is not None:
-            line.call(line.close)
+        self._traffic.hang_up()
+
+    def _turn(self) -> None:
+        """Have a connection till it ends, and wait a while if it was not ended by us."""
+        begun, confirmed = time.monotonic(), self.confirmed()
+        try:
+            with translated(self._uri):
+                self._run_connected()
+            return
+        except BrokerMismatch as error:
+            if not self._traffic.lines:
+                raise
+            problem = str(error)
+        except BrokerUnavailable as error:
+            problem = str(error)
+        self._traffic.problem = problem
+        if self.confirmed() > confirmed or time.monotonic() - begun > _PROVED_SECONDS:
+            self._backoff.reset()
+        delay = self._backoff.next()
+        log.warning("broker_away", reason=problem, retry_seconds=round(delay, 2))
+        self.wait(delay)
 
     def _run_connected(self) -> None:
-        connection = connect(
-            self._uri, heartbeat_seconds=self._heartbeat_seconds, name=self._client
-        )
+        connection = connect(self._uri, **self._connecting)
         try:
             self._topology.ensure_exchange(connection)
         finally:
             if connection.is_open:
                 connection.close()
-        parameters = connection_parameters(
-            self._uri, heartbeat_seconds=self._heartbeat_seconds, name=self._client
-        )
-        line = Line(parameters, self._topology.exchange_name, self._routing_key, self)
-        with self._line_in_use(line):
+        parameters = connection_parameters(self._uri, **self._connecting)
+        line = Line(parameters, self._topology.exchange_name, self._routing_key, self._traffic)
+        with self._traffic.over(line):
             if self.stopping.is_set():
                 line.call(line.close)
             line.run()
 
-    @contextmanager
-    def _line_in_use(self, line: Line) -> Iterator[None]:
-        with self._changed:
-            self._window.new_channel()
-            self._asked_again = self._is_blocked = False
-            self._line = line
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._line, self._ready_at = None, 0.0
-                self.problem = self.problem or "the connection was lost"
-
-    def _require_going(self) -> None:
-        if self.exception is not None:
-            if isinstance(self.exception, JexError):
-                raise self.exception
-            raise Stopped("What publishes died.") from self.exception
-        if self.stopping.is_set():
-            raise Stopped()
-
     def _wake_all(self) -> None:
         with self._changed:
-            self._changed.notify_all()
-
-    # --- what the line tells, in the thread of this service
-
-    def ready(self) -> None:
-        """Messages may be sent."""
-        with self._changed:
-            self._connections += 1
-            self._ready_at = time.monotonic()
-            self.problem = None
-            self._changed.notify_all()
-        log.info("publishing", exchange=self._topology.exchange_name)
-        self._pump()
-
-    def acked(self, tag: int, multiple: bool) -> None:
-        """The broker has answered for a message, or for all up to it."""
-        with self._changed:
-            if self._window.ack(tag, multiple=multiple):
-                self._backoff.reset()
-                if not self._window.refused:
-                    self._taken_again()
-                self._changed.notify_all()
-        self._settle()
-
-    def nacked(self, tag: int, multiple: bool) -> None:
-        """The broker did not take a message, or all that are left up to it."""
-        with self._changed:
-            self._window.nack(tag, multiple=multiple)
-            self._problem_of_messages(
-                "RabbitMQ did not take a message over: a queue is full, or fails."
-            )
-        self._settle()
-
-    def returned(self, body: bytes, message_id: str | None) -> None:
-        """The broker found no queue for a message; its answer comes behind that."""
-        with self._changed:
-            self._window.give_back(body, message_id)
-            self._problem_of_messages(
-                f"No queue gets what is published to the exchange {self._topology.exchange_name!r}"
-                f" with the routing key {self._routing_key!r}. Start the daemon, which makes its "
-                "queue and binds it, or look at RoutingKey and at the bindings."
-            )
-
-    def blocked(self, reason: str | None) -> None:
-        """The broker takes no messages for this reason, or with None takes them again."""
-        with self._changed:
-            self._is_blocked = reason is not None
-            self.problem = None if reason is None else f"RabbitMQ takes no messages: {reason}."
-        if reason is None:
-            log.info("publishing", exchange=self._topology.exchange_name)
-            self._pump()
-        else:
-            log.warning("publisher_blocked", reason=reason)
-
-    def _problem_of_messages(self, problem: str) -> None:
-        """Note why messages are not taken; said once till one is."""
-        self._refused += 1
-        if self.problem is None:
-            log.warning("messages_refused", reason=problem)
-        self.problem = problem
-
-    def _taken_again(self) -> None:
-        """Note that messages are taken as they should be."""
-        if self._refusals.failures:
-            self._refusals.reset()
-            log.info("publishing", exchange=self._topology.exchange_name)
-        if not self._is_blocked:
-            self.problem = None
-
-    def _settle(self) -> None:
-        """Send what may be sent now, and see to it that what was refused is sent again."""
-        with self._changed:
-            line = self._line
-            if self._window.refused and not self._asked_again and line is not None:
-                self._asked_again = True
-                line.call_later(self._refusals.next(), self._send_again)
-            waits = self._window.waits
-        if waits:
-            self._pump()
-
-    def _send_again(self) -> None:
-        with self._changed:
-            self._asked_again = False
-            self._window.again()
-        self._pump()
-
-    def _pump(self) -> None:
-        """Send what waits, as far as that is allowed now."""
-        with self._changed:
-            self._called = False
-            line = self._line
-            if line is None or not self.connected or self._is_blocked or self._window.refused:
-                return
-            # While messages are refused, one at a time tries how it stands.
-            most = 1 if self._refusals.failures else self._most
-            entries = list(islice(self._window.to_send(most), _TURN))
-        for entry in entries:
-            line.publish(entry, self._content_type)
-        if len(entries) == _TURN:
-            line.call(self._pump)
+            self._traffic.wake()

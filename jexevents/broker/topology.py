@@ -71,9 +71,15 @@ class Topology:
         try:
             self.declare_exchange(connection)
         except pika.exceptions.ChannelClosedByBroker as error:
-            look = self._parts()[0][2]
-            if error.reply_code != _ACCESS_REFUSED or not _exists(connection, look):
+            if error.reply_code != _ACCESS_REFUSED or not self._is_there(connection):
                 raise
+
+    def has_exchange(self, connection: BlockingConnection) -> bool:
+        """Say whether the exchange is there; makes nothing. Raises BrokerMismatch."""
+        if not self._is_there(connection):
+            return False
+        self.ensure_exchange(connection)
+        return True
 
     def missing(self, connection: BlockingConnection) -> list[str]:
         """Say which of exchange and queue do not exist; makes nothing.
@@ -87,6 +93,9 @@ class Topology:
             else:
                 absent.append(f"the {what} {name!r}")
         return absent
+
+    def _is_there(self, connection: BlockingConnection) -> bool:
+        return _exists(connection, self._parts()[0][2])
 
     def _parts(self) -> list[tuple[str, str, _Declare, _Declare]]:
         exchange, queue = self.exchange_name, self.queue_name

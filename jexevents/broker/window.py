@@ -78,6 +78,13 @@ class Window:
             return True
         return len(self._entries) < self._most and self._bytes + size <= self._most_bytes
 
+    @property
+    def roomy_at(self) -> int:
+        """How many have to be confirmed for a good part of the window to be free."""
+        if len(self._entries) < self._most:
+            return self.confirmed + 1
+        return self.confirmed + max(1, len(self._entries) // 4)
+
     def add(self, body: bytes, message_id: str | None = None) -> None:
         """Add a message behind the others."""
         entry = Entry(self.added, body, message_id)
@@ -85,10 +92,10 @@ class Window:
         self._unsent.append(entry)
         self._bytes += len(body)
 
-    def to_send(self, most: int) -> Iterator[Entry]:
+    def to_send(self, most: int | None = None) -> Iterator[Entry]:
         """Give the messages to send now, one by one, each with the next tag of the channel;
         so many at most may be on the wire then."""
-        while self._unsent and len(self._sent) < most:
+        while self._unsent and (most is None or len(self._sent) < most):
             entry = self._unsent.popleft()
             self._last_tag += 1
             self._sent[self._last_tag] = entry

@@ -17,6 +17,7 @@ from jexevents.cli import (
     hooks,
     importing,
     migrate,
+    monitor,
     nonce,
     prune,
     rejects,
@@ -100,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
     for command in (
         migrate, check, token, nonce, hooks, rejects, verify, prune, definitions, smrtlink,
-        workers, importing, audit_log,
+        workers, monitor, importing, audit_log,
     ):  # fmt: skip
         for added in command.add_to(commands):
             # Given before the command or behind it; suppressed, so that it is not set twice.

@@ -615,7 +615,7 @@ _MONITOR = (
     Option(
         "MonitorWindow",
         types.whole(1, 100_000),
-        2000,
+        5000,
         "Events that the monitor has under way at most: read, and not confirmed by RabbitMQ.",
     ),
     Option(

@@ -176,6 +176,8 @@ def test_the_samples_load():
     jobs = load(ROOT / "etc/jexevents.jobs.json", {})
     assert not any("PublicURL" in warning for warning in jobs.warnings)
     assert [secret.name for secret in jobs.job_secrets] == ["DB_PASSWORD"]
+    monitor = load(ROOT / "etc/jexevents.monitor.json", {})
+    assert monitor.event_log == ("/var/log/condor/EventLog",)
 
 
 @pytest.mark.parametrize(
