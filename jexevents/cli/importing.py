@@ -32,6 +32,7 @@ _USUAL_PROCESSES = 4
 # What takes less than to start processes.
 _SMALL_BYTES = 4 << 20
 _READY_SECONDS = 10.0
+_JOIN_SECONDS = 5.0
 
 
 def add_to(commands: Any) -> list[argparse.ArgumentParser]:
@@ -127,9 +128,17 @@ def _sink(
     options: argparse.Namespace, config: Config, source: str, size: int | None
 ) -> Iterator[Sink]:
     if options.through_broker:
-        with wiring.stream(config) as stream:
+        # Only here: the other way needs no broker's library.
+        from jexevents.wiring.monitor import stream as made
+
+        stream = made(config)
+        stream.start()
+        try:
             stream.wait_ready(_READY_SECONDS)
             yield Broker(stream, source)
+        finally:
+            stream.stop()
+            stream.join(_JOIN_SECONDS)
         return
     with wiring.ledger_database(config) as database:
         processes = options.processes or _usual_processes(size)

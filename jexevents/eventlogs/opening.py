@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 if sys.version_info >= (3, 14):
-    from compression import zstd
+    from compression.zstd import ZstdError, ZstdFile
 else:
-    from backports import zstd
+    from backports.zstd import ZstdError, ZstdFile
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
@@ -39,7 +39,7 @@ def unpacked(file: io.BufferedReader) -> BinaryIO:
     if magic.startswith(_GZIP_MAGIC):
         return cast(BinaryIO, gzip.GzipFile(fileobj=file))
     if magic == _ZSTD_MAGIC:
-        return cast(BinaryIO, zstd.ZstdFile(file))
+        return cast(BinaryIO, ZstdFile(file))
     return file
 
 
@@ -48,7 +48,7 @@ def damage_told(path: Path) -> Iterator[None]:
     """Turn what the unpackers raise into OSError with the path."""
     try:
         yield
-    except (EOFError, zlib.error, zstd.ZstdError) as error:
+    except (EOFError, zlib.error, ZstdError) as error:
         reason = f"the compressed data is damaged or cut off ({error})"
         raise OSError(errno.EBADMSG, reason, os.fspath(path)) from error
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from jexevents.errors import JexError
 from jexevents.eventlogs.headers import RotationHeader, rotation_header
@@ -34,12 +34,22 @@ class NoInput(JexError):
         super().__init__("\n".join(faults), remedy="Nothing was imported.")
 
 
+class Plain(Protocol):
+    """What a file holds, read from begin to end."""
+
+    def read(self, size: int) -> bytes:
+        """Give as much as is asked for, less only at the end."""
+
+    def read1(self, size: int) -> bytes:
+        """Give what there is, at most as much; waits only for the first byte."""
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """A file being read: ``packed`` as it lies on the disk, ``plain`` what it holds."""
 
     packed: BinaryIO
-    plain: BinaryIO
+    plain: Plain
 
     @property
     def is_packed(self) -> bool:
@@ -189,7 +199,7 @@ def _looked_into(file: LogFile) -> LogFile:
     return file
 
 
-def _head(plain: BinaryIO) -> bytes:
+def _head(plain: Plain) -> bytes:
     head = b""
     while len(head) < HEAD_BYTES and (piece := plain.read(HEAD_BYTES - len(head))):
         head += piece

@@ -14,7 +14,7 @@ from jexevents.imports.entry import Entry
 from jexevents.imports.files import LogFile, Opened
 from jexevents.imports.years import NoYear, Years, first_year
 
-# A batch of compressed text unpacks to no more than this at once, whatever it would unpack to.
+# Compressed text unpacks to no more than this at once, whatever it would unpack to.
 _CHUNK_BYTES = 1 << 18
 
 
@@ -78,7 +78,9 @@ class ChainReader:
         reader = LogReader(self._counts)
         inode = None if opened.is_packed else file.inode
         told = 0
-        while chunk := opened.plain.read(_CHUNK_BYTES):
+        # Who writes into a pipe may take his time: what there is, is taken at once.
+        read = opened.plain.read if file.opens_again else opened.plain.read1
+        while chunk := read(_CHUNK_BYTES):
             report.bytes += len(chunk)
             events = reader.feed(chunk)
             if events:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta, tzinfo
-from typing import BinaryIO
+from typing import Protocol
 
 from jexevents.errors import JexError
 from jexevents.eventlogs.headers import rotation_header
@@ -33,6 +33,13 @@ Day = tuple[int, int, int]
 # By what the years were known.
 GIVEN, DATES = "--year", "dates with a year"
 HEADER, FILE_TIME = "the log's header", "the file's time"
+
+
+class Readable(Protocol):
+    """What dates are read of."""
+
+    def read(self, size: int) -> bytes:
+        """Give up to so many bytes, none at the end."""
 
 
 class NoYear(JexError):
@@ -112,7 +119,7 @@ class Years:
             self._last, self._known_by = (begun.year, begun.month, begun.day), HEADER
 
 
-def first_year(plain: BinaryIO, written_at: datetime, zone: tzinfo) -> int | None:
+def first_year(plain: Readable, written_at: datetime, zone: tzinfo) -> int | None:
     """Give the year of the first date without one in a log that was written up to ``written_at``.
 
     Reads the log once; None if there is no such date.
@@ -136,7 +143,7 @@ def first_year(plain: BinaryIO, written_at: datetime, zone: tzinfo) -> int | Non
     return begin
 
 
-def _dates(plain: BinaryIO) -> Iterator[tuple[int, int]]:
+def _dates(plain: Readable) -> Iterator[tuple[int, int]]:
     """Give month and day of each header that has no year."""
     held = b"\n"
     while chunk := plain.read(_CHUNK_BYTES):

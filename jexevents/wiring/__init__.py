@@ -13,7 +13,7 @@ from jexevents.wiring.jobs import (
     runs_any,
     source,
 )
-from jexevents.wiring.outside import access, intake, signers, stream, topology
+from jexevents.wiring.outside import access, intake, signers, topology
 from jexevents.wiring.reading import doors, event_types, recognise, schemas
 from jexevents.wiring.storage import (
     attending,
@@ -87,7 +87,6 @@ __all__ = [
     "side",
     "signers",
     "source",
-    "stream",
     "topology",
     "unmade",
     "upload_folder",

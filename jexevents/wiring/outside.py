@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from jexevents.broker.session import Intake
-from jexevents.broker.stream import Stream
 from jexevents.broker.topology import Topology
 from jexevents.config import Config
 from jexevents.model import Role
 from jexevents.sidecar.auth import Signer
 from jexevents.sidecar.compose import Access
-
-_JOIN_SECONDS = 5.0
 
 
 def topology(config: Config) -> Topology:
@@ -33,27 +28,6 @@ def topology(config: Config) -> Topology:
         queue_exclusive=config.queue_exclusive,
         queue_arguments=config.queue_arguments,
     )
-
-
-@contextmanager
-def stream(config: Config) -> Iterator[Stream]:
-    """Give what publishes to the configured exchange, many messages at a time, till the end."""
-    service = Stream(
-        config.amqp_uri,
-        topology(config),
-        config.routing_key,
-        window=config.monitor_window,
-        window_bytes=config.monitor_window_bytes,
-        heartbeat_seconds=config.heartbeat_seconds,
-        reconnect_max_seconds=config.reconnect_max_seconds,
-        name=f"jexevents {config.node_name}",
-    )
-    service.start()
-    try:
-        yield service
-    finally:
-        service.stop()
-        service.join(_JOIN_SECONDS)
 
 
 def intake(config: Config) -> Intake:
