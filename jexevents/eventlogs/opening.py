@@ -6,20 +6,21 @@ import errno
 import gzip
 import io
 import os
+import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
-import zstandard
+if sys.version_info >= (3, 14):
+    from compression.zstd import ZstdError, ZstdFile
+else:
+    from backports.zstd import ZstdError, ZstdFile
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 HEAD_BYTES = 4096
-_CHUNK_BYTES = 16 * 1024
-
-Buffer = bytearray | memoryview
 
 
 @contextmanager
@@ -38,44 +39,8 @@ def unpacked(file: io.BufferedReader) -> BinaryIO:
     if magic.startswith(_GZIP_MAGIC):
         return cast(BinaryIO, gzip.GzipFile(fileobj=file))
     if magic == _ZSTD_MAGIC:
-        return io.BufferedReader(_Zstandard(file))
+        return cast(BinaryIO, ZstdFile(file))
     return file
-
-
-class _Zstandard(io.RawIOBase):
-    """What a file holds, one frame after the other. The library's own reader takes a file that is
-    cut off for one that ends there."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._frame = zstandard.ZstdDecompressor().decompressobj()
-        self._packed = self._plain = b""
-        self._is_within = False
-
-    def readable(self) -> bool:
-        """Give True."""
-        return True
-
-    def readinto(self, buffer: Buffer) -> int:
-        """Unpack some; raises EOFError if the file ends within a frame."""
-        view = memoryview(buffer).cast("B")
-        while not self._plain:
-            if not self._packed:
-                self._packed = self._file.read(_CHUNK_BYTES)
-            if not self._packed:
-                if self._is_within:
-                    raise EOFError("it ends before its last frame does")
-                return 0
-            self._unpack()
-        size = min(len(view), len(self._plain))
-        view[:size], self._plain = self._plain[:size], self._plain[size:]
-        return size
-
-    def _unpack(self) -> None:
-        self._plain, self._is_within = self._frame.decompress(self._packed), True
-        self._packed = self._frame.unused_data if self._frame.eof else b""
-        if self._frame.eof:
-            self._frame, self._is_within = zstandard.ZstdDecompressor().decompressobj(), False
 
 
 @contextmanager
@@ -83,7 +48,7 @@ def damage_told(path: Path) -> Iterator[None]:
     """Turn what the unpackers raise into OSError with the path."""
     try:
         yield
-    except (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error, ZstdError) as error:
         reason = f"the compressed data is damaged or cut off ({error})"
         raise OSError(errno.EBADMSG, reason, os.fspath(path)) from error
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from jexevents.eventlogs.occurrences import Occurrences, Seen
 from jexevents.sources.condor.message import MAX_BYTES, canonical
@@ -15,8 +15,7 @@ MAX_EVENT_BYTES = MAX_BYTES // 2
 _FEED_BYTES = 256 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class LogEvent:
+class LogEvent(NamedTuple):
     """An event of a log: ``raw`` is its bytes from ``offset`` up to ``end``.
 
     ``fault`` is None, or says why this is no event: it is passed on all the same, for the
