@@ -24,6 +24,10 @@ $(VENV)/.installed: setup.cfg setup.py
 run: $(VENV)/.installed ## Provide the servers, start the daemon, publish a sample log, show its jobs
 	@exec $(BIN)/python -m jexevents.tryout
 
+.PHONY: watch-log
+watch-log: $(VENV)/.installed ## The same with a log that grows: see its events come into the ledger
+	@exec $(BIN)/python -m jexevents.tryout watch-log
+
 .PHONY: test
 test: $(VENV)/.installed ## Run all tests, against real servers
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile

@@ -59,17 +59,7 @@ def begin(
 ) -> tuple[Signals, Database, Presence]:
     """Take the signals, the database and the name, in this order."""
     signals = stack.enter_context(Signals(ending))
-    log.info(
-        "starting",
-        version=__version__,
-        node=config.node_name,
-        role=role,
-        config=config.redacted(),
-    )
-    for warning in config.warnings:
-        log.warning("configuration", warning=warning)
-    sys.setswitchinterval(_SWITCH_SECONDS)
-    gc.set_threshold(*_GC_THRESHOLDS)
+    introduce(config, role)
     database = stack.enter_context(wiring.database(config, f"jexevents {config.node_name}"))
     presence = Presence(
         database,
@@ -83,10 +73,25 @@ def begin(
     return signals, database, presence
 
 
+def introduce(config: Config, role: str) -> None:
+    """Say in the log what this process is, and set the interpreter as all of them have it."""
+    log.info(
+        "starting",
+        version=__version__,
+        node=config.node_name,
+        role=role,
+        config=config.redacted(),
+    )
+    for warning in config.warnings:
+        log.warning("configuration", warning=warning)
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    gc.set_threshold(*_GC_THRESHOLDS)
+
+
 def start(services: Sequence[Service], ending: Ending, stack: ExitStack) -> None:
     """Start services; they are ended in the opposite order. If one dies, the process ends."""
     for service in services:
-        service.on_death = lambda died: ending.fail(Exit.SOFTWARE, f"{died.name} died")
+        service.on_death = lambda died: _end_by(died, ending)
         service.start()
         stack.callback(_end, service)
 
@@ -105,6 +110,13 @@ def tell_node(
     """Have noted in the database what this process is, once it listens."""
     presence.tell = lambda: wiring.node_note(running, addresses())
     presence.look_soon()
+
+
+def _end_by(died: Service, ending: Ending) -> None:
+    if isinstance(died.exception, ConfigError | BrokerMismatch):
+        ending.fail(Exit.CONFIG, str(died.exception))
+    else:
+        ending.fail(Exit.SOFTWARE, f"{died.name} died")
 
 
 def _end(service: Service) -> None:

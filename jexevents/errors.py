@@ -42,6 +42,10 @@ class ServiceEnded(JexError):
     """A service ended though nobody had asked it to."""
 
 
+class Stopped(JexError):
+    """It was told to end before it could do that."""
+
+
 class Unavailable(JexError):
     """A server that is needed does not answer; the same call may succeed later."""
 

@@ -10,21 +10,15 @@ import time
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-import prometheus_client
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from jexevents import __version__
+from jexevents.instruments import PREFIX, Instruments
 from jexevents.model import Event, Outcome, Reason, Reject
 from jexevents.observers import AWAY, FAILED, REFUSED, TOO_SLOW, EngineUse, JobsUse, PoolUse
 
-_PREFIX = "jexevents"
 DOORS = ("amqp", "http")
 ENDS = ("complete", "fail", "killed", "time-out", "lost", "cancelled")
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-OTHER = "other"
 
 _SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 _STORE_SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
@@ -32,39 +26,25 @@ _WAIT_SECONDS = (0.01, 0.02, 0.03, 0.05, 0.1, 0.15, 0.3, 0.5, 1, 3, 10, 60, 600)
 _HOOK_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 60)
 # What a try was, by the state that the delivery has after it.
 _TRIED = {"delivered": "delivered", "pending": "failed", "dead": "dead"}
-_REQUEST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
-class Metrics:
-    """The instruments of one process and the registry that holds them.
+class Metrics(Instruments):
+    """The instruments of a process that works with the ledger.
 
     An observer of the ingest, of the consumer, of the sidecar and of the webhooks.
     """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        super().__init__()
         self._clock = clock
-        # A second series for each one, which says when it began: nobody asks for that.
-        prometheus_client.disable_created_metrics()
-        self.registry = CollectorRegistry()
         self._events()
         self._batches()
         self._consumer()
-        self._requests()
         self.pools = _Pools()
         self.registry.register(self.pools)
         self._hooks()
         self._executions()
         self.database_up = self._gauge("database_up", "Whether PostgreSQL answers and may be used.")
-        self.build = Info(f"{_PREFIX}_build", "This version.", registry=self.registry)
-        self.build.info({"version": __version__})
-        prometheus_client.ProcessCollector(registry=self.registry)
-        prometheus_client.PlatformCollector(registry=self.registry)
-        prometheus_client.GCCollector(registry=self.registry)
-
-    def exposition(self, accept: str) -> tuple[bytes, str]:
-        """Write all of it in the format that an Accept header asks for; give that type too."""
-        encode, content_type = choose_encoder(accept)
-        return encode(self.registry), content_type
 
     # --- what is reported
 
@@ -100,16 +80,6 @@ class Metrics:
     def reconnected(self) -> None:
         """Count a connection after the first."""
         self.reconnects.inc()
-
-    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count and measure an answer over HTTP."""
-        # What no route took must not bring a series with it for each word that somebody sends.
-        method = method if method in METHODS else OTHER
-        route = route or OTHER
-        self.requests.labels(method, route, f"{status // 100}xx").inc()
-        self.request_seconds.labels(method, route).observe(seconds)
-        if status == 401:
-            self.unauthorized.inc()
 
     def sent(self, hook: str, state: str, seconds: float) -> None:
         """Count and measure a try of a webhook's delivery."""
@@ -197,17 +167,6 @@ class Metrics:
             "queue_seen_timestamp_seconds", "When the queue was last seen; 0 before that."
         )
 
-    def _requests(self) -> None:
-        self.requests = self._counter(
-            "http_requests", "Requests by their answers.", "method", "route", "status"
-        )
-        self.request_seconds = self._histogram(
-            "http_request_seconds", "Time to an answer.", _REQUEST_SECONDS, "method", "route"
-        )
-        self.unauthorized = self._counter(
-            "http_unauthorized", "Requests whose credentials were missing or wrong."
-        )
-
     def _hooks(self) -> None:
         self.hook_tries = self._counter(
             "hook_tries", "Tries of webhooks' deliveries by what became of them.", "hook", "outcome"
@@ -222,15 +181,6 @@ class Metrics:
         )
         for end in ENDS:
             self.execution_ends.labels(end)
-
-    def _counter(self, name: str, told: str, *labels: str) -> Counter:
-        return Counter(f"{_PREFIX}_{name}", told, labels, registry=self.registry)
-
-    def _gauge(self, name: str, told: str) -> Gauge:
-        return Gauge(f"{_PREFIX}_{name}", told, registry=self.registry)
-
-    def _histogram(self, name: str, told: str, buckets: Sequence[float], *labels: str) -> Histogram:
-        return Histogram(f"{_PREFIX}_{name}", told, labels, registry=self.registry, buckets=buckets)
 
 
 class _Pools(Collector):
@@ -271,7 +221,7 @@ class _Waiting(Collector):
     def collect(self) -> Iterable[Metric]:
         """Give how many there are, as a registry wants it."""
         told = "Deliveries of webhooks that are to be sent, all daemons' together."
-        pending = GaugeMetricFamily(f"{_PREFIX}_hook_pending", told, labels=["hook"])
+        pending = GaugeMetricFamily(f"{PREFIX}_hook_pending", told, labels=["hook"])
         for hook, count in self._ask().items():
             pending.add_metric([hook], count)
         return [pending]
@@ -304,7 +254,7 @@ class _Jobs(Collector):
 
 def _of_kinds(kinds: Mapping[str, int]) -> Iterable[Metric]:
     told = "Executions that this node has begun, by kind."
-    family = GaugeMetricFamily(f"{_PREFIX}_executions_running_by_kind", told, labels=["kind"])
+    family = GaugeMetricFamily(f"{PREFIX}_executions_running_by_kind", told, labels=["kind"])
     for kind, number in kinds.items():
         family.add_metric([kind], number)
     yield family
@@ -315,23 +265,23 @@ def _of_engine(use: EngineUse | None) -> Iterable[Metric]:
         return
     yield _told("engine_up", "Whether the container engine of this node answers.", use.answers)
     told = "Images that the engine was asked to pull, by what became of that."
-    pulls = CounterMetricFamily(f"{_PREFIX}_image_pulls", told, labels=["outcome"])
+    pulls = CounterMetricFamily(f"{PREFIX}_image_pulls", told, labels=["outcome"])
     pulls.add_metric(["pulled"], use.pulled)
     pulls.add_metric(["failed"], use.failed)
     yield pulls
     told = "Containers of this ledger that were removed because nobody claims them."
-    swept = CounterMetricFamily(f"{_PREFIX}_containers_swept", told)
+    swept = CounterMetricFamily(f"{PREFIX}_containers_swept", told)
     swept.add_metric([], use.swept)
     yield swept
 
 
 def _told(name: str, told: str, value: float) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"{_PREFIX}_{name}", told, value=float(value))
+    return GaugeMetricFamily(f"{PREFIX}_{name}", told, value=float(value))
 
 
 def _pool_gauge(name: str, told: str, *labels: str) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"{_PREFIX}_pool_{name}", told, labels=["pool", *labels])
+    return GaugeMetricFamily(f"{PREFIX}_pool_{name}", told, labels=["pool", *labels])
 
 
 def _pool_counter(name: str, told: str) -> CounterMetricFamily:
-    return CounterMetricFamily(f"{_PREFIX}_pool_{name}", told, labels=["pool"])
+    return CounterMetricFamily(f"{PREFIX}_pool_{name}", told, labels=["pool"])

@@ -84,6 +84,22 @@ class HookObserver(Protocol):
         """``state`` is what the try made of the delivery: delivered, dead, or pending again."""
 
 
+class MonitorObserver(Protocol):
+    """Hears of what a monitor reads and publishes, in its thread."""
+
+    def events_read(self, events: int, garbage: int) -> None:
+        """So many events were read, and so many pieces that are none."""
+
+    def events_published(self, events: int, bytes_of_logs: int) -> None:
+        """The broker has taken over so many of them, which take so many bytes in their logs."""
+
+    def gap_found(self) -> None:
+        """A part of a log was lost before it could be read."""
+
+    def positions_noted(self, noted: bool) -> None:
+        """The position file was written, or could not be."""
+
+
 class Nobody:
     """Hears everything and does nothing."""
 
@@ -105,6 +121,18 @@ class Nobody:
         """Do nothing."""
 
     def sent(self, hook: str, state: str, seconds: float) -> None:
+        """Do nothing."""
+
+    def events_read(self, events: int, garbage: int) -> None:
+        """Do nothing."""
+
+    def events_published(self, events: int, bytes_of_logs: int) -> None:
+        """Do nothing."""
+
+    def gap_found(self) -> None:
+        """Do nothing."""
+
+    def positions_noted(self, noted: bool) -> None:
         """Do nothing."""
 
 
@@ -160,3 +188,28 @@ class JobsUse(NamedTuple):
     draining: bool = False
     of_kinds: Mapping[str, int] = MappingProxyType({})
     engine: EngineUse | None = None
+
+
+class PublisherUse(NamedTuple):
+    """How it stands with what is published: whether a line to the broker is ``connected``, how many
+    ``reconnects`` there were, messages ``confirmed`` by it and ``refused`` so far, and how many
+    messages and bytes are ``under_way``.
+    """
+
+    connected: bool
+    reconnects: int
+    confirmed: int
+    refused: int
+    under_way: int
+    bytes_under_way: int
+
+
+class LogsUse(NamedTuple):
+    """How it stands with the logs that are followed: how many there are, how many ``problems``
+    there are with them or with the position file, and how many bytes stand in them that the
+    broker has not taken over.
+    """
+
+    followed: int
+    problems: int
+    behind: int

@@ -30,9 +30,16 @@ def connect(uri: str, *, heartbeat_seconds: int, name: str = "jexevents") -> Blo
 
     Raises BrokerUnavailable, which says what the broker had against it.
     """
+    parameters = connection_parameters(uri, heartbeat_seconds=heartbeat_seconds, name=name)
+    parameters.blocked_connection_timeout = _BLOCKED_TIMEOUT_SECONDS
+    with translated(uri):
+        return BlockingConnection(parameters)
+
+
+def connection_parameters(uri: str, *, heartbeat_seconds: int, name: str) -> pika.URLParameters:
+    """Give what every connection of ours is opened with."""
     parameters = pika.URLParameters(uri)
     parameters.heartbeat = heartbeat_seconds
-    parameters.blocked_connection_timeout = _BLOCKED_TIMEOUT_SECONDS
     parameters.socket_timeout = _SOCKET_TIMEOUT_SECONDS
     parameters.stack_timeout = 2 * _SOCKET_TIMEOUT_SECONDS
     parameters.connection_attempts = 1
@@ -41,8 +48,7 @@ def connect(uri: str, *, heartbeat_seconds: int, name: str = "jexevents") -> Blo
         "version": __version__,
         "connection_name": name,
     }
-    with translated(uri):
-        return BlockingConnection(parameters)
+    return parameters
 
 
 @contextmanager

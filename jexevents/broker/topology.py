@@ -63,6 +63,24 @@ class Topology:
         """Make the exchange alone, as publishers do. Raises BrokerMismatch."""
         _guarded(connection, "exchange", self.exchange_name, self._declare_exchange)
 
+    def ensure_exchange(self, connection: BlockingConnection) -> None:
+        """Make the exchange, or see that it is there where the user may make none.
+
+        Raises BrokerMismatch.
+        """
+        try:
+            self.declare_exchange(connection)
+        except pika.exceptions.ChannelClosedByBroker as error:
+            if error.reply_code != _ACCESS_REFUSED or not self._is_there(connection):
+                raise
+
+    def has_exchange(self, connection: BlockingConnection) -> bool:
+        """Say whether the exchange is there; makes nothing. Raises BrokerMismatch."""
+        if not self._is_there(connection):
+            return False
+        self.ensure_exchange(connection)
+        return True
+
     def missing(self, connection: BlockingConnection) -> list[str]:
         """Say which of exchange and queue do not exist; makes nothing.
 
@@ -75,6 +93,9 @@ class Topology:
             else:
                 absent.append(f"the {what} {name!r}")
         return absent
+
+    def _is_there(self, connection: BlockingConnection) -> bool:
+        return _exists(connection, self._parts()[0][2])
 
     def _parts(self) -> list[tuple[str, str, _Declare, _Declare]]:
         exchange, queue = self.exchange_name, self.queue_name

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from jexevents import wiring
 from jexevents.cli.folders import look_at
-from jexevents.cli.words import counted
+from jexevents.cli.logfiles import look_at_logs
+from jexevents.cli.words import Note, counted
 from jexevents.config import Config, redact_uri
 from jexevents.errors import (
     ConfigError,
@@ -40,11 +41,16 @@ def add_to(commands: Any) -> list[argparse.ArgumentParser]:
         "check",
         help="check the configuration, reach PostgreSQL, RabbitMQ, the repository and the engine",
     )
+    parser.add_argument(
+        "--monitor",
+        action="store_true",
+        help="only what `jexevents monitor` needs: RabbitMQ, the logs, the position",
+    )
     parser.set_defaults(run=run)
     return [parser]
 
 
-def run(_options: argparse.Namespace, config: Config) -> Exit:
+def run(options: argparse.Namespace, config: Config) -> Exit:
     """Say for each part what is right or wrong, and how to mend it.
 
     69 where a server does not answer, 78 where configuration or schema are wrong.
@@ -53,7 +59,7 @@ def run(_options: argparse.Namespace, config: Config) -> Exit:
     for warning in config.warnings:
         print(f"note  {warning}")
     with _cleared_up():
-        return _run(config)
+        return _run_monitor(config) if options.monitor else _run(config)
 
 
 @contextmanager
@@ -81,14 +87,18 @@ def _run(config: Config) -> Exit:
     return max(codes)
 
 
-class _Note(str):
-    """A line of what is not as it should be, though the daemon runs with it."""
+def _run_monitor(config: Config) -> Exit:
+    codes = [
+        _try("RabbitMQ", lambda: _exchange(config)),
+        _try("event logs", lambda: look_at_logs(config)),
+    ]
+    return max(codes)
 
 
 def _try(what: str, look: Callable[[], Iterable[str]]) -> Exit:
     try:
         for line in look():
-            print(f"{'note' if isinstance(line, _Note) else 'ok  '}  {what}: {line}")
+            print(f"{'note' if isinstance(line, Note) else 'ok  '}  {what}: {line}")
     except JexError as error:
         print(f"WRONG {what}: {error}", file=sys.stderr)
         return Exit.UNAVAILABLE if isinstance(error, Unavailable) else Exit.CONFIG
@@ -135,6 +145,15 @@ def _rabbitmq(config: Config) -> Iterable[str]:
     yield from look(config.amqp_uri, topology, heartbeat_seconds=config.heartbeat_seconds)
 
 
+def _exchange(config: Config) -> Iterable[str]:
+    """Look with the rights of one who only publishes."""
+    from jexevents.broker.check import look_at_exchange
+
+    topology = wiring.topology(config)
+    seconds = config.heartbeat_seconds
+    yield from look_at_exchange(config.amqp_uri, topology, heartbeat_seconds=seconds)
+
+
 def _schemas(config: Config) -> Iterable[str]:
     """Read the folder of further schemas as the daemon does."""
     schemas = wiring.schemas(config)
@@ -178,7 +197,7 @@ def _containers(config: Config) -> Iterable[str]:
     except EngineUnavailable as error:
         if config.container_engine:
             raise
-        yield _Note(f"none are run here while it is so: {error}")
+        yield Note(f"none are run here while it is so: {error}")
         return
     finally:
         engine.close()
@@ -186,7 +205,7 @@ def _containers(config: Config) -> Iterable[str]:
     yield f"{engine.address} answers: {product} {about.version}, API {about.api_version}"
     for folder in config.task_mount_folders:
         if not Path(folder).is_dir():
-            yield _Note(f"TaskMountFolders has {folder}, which is no folder here")
+            yield Note(f"TaskMountFolders has {folder}, which is no folder here")
 
 
 def _definitions(source: Source) -> Iterable[str]:
@@ -199,14 +218,14 @@ def _definitions(source: Source) -> Iterable[str]:
     except RepositoryUnavailable as error:
         if error.reason != "disk":
             raise
-        yield _Note(f"the newest commit was not looked at: {error}")
+        yield Note(f"the newest commit was not looked at: {error}")
         return
     if not found.faults:
         yield f"commit {found.commit} defines {counted(found.jobs, 'job')}"
         return
     told = counted(len(found.faults), "fault")
-    yield _Note(f"commit {found.commit} cannot be put in force, the last good one stays: {told}")
-    yield from map(_Note, found.faults)
+    yield Note(f"commit {found.commit} cannot be put in force, the last good one stays: {told}")
+    yield from map(Note, found.faults)
 
 
 def _job_secrets(config: Config) -> Iterable[str]:

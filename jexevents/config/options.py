@@ -594,6 +594,53 @@ _WORKERS = (
     ),
 )
 
+_MONITOR = (
+    Option(
+        "EventLog",
+        types.LOG_PATHS,
+        [],
+        "The event logs of HTCondor that `jexevents monitor` follows: a path or a pattern such as "
+        "`/var/log/condor/EventLog`, or a list of them. Relative ones count as that of `UploadDir` "
+        "does. The daemon makes no use of it. See [monitor.md](monitor.md).",
+        example=["/var/log/condor/EventLog", "/home/*/logs/*.log"],
+    ),
+    Option(
+        "PositionFile",
+        types.NEEDED_FILE,
+        "var/monitor.position",
+        "Where the monitor keeps how far it has come, in an SQLite file. Lost, it begins anew, and "
+        "what it sends twice is stored once. A relative one counts as that of `UploadDir` does.",
+        example="/var/lib/jexevents/monitor.position",
+    ),
+    Option(
+        "MonitorWindow",
+        types.whole(1, 100_000),
+        5000,
+        "Events that the monitor has under way at most: read, and not confirmed by RabbitMQ.",
+    ),
+    Option(
+        "MonitorWindowBytes",
+        types.whole(MIB, 2**40, "bytes"),
+        16 * MIB,
+        "The bytes of these, at most; a single event may have more.",
+    ),
+    Option(
+        "MonitorPollSeconds",
+        types.seconds(0.05, 60),
+        1,
+        "How often the monitor looks at its logs though nothing was told of them, as on file "
+        "systems that tell nothing.",
+    ),
+    Option(
+        "MonitorHTTPListenPort",
+        types.LISTEN,
+        "127.0.0.1:8081",
+        "Where `jexevents monitor` listens with its small HTTP interface, as HTTPListenPort says "
+        "it for the daemon. It knows no tokens: another address than loopback needs `read` in "
+        "AnonymousRoles.",
+    ),
+)
+
 _METADATA = ("100.100.100.200/32", "169.254.0.0/16", "fd00:ec2::254/128", "fe80::/10")
 
 _SENDING = (
@@ -679,11 +726,9 @@ _PROCESS = (
     ),
 )
 
-_UNUSED = "Read and checked; this version makes no use of it."
 _STDOUT = "Logs go to the standard output; supervisord keeps and rotates them."
 
 _OLDER = (
-    Option("EventLog", types.text(max_bytes=4096), "", _UNUSED, effect=False),
     Option("LogPath", types.text(max_bytes=4096), "", _STDOUT, effect=False),
     Option("LogMaxSize", types.LOOSE_NUMBER, 0, _STDOUT, effect=False),
     Option("LogMaxBackups", types.LOOSE_NUMBER, 0, _STDOUT, effect=False),
@@ -704,6 +749,7 @@ _GROUPS = {
     "Jobs that are run from here": (*_JOBS, *_JOB_HOOKS),
     "Container tasks": (*_TASKS, *_ENGINE),
     "Workers": _WORKERS,
+    "The log monitor": _MONITOR,
     "The process": _PROCESS,
     "Older keys": _OLDER,
 }

@@ -14,7 +14,15 @@ from zoneinfo import ZoneInfo
 
 import tzlocal
 
-from jexevents.config import clients, hook_members, hooks, jobsecrets, tasklists, uris
+from jexevents.config import (
+    clients,
+    hook_members,
+    hooks,
+    jobsecrets,
+    logpaths,
+    tasklists,
+    uris,
+)
 from jexevents.config.misfit import Misfit
 from jexevents.model import Role
 from jexevents.redaction import MASK, redact, redact_uri, shown_url
@@ -293,6 +301,7 @@ SMTP_URI = OptionType(
 MAIL_ADDRESS = OptionType("address", "an address of mail", uris.read_mail_address)
 PUBLIC_URL = OptionType("URL", "an http:// or https:// URL", uris.read_public_url)
 FOLDER = replace(text(max_bytes=4096), name="folder", resolve=uris.resolve_path)
+NEEDED_FILE = replace(text(empty=False, max_bytes=4096), name="path", resolve=uris.resolve_path)
 NEEDED_FOLDER = replace(text(empty=False, max_bytes=4096), name="folder", resolve=uris.resolve_path)
 LISTEN = OptionType("address", 'an address like ":8080"', uris.read_listen_address, show=str)
 TIME_ZONE = OptionType("time zone", "the name of an IANA time zone, or local", _read_zone_name)
@@ -331,6 +340,14 @@ MOUNT_FOLDERS = OptionType(
 )
 WORKER_LABELS = OptionType(
     "list of words", tasklists.LABELS, tasklists.read_labels, _text_to_list, list
+)
+LOG_PATHS = OptionType(
+    "list of paths",
+    logpaths.EXPECTED,
+    logpaths.read_log_paths,
+    _text_to_list,
+    list,
+    logpaths.resolve_log_paths,
 )
 NETWORK_NAMES = OptionType(
     "list of names", tasklists.NETWORKS, tasklists.read_networks, _text_to_list, list

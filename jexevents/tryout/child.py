@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
@@ -22,10 +22,21 @@ _PR_SET_PDEATHSIG = 1
 
 
 class Daemon:
-    """``jexevents --config CONFIG`` with its log in a file; stopped at the end of the block."""
+    """``jexevents --config CONFIG`` with its log in a file; stopped at the end of the block.
 
-    def __init__(self, config: Path, environment: Mapping[str, str], log: Path) -> None:
-        self._command = [sys.executable, "-m", "jexevents", "--config", str(config)]
+    With ``command`` it is another one that runs for long, called ``what`` in messages.
+    """
+
+    def __init__(
+        self,
+        config: Path,
+        environment: Mapping[str, str],
+        log: Path,
+        command: Sequence[str] = (),
+        what: str = "daemon",
+    ) -> None:
+        self._command = [sys.executable, "-m", "jexevents", *command, "--config", str(config)]
+        self._what = what
         self._environment = dict(environment)
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
@@ -55,25 +66,32 @@ class Daemon:
             self._process.wait()
 
     def wait_until_ready(self, say: Callable[[str], None]) -> str:
-        """Wait for /readyz; give the daemon's URL. Raises Unavailable with the log's end."""
+        """Wait for /readyz; give its URL. Raises Unavailable with the log's end."""
         pause = threading.Event()
         for _ in range(int(_READY_SECONDS / _LOOK_SECONDS)):
             url = self._url()
             if url is not None and _answers(f"{url}/readyz"):
                 return url
             if self._process.poll() is not None:
-                raise Unavailable(f"The daemon ended with {self._process.returncode}.{self._end()}")
+                raise self._ended(self._process.returncode)
             say("starting")
             pause.wait(_LOOK_SECONDS)
-        raise Unavailable(f"The daemon was not ready in {_READY_SECONDS:g} s.{self._end()}")
+        raise Unavailable(f"The {self._what} was not ready in {_READY_SECONDS:g} s.{self._end()}")
 
     def wait(self) -> None:
         """Wait until it ends. Raises Unavailable when it does, which it should not."""
-        code = self._process.wait()
-        raise Unavailable(f"The daemon ended with {code}.{self._end()}")
+        raise self._ended(self._process.wait())
+
+    def require(self) -> None:
+        """Raise Unavailable if it has ended, which it should not."""
+        if self._process.poll() is not None:
+            raise self._ended(self._process.returncode)
+
+    def _ended(self, code: int) -> Unavailable:
+        return Unavailable(f"The {self._what} ended with {code}.{self._end()}")
 
     def _url(self) -> str | None:
-        """Find in the log where the daemon listens."""
+        """Find in the log where it listens."""
         for line in self._log.read_text("utf-8", "replace").splitlines():
             if '"listening"' in line:
                 host, port = json.loads(line)["addresses"][0]

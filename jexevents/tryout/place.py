@@ -45,6 +45,16 @@ class Place:
         return self.var / "jexevents.log"
 
     @property
+    def monitor_log(self) -> Path:
+        """The monitor's log."""
+        return self.var / "jexevents-monitor.log"
+
+    @property
+    def watched(self) -> Path:
+        """The folder of a log of HTCondor that grows while one watches."""
+        return self.var / "watched"
+
+    @property
     def broker(self) -> Path:
         """What a privately started RabbitMQ keeps."""
         return self.var / "rabbitmq"

@@ -7,6 +7,7 @@ import secrets
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -32,8 +33,41 @@ _INVOCATION = "5d2a0f04-9f1e-4a86-8b9f-5d6c0e0f7a11"
 _SEEN_SECONDS = 30.0
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What runs: the configuration with the broker in it, the environment that says so, the daemon
+    and a client of it; ``broker`` is what to show for the broker's URI."""
+
+    settings: Config
+    environment: Mapping[str, str]
+    broker: str
+    daemon: Daemon
+    client: Client
+
+
 def tell(console: Console, place: Place, stack: ExitStack) -> None:
     """Do it all, and stay until the daemon ends or KeyboardInterrupt.
+
+    What was started is stopped as ``stack`` unwinds. Raises the project's errors.
+    """
+    served = serve(console, place, stack)
+    with step(console, "events") as say:
+        _publish_once(served.settings, served.client, say)
+    _show(console, served.client, place)
+    if served.settings.jobs_repository:
+        said = "The daemon runs the jobs that are defined in the git repository"
+        _say(console, f"{said} {_repository(served.settings.jobs_repository)}")
+    if not config.load(place.config, os.environ).node_secret:
+        variable = config.OPTIONS["NodeSecret"].env_name
+        secret = f"{variable}=$(cat {_short(place.node_secret)})"
+        _say(console, f"A worker beside it (docs/workers.md) has to be told: {secret}")
+    _say(console, f"RabbitMQ, to publish events of your own: {served.broker}")
+    _say(console, "Ctrl-C stops the daemon and the servers; the data stays in var/.")
+    served.daemon.wait()
+
+
+def serve(console: Console, place: Place, stack: ExitStack) -> Served:
+    """Provide the servers and start the daemon.
 
     What was started is stopped as ``stack`` unwinds. Raises the project's errors.
     """
@@ -41,46 +75,33 @@ def tell(console: Console, place: Place, stack: ExitStack) -> None:
     settings = config.load(place.config, os.environ)
     named = _named(settings)
     environment = _listening(os.environ, settings)
-    with _step(console, "RabbitMQ") as say:
+    with step(console, "RabbitMQ") as say:
         broker = stack.enter_context(
             provide_broker(place.broker, uri=named, cache=place.cache, say=say)
         )
         say(broker.how)
-    with _step(console, "PostgreSQL") as say:
+    with step(console, "PostgreSQL") as say:
         say("starting (the first time its data folder is made)")
         database = stack.enter_context(wiring.database(settings, "jexevents make run"))
         count = migrate.migrate(database, say)
         say("ready, its tables made" if count else "ready, with the data of before")
-    with _step(console, "token") as say:
+    with step(console, "token") as say:
         token = _token(place, database)
         say(f"kept in {_short(place.token)}, mode 0600")
     environment = _with(environment, "AMQPURI", broker.uri)
-    own_secret = not settings.node_secret
-    if own_secret:
+    if not settings.node_secret:
         environment = _with(environment, "NodeSecret", _node_secret(place))
-    with _step(console, "daemon") as say:
+    with step(console, "daemon") as say:
         daemon = stack.enter_context(Daemon(place.config, environment, place.log))
         client = Client(daemon.wait_until_ready(say), token)
         say(f"ready at {client.url}, logs to {_short(place.log)}")
-    with _step(console, "events") as say:
-        _publish_once(config.load(place.config, environment), client, say)
-    _show(console, client, place)
-    if settings.jobs_repository:
-        said = "The daemon runs the jobs that are defined in the git repository"
-        _say(console, f"{said} {_repository(settings.jobs_repository)}")
-    if own_secret:
-        variable = config.OPTIONS["NodeSecret"].env_name
-        secret = f"{variable}=$(cat {_short(place.node_secret)})"
-        _say(console, f"A worker beside it (docs/workers.md) has to be told: {secret}")
     # The password of a broker of our own is no secret; one that was named may have another.
-    uri = broker.uri if named is None else config.redact_uri(named)
-    _say(console, f"RabbitMQ, to publish events of your own: {uri}")
-    _say(console, "Ctrl-C stops the daemon and the servers; the data stays in var/.")
-    daemon.wait()
+    shown = broker.uri if named is None else config.redact_uri(named)
+    return Served(config.load(place.config, environment), environment, shown, daemon, client)
 
 
 @contextmanager
-def _step(console: Console, what: str) -> Iterator:
+def step(console: Console, what: str) -> Iterator:
     """Show a long step with a spinner, and what it came to when it is done."""
     said = ["..."]
     with console.status(f"{what}: ...") as status:

@@ -13,6 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pika
 import psycopg2
@@ -169,7 +170,7 @@ class Daemon:
 
     def job(self, key: str, token: str | None = None) -> dict[str, Any] | None:
         """Give a job of the ledger by its key, None while there is none."""
-        answer = self.get(f"/ledger/jobs?key={key}", token)
+        answer = self.get(f"/ledger/jobs?key={quote(key, safe='')}", token)
         assert answer.status == 200, answer
         items = answer.json()["items"]
         return items[0] if items else None

@@ -12,6 +12,7 @@ from tests.acceptance.workers import GATED, WorkerPlace
 from tests.support import assert_nothing_runs, wait_until
 
 WORKER = "jexevents-worker"
+MONITOR = "jexevents-monitor"
 
 
 @pytest.fixture
@@ -74,3 +75,23 @@ def test_a_worker_that_is_stopped_finishes_what_runs(
         assert supervisor.log(WORKER).count('"exit_code": 0') == 1
     finally:
         place.close()
+
+
+def test_a_monitor_is_started_on_demand_and_again_when_it_is_killed(supervise, servers, tmp_path):
+    log = tmp_path / "EventLog"
+    supervisor = supervise(**servers, EventLog=str(log), MonitorHTTPListenPort="127.0.0.1:0")
+    supervisor.wait_consuming(1)
+    supervisor.wait_status("STOPPED", MONITOR)
+    assert f"{MONITOR}: started" in supervisor.control("start", MONITOR)
+    for number in (1, 2):
+        with log.open("a") as file:
+            file.write(submission(number))
+        wait_until(
+            lambda n=number: len(rows(servers["DBURI"], "select 1 from jex.jobs")) == n, 30, "row"
+        )
+        if number == 1:
+            os.kill(supervisor.wait_status("RUNNING", MONITOR), signal.SIGKILL)
+    wait_until(lambda: supervisor.log(MONITOR).count('"starting"') == 2, 30, "another start")
+    supervisor.wait_status("RUNNING", MONITOR)
+    assert f"{MONITOR}: stopped" in supervisor.control("stop", MONITOR)
+    assert supervisor.log(MONITOR).count('"exit_code": 0') == 1

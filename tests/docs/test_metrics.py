@@ -6,10 +6,22 @@ import re
 from datetime import datetime, timezone
 
 import pytest
+from prometheus_client import Metric
 
 from jexevents.metrics import Metrics
 from jexevents.model import Arrival, Outcome, Reason, Reject
-from jexevents.observers import AWAY, FAILED, REFUSED, TOO_SLOW, EngineUse, JobsUse, PoolUse
+from jexevents.monitormetrics import MonitorMetrics
+from jexevents.observers import (
+    AWAY,
+    FAILED,
+    REFUSED,
+    TOO_SLOW,
+    EngineUse,
+    JobsUse,
+    LogsUse,
+    PoolUse,
+    PublisherUse,
+)
 from tests.docs.test_coverage import rows
 from tests.support import ROOT
 
@@ -19,8 +31,17 @@ _OF_HISTOGRAMS = {"le"}
 
 
 @pytest.fixture(scope="module")
+def families(metrics: Metrics) -> list[Metric]:
+    """All that is exported, by the daemon or by the log monitor."""
+    monitor = MonitorMetrics()
+    monitor.watch(lambda: PublisherUse(True, 0, 1, 0, 0, 0), lambda: LogsUse(1, 0, 0))
+    found = {family.name: family for family in monitor.registry.collect()}
+    return list((found | {one.name: one for one in metrics.registry.collect()}).values())
+
+
+@pytest.fixture(scope="module")
 def metrics() -> Metrics:
-    """All instruments, each with at least one series."""
+    """All instruments of the daemon, each with at least one series."""
     made = Metrics()
     arrival = Arrival(b"", datetime.now(timezone.utc), "amqp:q")
     made.stored("amqp:q", [Reject(arrival, (), Reason.EMPTY)], [Outcome.REJECTED])
@@ -36,10 +57,10 @@ def metrics() -> Metrics:
     return made
 
 
-def exported(metrics: Metrics) -> dict[str, tuple[str, set[str]]]:
+def exported(families: list[Metric]) -> dict[str, tuple[str, set[str]]]:
     """Give type and labels of what is exported, by the name that it has in a query."""
     found = {}
-    for family in metrics.registry.collect():
+    for family in families:
         suffix = {"counter": "_total", "info": "_info"}.get(family.type, "")
         labels = {label for sample in family.samples for label in sample.labels}
         kind = _TYPES.get(family.type, family.type)
@@ -55,16 +76,12 @@ def told() -> dict[str, tuple[str, set[str]]]:
     }
 
 
-def test_every_metric_is_told_and_none_that_is_not_there(metrics: Metrics) -> None:
-    assert told() == exported(metrics)
+def test_every_metric_is_told_and_none_that_is_not_there(families: list[Metric]) -> None:
+    assert told() == exported(families)
 
 
-def test_queries_ask_for_what_is_there(metrics: Metrics) -> None:
-    names = {
-        sample.name: set(sample.labels)
-        for family in metrics.registry.collect()
-        for sample in family.samples
-    }
+def test_queries_ask_for_what_is_there(families: list[Metric]) -> None:
+    names = {sample.name: set(sample.labels) for family in families for sample in family.samples}
     asked = re.findall(r"\b(jexevents_\w+)(?:\{(\w+)=)?", DOCUMENT)
     histograms = {name.removesuffix("_count") for name in names if name.endswith("_count")}
     for name, label in asked:

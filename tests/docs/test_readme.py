@@ -50,6 +50,7 @@ def reader(tmp_path: Path, database: str, empty_database: str, vhost: str) -> It
     replacements = {
         "localhost:8080": here,
         "9901": str(receiver),
+        "localhost:8081": f"localhost:{free_port()}",
         "amqp://guest:guest@localhost:5672/": vhost,
         "postgres://jexevents:PASSWORD@localhost:5432/jexevents": empty_database,
     }
@@ -64,6 +65,13 @@ def test_the_walk_to_a_scheduled_job_with_a_webhook_has_ten_lines() -> None:
     commands = [example.command for example in examples(block)]
     assert sum(len(command.splitlines()) for command in commands) == 10
     assert commands[0].startswith("git init ")
+
+
+def test_a_submit_host_is_set_up_in_five_lines() -> None:
+    block = README.split("### Follow a log\n")[1].split("```\n")[0] + "```\n"
+    commands = [example.command for example in examples(block)]
+    assert sum(len(command.splitlines()) for command in commands) == 5
+    assert "jexevents monitor" in "".join(commands)
 
 
 def test_the_examples_run_as_written(reader: Reader) -> None:

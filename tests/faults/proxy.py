@@ -220,10 +220,11 @@ class PostgresProxy(Proxy):
 
 _GREETING_BYTES = 8
 _CONSUME, _DELIVER, _ACK, _CHANNEL_CLOSE = (60, 20), (60, 60), (60, 80), (20, 40)
+_PUBLISH = (60, 40)
 
 
 class AmqpLink(Link):
-    """Knows deliveries, acknowledgements, and the channel that consumes."""
+    """Knows deliveries, acknowledgements, what is published, and the channel that consumes."""
 
     def __init__(self, *arguments) -> None:
         super().__init__(*arguments)
@@ -249,6 +250,8 @@ class AmqpLink(Link):
             if self.proxy.takes("acknowledgement"):
                 raise Cut
             self.unacknowledged = 0
+        elif method == _PUBLISH and self.proxy.takes("publish"):
+            raise Cut
         return frame
 
     def from_server(self, frame: bytes) -> bytes:
@@ -257,6 +260,8 @@ class AmqpLink(Link):
             self.unacknowledged += 1
             if self.unacknowledged > 20 and self.proxy.takes("delivery"):
                 raise Cut
+        elif method == _ACK and self.proxy.takes("confirm"):
+            raise Cut
         elif method == _CHANNEL_CLOSE and channel == self.channel:
             self.closed_with = struct.unpack("!H", frame[11:13])[0]
             self.proxy.closed_with.append(self.closed_with)

@@ -92,6 +92,7 @@ def test_an_empty_object_is_the_same_as_no_file(write):
         "JEXEVENTS_DBURI": "dbname=x",
         "JEXEVENTS_UPLOADDIR": "/uploads",
         "JEXEVENTS_JOBSDIR": "/jobs",
+        "JEXEVENTS_POSITIONFILE": "/position",
     }
     config = load(path, environ)
     assert config == load(None, environ)
@@ -120,14 +121,42 @@ def test_older_keys_load_and_say_that_they_do_nothing(write):
         "LogPath": "/var/log/jex.log",
         "LogMaxSize": "10",
         "LogMaxBackups": 3,
-        "EventLog": "/var/log/condor/EventLog",
         "QueueExclusive": True,
     }
     config = load(write(json.dumps(older)), {})
     assert config.queue_exclusive is True
     assert (config.log_max_size, config.log_max_backups) == (10, 3)
-    assert len(config.warnings) == 4
+    assert len(config.warnings) == 3
     assert any("LogPath" in warning and "standard output" in warning for warning in config.warnings)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("", ()),
+        ([], ()),
+        ("/var/log/condor/EventLog", ("/var/log/condor/EventLog",)),
+        ("logs/*.log", ("{folder}/logs/*.log",)),
+        (["~/EventLog", "a,b", "../x"], ("{home}/EventLog", "{folder}/a,b", "{above}/x")),
+        (["/a", "/a", "/b/../a"], ("/a",)),
+    ],
+)
+def test_logs_to_follow(written, meant, tmp_path):
+    config = from_mapping({"EventLog": written}, tmp_path)
+    places = {"folder": tmp_path, "above": tmp_path.parent, "home": Path.home()}
+    assert config.event_log == tuple(one.format(**places) for one in meant)
+    assert config.warnings == ()
+
+
+@pytest.mark.parametrize("written", [1, None, {}, [""], ["  "], ["a", 1], ["a\nb"], ["x" * 4097]])
+def test_logs_that_cannot_be_named_so(written):
+    (fault,) = faults_of(from_mapping, {"EventLog": written})
+    assert (fault.key, "a path or a pattern" in fault.expected) == ("EventLog", True)
+
+
+def test_logs_to_follow_from_the_environment():
+    assert load(None, {"JEXEVENTS_EVENTLOG": "/a, /b"}).event_log == ("/a", "/b")
+    assert load(None, {"JEXEVENTS_EVENT_LOG": '["/a,b"]'}).event_log == ("/a,b",)
 
 
 def test_the_samples_load():
@@ -147,6 +176,8 @@ def test_the_samples_load():
     jobs = load(ROOT / "etc/jexevents.jobs.json", {})
     assert not any("PublicURL" in warning for warning in jobs.warnings)
     assert [secret.name for secret in jobs.job_secrets] == ["DB_PASSWORD"]
+    monitor = load(ROOT / "etc/jexevents.monitor.json", {})
+    assert monitor.event_log == ("/var/log/condor/EventLog",)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,12 @@
 """The AMQP message of HTCondor's log monitors, or the bare text of an event, as an Event.
 
 The message is a JSON object with ``Event`` (the event as it stands in the log) and, from
-newer monitors, ``Source``, ``Occurrence``, ``Log`` and ``Offset``. Its ``Hash`` is never
-looked at: some monitors force raw bytes into it.
+newer monitors, ``Source``, ``Occurrence``, ``Log``, ``Offset`` and ``Year``. Its ``Hash`` is
+never looked at: some monitors force raw bytes into it.
 
 Identity (promise 2 of the design) is the source, the text, and which of the equal texts in
-its log it is; the text counts with CRLF as LF and without its line of three dots.
+its log it is; the text counts with CRLF as LF and without its line of three dots. Of the
+header of a rotated log, which HTCondor writes anew, only what stays counts (see rotation).
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ from jexevents.model import (
 from jexevents.sources.condor.event import CondorEvent
 from jexevents.sources.condor.events import is_of_execute_point
 from jexevents.sources.condor.parse import parse
-from jexevents.sources.condor.times import resolve
+from jexevents.sources.condor.rotation import lasting, rotation_header
+from jexevents.sources.condor.times import Stamp, resolve
 from jexevents.sources.doors import Steps
 from jexevents.validation import SCHEMAS
 
@@ -93,6 +95,26 @@ def reader(zone: tzinfo) -> Steps:
     return (check_company, _opened, _parsed, _identified, finish)
 
 
+def log_reader(zone: tzinfo) -> Steps:
+    """Give the steps for what is read from a log itself, and comes without an envelope.
+
+    The body is the event, and the properties are what an envelope has beside it.
+    """
+
+    def check_size(arrival: Arrival) -> Arrival:
+        if len(arrival.body) > MAX_BYTES:
+            raise _too_long(len(arrival.body))
+        return arrival
+
+    def bare(arrival: Arrival) -> _Draft:
+        return _Draft(arrival, arrival.properties, arrival.body, arrival.source)
+
+    def finish(draft: _Draft) -> Event:
+        return _event(draft, zone)
+
+    return (check_size, bare, _parsed, _identified, finish)
+
+
 def _too_long(size: int) -> Malformed:
     fault = Fault("", f"a message of at most {MAX_BYTES} bytes", str(size))
     return Malformed("The message is too long.", [fault], reason=Reason.TOO_LARGE)
@@ -115,7 +137,7 @@ def _identified(draft: _Draft) -> _Draft:
 
 def _event(draft: _Draft, zone: tzinfo) -> Event:
     arrival, envelope, raw, source, parsed, checksum = draft
-    instant = resolve(parsed.stamp, zone, arrival.received_at)
+    instant = resolve(_dated(parsed.stamp, envelope), zone, arrival.received_at)
     return Event(
         kind=_CONDOR,
         job=job_key(source, parsed.cluster, parsed.proc) if _is_of_job(parsed) else None,
@@ -132,10 +154,20 @@ def _event(draft: _Draft, zone: tzinfo) -> Event:
     )
 
 
+def _dated(stamp: Stamp, envelope: Mapping[str, Any]) -> Stamp:
+    """Give a date that was written without a year the one that the sender knows."""
+    year = envelope.get("Year") if stamp.year is None else None
+    return stamp if year is None else stamp._replace(year=int(year))
+
+
 def identity(source: str, raw: bytes, occurrence: int) -> bytes:
     """Give the identity (32 bytes) of an event of a log."""
+    return _identity(source, canonical(raw), occurrence)
+
+
+def _identity(source: str, text: bytes, occurrence: int) -> bytes:
     head = f"condor\0{source}\0{occurrence}\0".encode("utf-8", "surrogatepass")
-    return hashlib.sha256(head + canonical(raw)).digest()
+    return hashlib.sha256(head + text).digest()
 
 
 def is_identity(checksum: bytes, source: str, raw: bytes) -> bool:
@@ -146,11 +178,24 @@ def is_identity(checksum: bytes, source: str, raw: bytes) -> bool:
     """
     if identity(source, raw, 0) == checksum:  # almost always, and a generator is slow
         return True
-    return any(identity(source, raw, which) == checksum for which in range(1, _OCCURRENCES))
+    texts = {canonical(raw), _plain(raw)}  # headers of rotated logs once counted as they stood
+    return any(
+        _identity(source, text, which) == checksum
+        for text in texts
+        for which in range(_OCCURRENCES)
+    )
 
 
 def canonical(raw: bytes) -> bytes:
-    """Give the text that identity is made of: CRLF as LF, without the line of three dots."""
+    """Give the text that identity is made of: CRLF as LF, without the line of three dots.
+
+    Of the header of a rotated log it is what HTCondor never writes anew (see rotation).
+    """
+    header = rotation_header(raw)
+    return _plain(raw) if header is None else lasting(header)
+
+
+def _plain(raw: bytes) -> bytes:
     text = raw.replace(b"\r\n", b"\n").strip(b"\n")
     if text.endswith(b"\n..."):
         return text[:-4].rstrip(b"\n")

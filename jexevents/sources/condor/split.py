@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MAX_PIECE_BYTES = 16 * 1024 * 1024
 
@@ -45,11 +45,11 @@ _MAX_DEPTH = 1000
 
 _UNFINISHED = "expected the event's end before the next one begins"
 _NO_EVENT = "expected an event, got something else"
+_CUT_OFF = "expected the event's end before the log ended"
 _TOO_LONG = "expected an event of at most {} bytes"
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """A stretch of a log: ``raw`` is its bytes from ``offset`` up to ``end``.
 
     ``fault`` is None for what looks like one event, else it says why this is none.
@@ -115,6 +115,14 @@ class Splitter:
         piece = self._take(len(self._buffer), fault)
         self._forget()
         return [piece]
+
+    def abandon(self) -> list[Piece]:
+        """Give what is left of a log to which nothing will be added: a piece with a fault."""
+        pieces = self.finish()
+        if self.remaining:
+            pieces.append(self._take(len(self._buffer), _CUT_OFF))
+            self._forget()
+        return pieces
 
     def _next(self) -> Piece | None:
         """Give the next complete piece, if there is one in the buffer."""

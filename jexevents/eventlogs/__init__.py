@@ -1,0 +1,1 @@
+"""What a log of HTCondor is: events with their occurrence, file identity, rotation."""

@@ -1,0 +1,1 @@
+"""Follows logs of HTCondor while they grow and are rotated, and publishes their events."""
