@@ -16,6 +16,7 @@ class Sizes:
 
     events: int = _size(200_000, 20_000, "events of one round of ingest")
     rounds: int = _size(3, 1, "rounds of the ceiling and of the daemon")
+    import_rounds: int = _size(3, 1, "rounds of the import of a log")
     naive_events: int = _size(5_000, 1_000, "events of the naive consumer")
     pair_rounds: int = _size(3, 1, "rounds of one daemon and of two")
     latency_seconds: int = _size(60, 8, "seconds at 1,000 events a second")

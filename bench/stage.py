@@ -121,6 +121,13 @@ class Stage:
 
         ``others`` is the number of events that the ledger has beside these.
         """
+        self.check_jobs(events, first_cluster, others)
+        with publishing.channel_to(self.amqp) as channel:
+            if left := publishing.depth(channel, self.queue):
+                raise BenchFailed(f"{left} messages are left in the queue")
+
+    def check_jobs(self, events: int, first_cluster: int = FIRST_CLUSTER, others: int = 0) -> None:
+        """Raise BenchFailed unless the ledger has these jobs whole, each event once."""
         with database.connected(self.database) as connection:
             states = database.states(connection)
             stored = database.count_events(connection)
@@ -131,6 +138,3 @@ class Stage:
             raise BenchFailed(f"{len(wrong)} jobs are in a wrong state, such as {wrong[:5]}")
         if not stored == distinct == events + others:
             raise BenchFailed(f"{stored} events, {distinct} distinct, not {events + others}")
-        with publishing.channel_to(self.amqp) as channel:
-            if left := publishing.depth(channel, self.queue):
-                raise BenchFailed(f"{left} messages are left in the queue")

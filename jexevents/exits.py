@@ -11,6 +11,7 @@ class Exit(IntEnum):
     OK = 0
     USAGE = 64
     DATA = 65
+    NO_INPUT = 66
     UNAVAILABLE = 69
     SOFTWARE = 70
     CONFIG = 78

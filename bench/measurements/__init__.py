@@ -11,6 +11,7 @@ from bench.measurements import (
     executions,
     hooks,
     http,
+    importing,
     ingest,
     latency,
     memory,
@@ -23,6 +24,7 @@ from bench.stage import Bench
 # In the order in which they are run and told.
 MEASUREMENTS: Mapping[str, Callable[[Bench], Result]] = {
     "ingest": ingest.measure,
+    "import": importing.measure,
     "pair": pair.measure,
     "depth": depth.measure,
     "latency": latency.measure,

@@ -11,9 +11,11 @@ from typing import NoReturn
 
 from jexevents import __version__, config, logs
 from jexevents.cli import (
+    audit_log,
     check,
     definitions,
     hooks,
+    importing,
     migrate,
     monitor,
     nonce,
@@ -34,8 +36,8 @@ Without a command the daemon runs in the foreground and logs JSON lines to the s
 TERM, INT and QUIT end it gracefully, a second one at once; HUP rereads the tokens, and fetches the
 repository of jobs.
 Exit codes: 0 stopped, 64 usage, 65 not all is as it should be or could be done (verify, prune,
-rejects, hooks, definitions, smrtlink), 69 a server is missing (commands), 70 a thread died, 78
-configuration or schema.
+rejects, hooks, definitions, smrtlink, import, audit-log), 66 a file to import is not there, 69 a
+server is missing (commands), 70 a thread died, 78 configuration or schema.
 Every option of the configuration: jexevents --help-config, docs/configuration.md.
 """
 
@@ -99,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
     for command in (
         migrate, check, token, nonce, hooks, rejects, verify, prune, definitions, smrtlink,
-        workers, monitor,
+        workers, monitor, importing, audit_log,
     ):  # fmt: skip
         for added in command.add_to(commands):
             # Given before the command or behind it; suppressed, so that it is not set twice.

@@ -9,18 +9,27 @@ from contextlib import contextmanager
 from typing import TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 _LINE_SECONDS = 5.0
 
 
 class Meter:
-    """Counts up to ``total`` things; a context, inside of which ``advance`` is called."""
+    """Counts up to ``total`` things (None: unknown); a context, inside of which ``advance`` is
+    called."""
 
     def __init__(
         self,
         label: str,
-        total: int,
+        total: int | None,
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -54,9 +63,14 @@ class Meter:
             self._bar.advance(self._task, count)
         elif self._clock() - self._told >= _LINE_SECONDS:
             self._told = self._clock()
-            rate = self._done / (self._told - self._begun)
-            line = f"{self._label}: {self._done} of {self._total}, {rate:.0f} a second"
-            print(line, file=self._stream, flush=True)
+            print(self._line(self._told - self._begun), file=self._stream, flush=True)
+
+    def _line(self, seconds: float) -> str:
+        rate = self._done / seconds
+        return f"{self._label}: {self._done} of {self._total}, {rate:.0f} a second"
+
+    def _counting(self) -> ProgressColumn:
+        return MofNCompleteColumn()
 
     @contextmanager
     def aside(self) -> Iterator[None]:
@@ -72,10 +86,35 @@ class Meter:
         return Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
+            self._counting(),
             TimeRemainingColumn(),
             console=Console(file=self._stream),
             transient=True,
             # What is found goes to the standard output, also where that is a file.
             redirect_stdout=False,
         )
+
+
+class ByteMeter(Meter):
+    """Counts bytes up to a total, and events that they hold."""
+
+    _events = 0
+
+    def advance_by(self, size: int, events: int) -> None:
+        """Say that so many more bytes and events are done."""
+        self._events += events
+        if self._bar is not None and events:
+            seconds = max(self._clock() - self._begun, 1e-3)
+            told = f"{self._label}: {self._events:,} events, {self._events / seconds:,.0f}/s"
+            self._bar.update(self._task, description=told)
+        self.advance(size)
+
+    def _line(self, seconds: float) -> str:
+        of = "" if self._total is None else f" of {self._total / 1e6:.1f}"
+        return (
+            f"{self._label}: {self._done / 1e6:.1f}{of} MB, {self._events} events, "
+            f"{self._events / seconds:.0f} a second"
+        )
+
+    def _counting(self) -> ProgressColumn:
+        return DownloadColumn()

@@ -65,6 +65,10 @@ class Config:
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *ATTRIBUTES]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let a process that we start have the same."""
+        return Config, (self._values, self.warnings, self.path)
+
     def __eq__(self, other: object) -> bool:
         return self._values == other._values if isinstance(other, Config) else NotImplemented
 

@@ -6,13 +6,17 @@ import errno
 import gzip
 import io
 import os
+import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
-import zstandard
+if sys.version_info >= (3, 14):
+    from compression.zstd import ZstdError, ZstdFile
+else:
+    from backports.zstd import ZstdError, ZstdFile
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
@@ -35,8 +39,7 @@ def unpacked(file: io.BufferedReader) -> BinaryIO:
     if magic.startswith(_GZIP_MAGIC):
         return cast(BinaryIO, gzip.GzipFile(fileobj=file))
     if magic == _ZSTD_MAGIC:
-        plain = zstandard.ZstdDecompressor()
-        return cast(BinaryIO, plain.stream_reader(file, read_across_frames=True, closefd=False))
+        return cast(BinaryIO, ZstdFile(file))
     return file
 
 
@@ -45,7 +48,7 @@ def damage_told(path: Path) -> Iterator[None]:
     """Turn what the unpackers raise into OSError with the path."""
     try:
         yield
-    except (EOFError, zlib.error, zstandard.ZstdError) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error, ZstdError) as error:
         reason = f"the compressed data is damaged or cut off ({error})"
         raise OSError(errno.EBADMSG, reason, os.fspath(path)) from error
 

@@ -48,6 +48,17 @@ def rotated(path: Path) -> list[RotatedFile]:
     return in_order(_file(file, match) for file, match in found.values())
 
 
+def parts_of_name(name: str) -> tuple[str, tuple[int, int, str]]:
+    """Give the name of the log that a file is of, by its name alone, and its rank among these.
+
+    That of the log itself is the last.
+    """
+    match = _ENDING.search(name)
+    if match is not None and match.start():
+        return name[: match.start()], _rank(match)
+    return re.sub(r"\.(?:gz|zst)\Z", "", name), (3, 0, "")
+
+
 def in_order(files: Iterable[RotatedFile]) -> list[RotatedFile]:
     """Sort as the files were written: as their headers say if all have one, else by name."""
     listed = sorted(files, key=lambda file: file.rank)

@@ -24,6 +24,9 @@ Reader = Callable[[Arrival], Event] | Steps
 # What tells whether a message is of one kind, and what reads those that are.
 Recognised = tuple[Callable[[Arrival], bool], Callable[[Arrival], Event]]
 
+# What is read from logs without a broker in between comes in by this door.
+IMPORT_DOOR = "import"
+
 # How the messages of log monitors begin, which are nearly all.
 _PLAIN = b'{"Event'
 

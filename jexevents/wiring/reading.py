@@ -10,8 +10,9 @@ from jexevents.schemafiles import with_folder
 from jexevents.sources.cloudevents import message as cloudevents
 from jexevents.sources.cloudevents.words import DOOR as CLOUD_EVENTS_DOOR
 from jexevents.sources.condor.message import is_identity
+from jexevents.sources.condor.message import log_reader as condor_log_reader
 from jexevents.sources.condor.message import reader as condor_reader
-from jexevents.sources.doors import Doors, sorting
+from jexevents.sources.doors import IMPORT_DOOR, Doors, sorting
 from jexevents.sources.pipelinejobs import message as pipelinejobs
 from jexevents.sources.pipelinejobs.words import PIPELINE_DOOR
 from jexevents.sources.smrtlink import message as smrtlink
@@ -61,6 +62,7 @@ def doors(config: Config) -> Doors:
     return Doors(
         {
             "amqp": (sort, *condor_reader(config.log_zone)),
+            IMPORT_DOOR: condor_log_reader(config.log_zone),
             PIPELINE_DOOR: pipelinejobs.read,
             SMRTLINK_DOOR: read_smrtlink,
             CLOUD_EVENTS_DOOR: cloudevents.read_http,

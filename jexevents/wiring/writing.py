@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
 from jexevents.config import Config
 from jexevents.eventfiles import EventFiles
+from jexevents.imports.storing import CountingLedger, LogStore
 from jexevents.ingest import Ingest
 from jexevents.metrics import Metrics
 from jexevents.observers import NOBODY, IngestObserver, Several
@@ -20,6 +23,7 @@ from jexevents.store.uploads import UploadStore
 from jexevents.uploads.folder import UploadFolder
 from jexevents.uploads.prune import UploadPrune
 from jexevents.wiring.reading import doors, event_types
+from jexevents.wiring.storage import ledger_database
 from jexevents.wiring.webhooks import hooks
 
 
@@ -43,6 +47,31 @@ def ingest(
     """Give the way into the ledger; for ``wake`` see ``ledger``."""
     own = ledger(config, database, wake)
     return Ingest(own, Reading(database), doors(config), observer)
+
+
+def log_store(config: Config, database: Database, source: str, *, hooks_told: bool) -> LogStore:
+    """Give what stores events that are read from logs.
+
+    They are old mostly; so webhooks hear of them only where that is asked for.
+    """
+    own = ledger(config, database) if hooks_told else _without_hooks(config, database)
+    counting = CountingLedger(own)
+    way_in = Ingest(counting, Reading(database), doors(config))
+    return LogStore(way_in, counting, source)
+
+
+@contextmanager
+def open_log_store(config: Config, source: str, hooks_told: bool) -> Iterator[LogStore]:
+    """Give the same over a database of its own, which is closed at the end.
+
+    Raises StoreUnavailable, SchemaVersionError and ConfigError.
+    """
+    with ledger_database(config) as database:
+        yield log_store(config, database, source, hooks_told=hooks_told)
+
+
+def _without_hooks(config: Config, database: Database) -> Ledger:
+    return Ledger(database, reject_max_bytes=config.reject_max_bytes)
 
 
 def event_files(config: Config) -> EventFiles | None:

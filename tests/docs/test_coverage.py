@@ -213,7 +213,7 @@ def test_options_of_making_a_token() -> None:
 def test_commands_that_end_with_65() -> None:
     (told,) = [row[2] for row in rows(section(README, "Signals and exit codes")) if row[0] == "65"]
     named = re.search(r"65 [^(]*\(([^)]*)\)", parser().epilog)[1]
-    assert {word.strip() for word in named.split(",")} == set(re.findall(r"`(\w+)`", told))
+    assert {word.strip() for word in named.split(",")} == set(re.findall(r"`([\w-]+)`", told))
 
 
 def test_roles() -> None:

@@ -60,6 +60,8 @@ ALLOWED = {
     "cloudevents": TOOLS | {"ingest", "sources"},
     "client": TOOLS | {"smrthmac", "__init__"},
     "retry": TOOLS | {"ingest", "sources", "store"},
+    "imports": TOOLS | {"eventlogs", "ingest", "sources", "store"},
+    "auditing": TOOLS | {"sources", "store"},
     "eventlogs": TOOLS | {"sources"},
     "monitor": TOOLS | {"eventlogs"},
     "broker": TOOLS | {"__init__"},
@@ -118,6 +120,7 @@ ALLOWED = {
         "runner",
         "sidecar",
         "hooks",
+        "imports",
         "ingest",
         "pipelines",
         "retry",
@@ -146,6 +149,7 @@ LIBRARIES = {
     "pika": {"broker"},
     "psycopg2": {"store", "embedded"},
     "aiosql": {"monitor", "store"},
+    "backports": {"eventlogs"},
     "bottle": {"sidecar"},
     "docker": {"engine"},
     "requests": {"client", "engine", "hooks"},
@@ -164,7 +168,6 @@ LIBRARIES = {
     "yaml": {"definitions"},
     "inotify_simple": {"monitor"},
     "sqlite3": {"monitor"},
-    "zstandard": {"eventlogs"},
 }
 
 

@@ -76,12 +76,25 @@ GOOD = {
     "job_insertion": FULL_JOB,
     "condor_message": {
         "Event": "000 (1.0.0) x", "Hash": "", "Source": "s", "Occurrence": 0, "Log": "/l",
-        "Offset": 2**63 - 1,
+        "Offset": 2**63 - 1, "Year": 2019,
     },
     "job_record": {
         "UUID": JOB["AppID"], "InvocationID": JOB["AppID"], "CondorID": "1", "Source": "",
         "Status": "Submitted", "Submitter": None, "DateCompleted": "2016-12-31T23:59:60z",
         "FailureCount": 0, "Held": False, "Result": "inserted",
+    },
+    "audit_finding": {
+        "finding": "gap", "source": "s", "day": "2026-01-02", "at": NOON, "job": None, "key": None,
+        "log": "0.1.2", "offset": None, "seq": 7, "count": 2, "detail": {"bytes": 9},
+    },
+    "import_summary": {
+        "events": 1, "garbage": 0, "bytes": 9, "seconds": 0.5, "events_a_second": 2.0, "new": 1,
+        "duplicates": 0, "rejected": 0, "jobs_new": 1, "sent": None, "stopped": False,
+        "notes": ["EventLog.1: ..."],
+        "files": [{
+            "name": "a", "log": None, "bytes": 9, "events": 1, "garbage": 0, "years": None,
+            "cut": 3, "cut_bytes": 6, "fault": None,
+        }],
     },
     "ledger_job": LEDGER_JOB,
     "ledger_jobs": {"items": [LEDGER_JOB], "next": "/ledger/jobs?before=x"},

@@ -1,8 +1,8 @@
 """The AMQP message of HTCondor's log monitors, or the bare text of an event, as an Event.
 
 The message is a JSON object with ``Event`` (the event as it stands in the log) and, from
-newer monitors, ``Source``, ``Occurrence``, ``Log`` and ``Offset``. Its ``Hash`` is never
-looked at: some monitors force raw bytes into it.
+newer monitors, ``Source``, ``Occurrence``, ``Log``, ``Offset`` and ``Year``. Its ``Hash`` is
+never looked at: some monitors force raw bytes into it.
 
 Identity (promise 2 of the design) is the source, the text, and which of the equal texts in
 its log it is; the text counts with CRLF as LF and without its line of three dots. Of the
@@ -34,7 +34,7 @@ from jexevents.sources.condor.event import CondorEvent
 from jexevents.sources.condor.events import is_of_execute_point
 from jexevents.sources.condor.parse import parse
 from jexevents.sources.condor.rotation import lasting, rotation_header
-from jexevents.sources.condor.times import resolve
+from jexevents.sources.condor.times import Stamp, resolve
 from jexevents.sources.doors import Steps
 from jexevents.validation import SCHEMAS
 
@@ -95,6 +95,26 @@ def reader(zone: tzinfo) -> Steps:
     return (check_company, _opened, _parsed, _identified, finish)
 
 
+def log_reader(zone: tzinfo) -> Steps:
+    """Give the steps for what is read from a log itself, and comes without an envelope.
+
+    The body is the event, and the properties are what an envelope has beside it.
+    """
+
+    def check_size(arrival: Arrival) -> Arrival:
+        if len(arrival.body) > MAX_BYTES:
+            raise _too_long(len(arrival.body))
+        return arrival
+
+    def bare(arrival: Arrival) -> _Draft:
+        return _Draft(arrival, arrival.properties, arrival.body, arrival.source)
+
+    def finish(draft: _Draft) -> Event:
+        return _event(draft, zone)
+
+    return (check_size, bare, _parsed, _identified, finish)
+
+
 def _too_long(size: int) -> Malformed:
     fault = Fault("", f"a message of at most {MAX_BYTES} bytes", str(size))
     return Malformed("The message is too long.", [fault], reason=Reason.TOO_LARGE)
@@ -117,7 +137,7 @@ def _identified(draft: _Draft) -> _Draft:
 
 def _event(draft: _Draft, zone: tzinfo) -> Event:
     arrival, envelope, raw, source, parsed, checksum = draft
-    instant = resolve(parsed.stamp, zone, arrival.received_at)
+    instant = resolve(_dated(parsed.stamp, envelope), zone, arrival.received_at)
     return Event(
         kind=_CONDOR,
         job=job_key(source, parsed.cluster, parsed.proc) if _is_of_job(parsed) else None,
@@ -132,6 +152,12 @@ def _event(draft: _Draft, zone: tzinfo) -> Event:
         checksum=checksum,
         position=_position(envelope),
     )
+
+
+def _dated(stamp: Stamp, envelope: Mapping[str, Any]) -> Stamp:
+    """Give a date that was written without a year the one that the sender knows."""
+    year = envelope.get("Year") if stamp.year is None else None
+    return stamp if year is None else stamp._replace(year=int(year))
 
 
 def identity(source: str, raw: bytes, occurrence: int) -> bytes:

@@ -12,7 +12,10 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-_MARK = b"Global JobLog:"
+# How the Info of such an event begins.
+HEADER = "Global JobLog:"
+
+_MARK = HEADER.encode("ascii")
 # A job may write such a text too, but then under its own number.
 _TEXT = re.compile(
     rb"008 \(-\d{1,10}\.-?\d{1,10}\.-?\d{1,10}\) [\d/-]{5,10}[ T]\S{8,40} Global JobLog:"
@@ -52,6 +55,15 @@ def rotation_header(raw: bytes) -> RotationHeader | None:
     """Read the header of a log's file, in any of the three forms; None if ``raw`` is none."""
     if _MARK not in raw or not _is_of_no_job(raw.lstrip()):
         return None
+    return _read(raw)
+
+
+def header_said(info: str) -> RotationHeader | None:
+    """Read what the Info of a header says, as the ledger has it; None if it says none."""
+    return _read(info.encode("utf-8", "replace"))
+
+
+def _read(raw: bytes) -> RotationHeader | None:
     match = _MEMBERS.search(raw)
     if match is None:
         return None

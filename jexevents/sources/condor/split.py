@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MAX_PIECE_BYTES = 16 * 1024 * 1024
 
@@ -49,8 +49,7 @@ _CUT_OFF = "expected the event's end before the log ended"
 _TOO_LONG = "expected an event of at most {} bytes"
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """A stretch of a log: ``raw`` is its bytes from ``offset`` up to ``end``.
 
     ``fault`` is None for what looks like one event, else it says why this is none.

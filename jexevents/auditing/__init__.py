@@ -1,0 +1,1 @@
+"""What is incomplete in the ledger of HTCondor's jobs."""
