@@ -57,9 +57,9 @@ def test_two_logs_of_a_source_are_told_apart() -> None:
         (5, "a43", 43, 30, 10), (6, "b5", 5, 20, 10),
     ]  # fmt: skip
     assert gaps(*headers) == [(42, 42, 10)]
-    # Both have come to the same number: the offset says which file goes on.
-    both = [(1, "a", 4, 100, 10), (2, "b", 4, 500, 10), (3, "c", 6, 110, 0), (4, "d", 5, 510, 0)]
-    assert gaps(*both) == [(5, 5, None)]
+    # The header of one, sent again, is not taken for one of the other.
+    again = (3, "a41", 41, 10, 10)
+    assert gaps(*headers[:3], again, *headers[3:4]) == []
 
 
 def test_a_header_is_read_as_the_ledger_has_it() -> None:
