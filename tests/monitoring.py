@@ -8,7 +8,8 @@ import json
 import os
 import random
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from jexevents.monitor.outbox import Outbox
 from jexevents.monitor.positions import PositionFile
 from jexevents.observers import NOBODY
 from jexevents.sources.condor.message import identity
+from jexevents.sources.condor.split import Splitter
 
 HEADER = (
     "008 (-01.-01.-01) {time} Global JobLog: ctime={ctime} id=0.7.{ctime}.1.{sequence}.9"
@@ -39,6 +41,24 @@ def clean(contents: Iterable[bytes]) -> set[bytes]:
             if event.fault is None:
                 found.add(identity("", event.raw, event.occurrence))
     return found
+
+
+def whole_events(log: bytes) -> list[bytes]:
+    """Cut a log where a writer would have finished an event, the blanks with what comes before."""
+    splitter = Splitter()
+    ends = [piece.end for piece in splitter.feed(log)]
+    return [log[a:b] for a, b in pairwise([0, *ends[:-1], len(log)])] if ends else [log]
+
+
+def cuts(data: bytes, rng: random.Random) -> list[bytes]:
+    """Cut bytes at random places."""
+    places = sorted(rng.sample(range(len(data)), min(len(data), rng.randint(1, 6))))
+    return [data[a:b] for a, b in pairwise([0, *places, len(data)])]
+
+
+def marker(number: int, second: int) -> bytes:
+    """Give an event that no log has."""
+    return b"001 (%d.000.000) 2026-01-01 00:00:%02d Job executing\n...\n" % (number, second)
 
 
 class Broker:
@@ -210,6 +230,3 @@ class Site:
             file.write(header)
         self.all[-1] = header + self.current[len(header) :]
         self._offset += size
-
-
-Rotation = Callable[[], None]

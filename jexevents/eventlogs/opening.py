@@ -48,7 +48,7 @@ def damage_told(path: Path) -> Iterator[None]:
     """Turn what the unpackers raise into OSError with the path."""
     try:
         yield
-    except (EOFError, zlib.error, ZstdError) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error, ZstdError) as error:
         reason = f"the compressed data is damaged or cut off ({error})"
         raise OSError(errno.EBADMSG, reason, os.fspath(path)) from error
 

@@ -12,6 +12,7 @@ from jexevents.sources.condor.split import Piece, Splitter
 # A message may be six times as long as what it carries (each byte as \udcXX), and RabbitMQ 4
 # takes none of more than 16 MiB.
 MAX_EVENT_BYTES = MAX_BYTES // 2
+_FEED_BYTES = 256 * 1024
 
 
 class LogEvent(NamedTuple):
@@ -59,7 +60,11 @@ class LogReader:
     def feed(self, chunk: bytes) -> list[LogEvent]:
         """Take the next bytes and give the events that are complete now."""
         self._fed += len(chunk)
-        return self._events(self._splitter.feed(chunk))
+        events: list[LogEvent] = []
+        # What is too long for an event is given up with all that was fed of it.
+        for start in range(0, len(chunk), _FEED_BYTES):
+            events += self._events(self._splitter.feed(chunk[start : start + _FEED_BYTES]))
+        return events
 
     def finish(self) -> list[LogEvent]:
         """Give a last event that lacks nothing but the newline behind its three dots."""

@@ -106,6 +106,7 @@ class Chain:
             yield from self._trail(trailing, now)
         if self._active is None:
             self._look(now)
+        if self._active is None:
             self._go_on(now)
         if self._active is None:
             return
@@ -240,7 +241,7 @@ class Chain:
     def _resume(self, file: LogFile, seen: Glimpse, now: float) -> None:
         is_last = file is self._files[-1]
         has_grown = seen.size is not None and seen.size > file.read
-        if not is_last and file.retired and not has_grown:
+        if file.retired and not has_grown:
             return
         opened = OpenFile(file, seen, self._counts, names=self._names())
         opened.quiet_since = now
@@ -249,6 +250,7 @@ class Chain:
             self._active = opened
         else:
             self._trailing.append(opened)
+            self.more = True
 
     def _go_on(self, now: float) -> None:
         """Begin with the next file, if there is one and the one before it is read."""

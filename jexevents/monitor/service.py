@@ -27,7 +27,8 @@ UNNOTED = 100_000
 _TURN_SECONDS = 0.2
 _NOTE_SECONDS = 0.1
 _TRY_AGAIN_SECONDS = 1.0
-_END_SECONDS = 5.0
+# Less than a process waits for the end of a service.
+_END_SECONDS = 4.0
 # A log that a pattern named, and whose files are gone for so long, will not come back.
 _FORGET_SECONDS = 86_400.0
 
@@ -186,19 +187,23 @@ class MonitorService(Service):
             self._observer.gap_found()
             self._drain()
         body = self._outbox.body(out)
-        while not self._outbox.has_room(len(body), self._window, self._window_bytes) or (
-            self._outbox.unnoted >= self._unnoted
-        ):
+        while self._is_full(len(body)):
             self._make_room()
         self._outbox.send(path, out, body)
+
+    def _is_full(self, size: int) -> bool:
+        outbox = self._outbox
+        if not outbox.has_room(size, self._window, self._window_bytes):
+            return True
+        return outbox.unnoted + outbox.under_way >= self._unnoted
 
     def _make_room(self) -> None:
         if self.stopping.is_set():
             raise _Stopping
-        if self._outbox.unnoted >= self._unnoted:
-            self.wait(_TRY_AGAIN_SECONDS)
+        if self._outbox.under_way:
+            self._outbox.wait(_TURN_SECONDS, min(self._window, self._outbox.under_way) // 2)
         else:
-            self._outbox.wait(_TURN_SECONDS, self._window // 2)
+            self.wait(_NOTE_SECONDS)  # for the position file
         self._settle()
 
     def _drain(self) -> None:

@@ -27,11 +27,11 @@ def _ignore_ctrl_c():
 class Run:
     """``python -m jexevents.tryout``, what ``make run`` starts, in a folder with etc/."""
 
-    def __init__(self, folder, cache, **more):
+    def __init__(self, folder, cache, *arguments, **more):
         self._output = folder / "output"
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "jexevents.tryout"],
+                [sys.executable, "-m", "jexevents.tryout", *arguments],
                 cwd=folder,
                 env=environment(JEXEVENTS_CACHE=str(cache), COLUMNS="200", **more),
                 stdin=subprocess.DEVNULL,
@@ -49,6 +49,14 @@ class Run:
         wait_until(lambda: END in self.text or self._process.poll() is not None, 120, self.text)
         assert END in self.text, self.text
         return self
+
+    def wait_end(self):
+        assert self._process.wait(120) == 0, self.text
+        return self
+
+    def wait_said(self, words):
+        wait_until(lambda: words in self.text or self._process.poll() is not None, 120, self.text)
+        assert words in self.text, self.text
 
     def curl_lines(self):
         return re.findall(r"^ +(curl .*)$", self.text, re.MULTILINE)
@@ -120,6 +128,28 @@ def test_runs_again_and_again(folder, package_cache, vhost):
     assert sorted(os.listdir(folder)) == ["etc", "output", "var"]
     assert not (folder / "etc" / "var").exists()
     assert (folder / "var" / "uploads").is_dir()
+
+
+def test_a_log_that_grows_is_seen_to_come_into_the_ledger(folder, package_cache, vhost):
+    uri = {"JEXEVENTS_AMQPURI": vhost}
+    first = Run(folder, package_cache, "watch-log", "--jobs", "4", **uri).wait_end()
+    assert "All 14 events that were written are in the ledger." in first.text
+    written = re.findall(r"^log +(\d{3}) \((\d+)\.", first.text, re.MULTILINE)
+    stored = re.findall(r"^ledger +#\d+ (\w+), job (\d+) is (\w+)", first.text, re.MULTILINE)
+    assert len(written) == len(stored) == 14
+    numbers = {"SUBMIT": "000", "EXECUTE": "001", "IMAGE_SIZE": "006", "JOB_TERMINATED": "005"}
+    assert [(numbers[name], job) for name, job, _ in stored] == written
+    ends = [state for name, _, state in stored if name == "JOB_TERMINATED"]
+    assert len(ends) == 4
+    assert set(ends) <= {"Completed", "Failed"}
+    assert "rotated" in first.text
+    assert (folder / "var" / "watched" / "EventLog.1").exists()
+    assert_nothing_runs(folder)
+
+    second = Run(folder, package_cache, "watch-log", **uri)
+    second.wait_said("ledger  #")
+    second.interrupt()
+    assert_nothing_runs(folder)
 
 
 def test_says_where_to_run_it(tmp_path):

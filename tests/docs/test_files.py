@@ -21,6 +21,7 @@ _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _HOME = re.compile(r"/home/|/root\b|/Users/|/tmp/|/work/|~/")
 # Named otherwise where they are imported.
 _MODULES = {
+    "inotify-simple": "inotify_simple",
     "prometheus-client": "prometheus_client",
     "psycopg2-binary": "psycopg2",
     "pyyaml": "yaml",

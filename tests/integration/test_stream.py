@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import select
+import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import Any
 
 import pika
@@ -16,6 +19,7 @@ from jexevents.broker.publisher import Publisher
 from jexevents.broker.stream import Stream
 from jexevents.broker.topology import Topology
 from jexevents.errors import BrokerMismatch, BrokerUnavailable, Stopped
+from tests.integration.certificates import Certificate, make_certificate
 from tests.support import unique, wait_until
 from tests.unit.service_stress import stress
 
@@ -371,6 +375,10 @@ def test_a_broker_that_takes_nothing_is_waited_for_and_does_not_hold_up_the_end(
                 lambda one=one: "takes no messages" in (one.problem or ""), WAIT_SECONDS, "a block"
             )
             one.send(b"y")
+            had_its_turn = threading.Event()
+            one._traffic._line.call(had_its_turn.set)
+            assert had_its_turn.wait(WAIT_SECONDS)
+            assert one._window.waits, "it was sent though it was blocked"
         begun = time.monotonic()
         end(other)
         assert time.monotonic() - begun < 5
@@ -380,6 +388,55 @@ def test_a_broker_that_takes_nothing_is_waited_for_and_does_not_hold_up_the_end(
     assert stream.wait_confirmed(WAIT_SECONDS)
     assert stream.problem is None
     assert stream.reconnects == 0
+
+
+@contextmanager
+def tls(port: int, certificate: Certificate) -> Iterator[int]:
+    """Pass connections in TLS on to a port; gives the port for them."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate.cert, certificate.key)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=pass_on, args=(listener, context, port), daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(WAIT_SECONDS)
+
+
+def pass_on(listener: socket.socket, context: ssl.SSLContext, port: int) -> None:
+    with suppress(OSError):
+        while True:
+            plain, _ = listener.accept()
+            with (
+                context.wrap_socket(plain, server_side=True) as client,
+                socket.create_connection(("127.0.0.1", port)) as server,
+            ):
+                copy_both(client, server)
+
+
+def copy_both(client: ssl.SSLSocket, server: socket.socket) -> None:
+    while True:
+        ready = [client] if client.pending() else select.select([client, server], [], [])[0]
+        for one, other in ((client, server), (server, client)):
+            if one in ready:
+                data = one.recv(65536)
+                if not data:
+                    return
+                other.sendall(data)
+
+
+def test_it_publishes_over_tls(begin, place, tmp_path, monkeypatch) -> None:
+    place.bind()
+    certificate = make_certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.cert))
+    port = pika.URLParameters(place.uri).port
+    with tls(port, certificate) as secured:
+        uri = place.uri.replace("amqp://", "amqps://").replace(f":{port}/", f":{secured}/")
+        stream = begin(uri)
+        send(stream, numbers(0, 2000))
+        assert stream.wait_confirmed(WAIT_SECONDS)
+        end(stream)
+    assert place.bodies() == numbers(0, 2000)
 
 
 def test_many_threads_may_send(begin, place) -> None:
