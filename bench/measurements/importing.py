@@ -18,7 +18,7 @@ from bench.measurements import ingest
 from bench.rounds import Round
 from bench.stage import Bench, Stage
 
-IMPORT, COPY = "jexevents import, straight to the database", "COPY of the rows of the import"
+IMPORT, COPY = "import of a log", "COPY of the rows of the import"
 _A_SECOND = 10_000
 
 

@@ -66,18 +66,11 @@ def _put(ends: list[Link], link: Link) -> Missing | None:
     """Put a link at the end of its chain; give what is missing before it."""
     sequence = link.header.sequence
     below = [index for index, end in enumerate(ends) if end.header.sequence < sequence]
-    if sequence == 1 or not below:
+    if not below:
         ends.append(link)
         del ends[:-_MOST_CHAINS]
         return None
-    # Of several chains that end alike, the one that the offset says; else the latest.
-    nearest = max(
-        below, key=lambda index: (ends[index].header.sequence, _fits(ends[index], link), index)
-    )
+    nearest = max(below, key=lambda index: (ends[index].header.sequence, index))
     before = ends.pop(nearest)
     ends.append(link)
     return Missing(before, link) if before.header.sequence < sequence - 1 else None
-
-
-def _fits(before: Link, after: Link) -> bool:
-    return after.header.offset == before.header.offset + before.header.size

@@ -167,6 +167,8 @@ def _found(name: str) -> LogFile:
 
 
 def _standard_input() -> LogFile:
+    if sys.stdin is None:
+        raise OSError(errno.EBADF, "the standard input is closed")
     status = os.fstat(sys.stdin.fileno())
     if not stat.S_ISREG(status.st_mode):
         return LogFile(STDIN, None, None, None, None)

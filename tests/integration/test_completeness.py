@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime, timedelta, timezone
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -20,6 +21,7 @@ from tests.ledger import (
     executing,
     held,
     message,
+    open_ledger,
     submitted,
     terminated,
     text,
@@ -119,7 +121,7 @@ def test_a_sealed_job_is_passed_over(ledger: TestLedger) -> None:
 
 def test_files_that_are_missing_and_come_later(ledger: TestLedger) -> None:
     ledger.send(*(header(number, 1772366400 + number) for number in (3, 4, 7)))
-    ledger.send(header(5, 1772366405), source="other")
+    ledger.send(header(9, 1772366405), source="other")
     (gap,) = findings(ledger)
     assert (gap.lack, gap.count, gap.log) == (Lack.GAP, 2, "0.1772366407.7")
     assert (gap.detail["from_sequence"], gap.detail["to_sequence"]) == (5, 6)
@@ -160,17 +162,16 @@ def test_clocks_that_leap(ledger: TestLedger) -> None:
     ]  # fmt: skip
     since = findings(ledger, back=timedelta(seconds=280), since=NOON + timedelta(seconds=2500))
     assert [one.offset for one in since if one.log] == [200]
+    ahead = findings(ledger, ahead=timedelta(minutes=20), since=NOON + timedelta(seconds=1000))
+    assert [one.offset for one in ahead if one.lack is Lack.CLOCK_AHEAD] == [600]
 
 
-def test_an_hour_that_is_repeated_is_no_leap(ledger: TestLedger) -> None:
-    from zoneinfo import ZoneInfo
-
-    from tests.ledger import open_ledger
-
-    with open_ledger(ledger.database._dsn, ZoneInfo("Europe/Berlin")) as berlin:
+@pytest.mark.parametrize("arrival", [NOON, datetime(2025, 10, 26, 2, tzinfo=timezone.utc)])
+def test_an_hour_that_is_repeated_is_no_leap(database: str, arrival: datetime) -> None:
+    with open_ledger(database, ZoneInfo("Europe/Berlin")) as berlin:
         for number, clock in enumerate(("02:50:00", "02:05:00", "03:01:00")):
             body = f"006 (1.0.0) 2025-10-26 {clock} Image size of job updated: {number}\n...\n"
-            berlin.send(message(body, Log="a", Offset=number))
+            berlin.send(message(body, Log="a", Offset=number), at=arrival)
         assert Lack.CLOCK_BACK not in {one.lack for one in findings(berlin)}
 
 

@@ -6,8 +6,9 @@ from datetime import datetime, timezone
 
 from jexevents.auditing.chains import Link, missing_files
 from jexevents.auditing.finding import Finding, Lack
-from jexevents.auditing.gaps import gap_said
+from jexevents.auditing.gaps import GAP, gap_said
 from jexevents.auditing.tally import OTHERS, Tally
+from jexevents.monitor.gaps import MARK
 from jexevents.sources.condor.rotation import RotationHeader, header_said
 from jexevents.validation import SCHEMAS
 
@@ -57,9 +58,9 @@ def test_two_logs_of_a_source_are_told_apart() -> None:
         (5, "a43", 43, 30, 10), (6, "b5", 5, 20, 10),
     ]  # fmt: skip
     assert gaps(*headers) == [(42, 42, 10)]
-    # Both have come to the same number: the offset says which file goes on.
-    both = [(1, "a", 4, 100, 10), (2, "b", 4, 500, 10), (3, "c", 6, 110, 0), (4, "d", 5, 510, 0)]
-    assert gaps(*both) == [(5, 5, None)]
+    # The header of one, sent again, is not taken for one of the other.
+    again = (3, "a41", 41, 10, 10)
+    assert gaps(*headers[:3], again, *headers[3:4]) == []
 
 
 def test_a_header_is_read_as_the_ledger_has_it() -> None:
@@ -73,10 +74,12 @@ def test_a_header_is_read_as_the_ledger_has_it() -> None:
 
 
 def test_what_a_monitor_said_of_a_gap() -> None:
-    info = "jexevents log gap: log=/a/b from=3 to=5; two files were gone"
+    info = "jexevents log gap: log=/a/b reason=files lost_files=2 lost_bytes=unknown"
     assert gap_said(info) == {
-        "log": "/a/b", "from": "3", "to": "5;", "told": "log=/a/b from=3 to=5; two files were gone"
+        "log": "/a/b", "reason": "files", "lost_files": "2", "lost_bytes": "unknown",
+        "told": "log=/a/b reason=files lost_files=2 lost_bytes=unknown",
     }  # fmt: skip
+    assert GAP == MARK
 
 
 def test_a_finding_is_as_its_schema_says() -> None:

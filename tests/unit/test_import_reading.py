@@ -132,6 +132,9 @@ def test_what_is_not_there_is_told_at_once(tmp_path: Path) -> None:
     assert "gone: No such file" in said
     assert "a folder; name the files in it" in said
     assert "pipe: no file" in said
+    # Which is there, and nobody can read it at its begin.
+    with pytest.raises(NoInput, match="Input/output error"):
+        found(["/proc/self/mem"])
 
 
 def test_an_empty_file_has_nothing(tmp_path: Path) -> None:
