@@ -27,6 +27,7 @@ log = get_logger("monitor")
 TRAILING_SECONDS = 60.0
 _TRAILING_FILES = 2
 _LOOK_SECONDS = 30.0
+_REMOVED_SECONDS = 3600.0
 
 
 class Outgoing(NamedTuple):
@@ -122,6 +123,8 @@ class Chain:
             if self._active is not None and not self._active.more:
                 self._go_on(now)
             self.more = True
+        elif self._active is not None and self._is_gone(self._active, now):
+            yield from self._let_go(self._active)
 
     def _read(self, opened: OpenFile, now: float) -> Iterator[Outgoing]:
         """Read a bit of one file."""
@@ -184,10 +187,21 @@ class Chain:
         waits = now - opened.quiet_since < self._trailing_seconds
         if is_recent and waits and not opened.packed:
             return
+        yield from self._let_go(opened)
+
+    def _is_gone(self, opened: OpenFile, now: float) -> bool:
+        """Tell whether a file was removed so long ago that nobody writes to it any more."""
+        return opened.links == 0 and now - opened.quiet_since >= _REMOVED_SECONDS
+
+    def _let_go(self, opened: OpenFile) -> Iterator[Outgoing]:
+        """Give what is left of a file, and have it noted that this is its end."""
         is_first = not opened.file.name
         yield from self._told(opened, opened.abandon(), is_first=is_first)
         self._end(opened)
-        yield Outgoing(opened.file, None, ends=True)
+        if opened.file.name:
+            yield Outgoing(opened.file, None, ends=True)
+        else:
+            self._files.remove(opened.file)
 
     def _end(self, opened: OpenFile) -> None:
         opened.file.retired = True
@@ -266,6 +280,7 @@ class Chain:
         self._active = OpenFile(
             file, seen, self._counts, names=self._names(), missing=self._missing
         )
+        self._active.quiet_since = now
         self._missing = ""
         self._files.append(file)
         del self._files[:-KEPT_FILES]

@@ -96,7 +96,8 @@ def compare(
     places = [index for index, file in matched.items() if file is last]
     known = matched.keys() | copies
     behind = places[0] if places else -1
-    if last is not None and not places and last.ordinal not in held:
+    # One that is retired was read to its end, and may be removed.
+    if last and not last.retired and not places and last.ordinal not in held:
         view.missing = TRUNCATED if last.inode < 0 else GONE
     for index, one in enumerate(seen):
         if index in known:

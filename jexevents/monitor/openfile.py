@@ -70,6 +70,11 @@ class OpenFile:
         return os.fstat(self._file.fileno()).st_ino
 
     @property
+    def links(self) -> int:
+        """How many names the file has, 0 once it was removed."""
+        return os.fstat(self._file.fileno()).st_nlink
+
+    @property
     def remaining(self) -> int:
         """How many bytes were read that are in no event yet."""
         return self._reader.remaining

@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 
 from jexevents.errors import ConfigError, JexError
+from jexevents.monitor.gaps import MARK
 from jexevents.monitor.patterns import logs
 from jexevents.monitor.service import MonitorService
 from jexevents.monitor.watching import Watcher
 from jexevents.observers import Nobody
 from tests import support
+from tests.monitoring import Site
 
 NEVER = 3600.0
 
@@ -159,6 +161,27 @@ def test_it_reads_no_further_than_a_bound_while_the_broker_is_away(run, tmp_path
     broker.back()
     wait_until(lambda: len(broker.bodies) == 500)
     wait_until(lambda: service.bytes_behind == 0)
+
+
+def test_a_gap_is_told_when_all_before_it_is_noted(run, tmp_path):
+    """Else, after a kill, it would be told with another position before it: as another event."""
+    broker = Broker()
+    broker.is_there = False
+    site = Site(tmp_path, headers=True)
+    site.write(event(1))
+    for _ in range(2):
+        site.rename()
+        site.begin()
+    (tmp_path / "EventLog.1").unlink()
+    service = run("EventLog", broker=broker)
+    wait_until(lambda: len(broker.bodies) == 2)
+    waits = broker.waits
+    wait_until(lambda: broker.waits > waits + 2)
+    assert len(broker.bodies) == 2
+    broker.back()
+    wait_until(lambda: len(broker.bodies) == 4)
+    assert MARK in json.loads(broker.bodies[2])["Event"]
+    assert not service.problems
 
 
 def test_it_stops_at_once_while_the_broker_is_away(run, tmp_path):

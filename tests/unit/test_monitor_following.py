@@ -129,6 +129,27 @@ def test_a_renamed_log_is_read_to_its_end_before_the_new_one(site, monitor):
     assert not gaps(monitor.all_messages)
 
 
+def test_what_is_written_at_the_last_moment_comes_before_the_new_file(site, monitor, monkeypatch):
+    """Between the last read of a file and the look that finds the next one."""
+    site.write(event(1))
+    monitor.drain()
+    look = monitor.chain._look
+
+    def written_before(now):
+        with site.path.with_suffix(".1").open("ab") as old:
+            old.write(event(5))
+        monkeypatch.undo()
+        look(now)
+
+    site.rename()
+    site.begin()
+    site.write(event(5) + event(3))
+    monkeypatch.setattr(monitor.chain, "_look", written_before)
+    monitor.drain()
+    assert numbers(monitor) == [1, 5, 5, 3]
+    assert len({one["Log"] for one in monitor.all_messages[:2]}) == 1
+
+
 def test_a_writer_that_has_not_noticed_the_rotation_is_still_heard(site, monitor):
     with site.path.open("ab", buffering=0) as old:
         old.write(event(1))
@@ -243,6 +264,27 @@ def test_a_removed_log_is_read_to_its_end(site, monitor):
     monitor.drain()
     assert numbers(monitor) == [1, 2, 3]
     assert not gaps(monitor.all_messages)
+
+
+def test_a_removed_log_is_let_go_in_time(site, monitor):
+    """Its disk space is free then; and if it comes back, nothing is missing."""
+    site.write(event(1) + event(2)[:20])
+    monitor.drain()
+    site.remove()
+    monitor.drain()
+    assert monitor.chain.gone_since is None
+    monitor.now += 4000
+    monitor.drain()
+    assert monitor.all_messages[-1]["Event"] == event(2)[:20].decode()
+    monitor.drain()
+    assert monitor.chain.gone_since is not None
+    restarted(monitor)
+    site.begin()
+    site.write(event(3))
+    monitor.drain()
+    assert numbers(monitor) == [1, 2, 3]
+    assert not gaps(monitor.all_messages)
+    assert monitor.chain.gone_since is None
 
 
 def test_a_rotated_file_that_was_packed_while_it_was_down(site, monitor):
