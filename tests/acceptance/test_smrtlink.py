@@ -46,7 +46,7 @@ def test_the_seeds_variables_and_a_file_for_each_event(start, servers, tmp_path:
         wait_until(path.exists, 10, "the file")
         assert path.read_text().count("\n") == 1
         assert json.loads(path.read_text()) == daemon.get(f"/api/v1/events/{sent['uuid']}").json()
-    assert daemon.wait_job(f"{SYSTEM}%232")["phase"] == "ERROR"
+    assert daemon.wait_job(f"{SYSTEM}#2")["phase"] == "ERROR"
     assert daemon.ask("GET", "/status").json()["uptime"] > 0
     # What the server itself refuses has the members of the surface, too.
     long = daemon.ask("POST", "/api/v1/events", None, **{"Content-Length": "9999999999"})
