@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from tests.acceptance.support import environment, write_config
@@ -27,11 +28,22 @@ class Supervisor:
         self.config = write_config(folder, options)
         path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
         self._environment = environment(PATH=path, JEXEVENTS_CONFIG=str(self.config))
+        # The path of its socket has room for a hundred characters, and tests have long names.
+        self._short = Path(tempfile.mkdtemp(prefix="jexsup-"), "here")
+        self._short.symlink_to(folder)
         self._process = self._popen("supervisord", "--nodaemon")
 
     def _popen(self, program, *arguments):
         return subprocess.Popen(
-            [sys.executable, "-W", "ignore", BIN / program, "-c", "supervisord.conf", *arguments],
+            [
+                sys.executable,
+                "-W",
+                "ignore",
+                BIN / program,
+                "-c",
+                self._short / "supervisord.conf",
+                *arguments,
+            ],
             cwd=self.folder,
             env=self._environment,
             stdin=subprocess.DEVNULL,
@@ -61,5 +73,9 @@ class Supervisor:
         return self.wait_status("RUNNING")
 
     def stop(self):
-        self._process.send_signal(signal.SIGTERM)
-        return self._process.communicate(timeout=40)
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+        try:
+            return self._process.communicate(timeout=40)
+        finally:
+            shutil.rmtree(self._short.parent, ignore_errors=True)
