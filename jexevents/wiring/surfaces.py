@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
+from jexevents import __version__
 from jexevents.archives.listing import Limits
 from jexevents.cloudevents import CloudEvents
 from jexevents.config import Config
@@ -17,6 +18,10 @@ from jexevents.pipelines import Pipelines
 from jexevents.processes import machine
 from jexevents.runner.outputs import RunOutputs
 from jexevents.sidecar.cloudevents import CloudEventSurface
+from jexevents.sidecar.dashboard.jobs import JobPages
+from jexevents.sidecar.dashboard.signing import Signing
+from jexevents.sidecar.dashboard.site import Site
+from jexevents.sidecar.dashboard.surface import Dashboard
 from jexevents.sidecar.hooks import HookSurface
 from jexevents.sidecar.jex import Jex
 from jexevents.sidecar.jobs import JobSurface
@@ -35,12 +40,14 @@ from jexevents.sidecar.workers import WorkerSurface
 from jexevents.smrtlink import SmrtLink
 from jexevents.store.database import Database
 from jexevents.store.execution_outputs import ExecutionOutputs
+from jexevents.store.job_search import JobSearch
 from jexevents.store.ledger import Wake, nobody_waits
 from jexevents.store.nonces import Nonces
 from jexevents.store.outbox import Outbox
 from jexevents.store.pipeline_jobs import PipelineJobs
 from jexevents.store.reading import Reading
 from jexevents.store.results import Results
+from jexevents.store.sessions import Sessions
 from jexevents.store.smrtlink_events import SmrtLinkEvents
 from jexevents.store.tasks import TaskList
 from jexevents.store.uploads import UploadStore
@@ -192,6 +199,23 @@ class Surfaces:
         """Give the surface of webhooks."""
         eventless = {hook.name for hook in hooks(self.config) if not hook.needs_event}
         return HookSurface(Outbox(self.database), shown_hooks(self.config), self.wake, eventless)
+
+    def dashboard(self, throttle: Throttle) -> Dashboard:
+        """Give the pages for people."""
+        site = Site(__version__)
+        return Dashboard(
+            site,
+            [
+                JobPages(site, JobSearch(self.database)),
+                Signing(
+                    site,
+                    Sessions(self.database),
+                    throttle,
+                    self.config.session_seconds,
+                    self.config.public_url or "",
+                ),
+            ],
+        )
 
     def _ingest(self) -> Ingest:
         return ingest(self.config, self.database, self.observer, self.wake)

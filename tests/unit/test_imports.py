@@ -154,7 +154,8 @@ LIBRARIES = {
     "bench": set(),
     "cloudevents": set(),
     "cronsim": {"schedules"},
-    "jinja2": {"definitions"},
+    "jinja2": {"definitions", "sidecar"},
+    "markupsafe": {"sidecar"},
     "yaml": {"definitions"},
 }
 
