@@ -81,10 +81,14 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
     surfaces = wiring.Surfaces(
         config, front, observer, hooks.wake, links=links, ended=metrics.attempt_ended
     )
+
+    def readiness() -> dict[str, Check]:
+        return _readiness(presence, consumer)
+
     routes = [
-        *health.routes(lambda: _readiness(presence, consumer)),
+        *health.routes(readiness),
         *surfaces.routes(throttle, _upload_folder(config)),
-        *surfaces.dashboard(throttle).routes(),
+        *surfaces.dashboard(throttle, readiness).routes(),
         *schemas_surface.routes(wiring.schemas(config)),
         *metrics_surface.routes(metrics.exposition),
     ]

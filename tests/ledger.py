@@ -18,10 +18,12 @@ from jexevents.sidecar.app import App, build_app
 from jexevents.sidecar.auth import Gate
 from jexevents.sidecar.jex import Jex
 from jexevents.sidecar.ledger import LedgerSurface
+from jexevents.sidecar.ledgerstream import LedgerStream, Newest
 from jexevents.sidecar.nonces import NonceSurface
 from jexevents.sidecar.throttle import Throttle
 from jexevents.sidecar.tokens import Tokens
 from jexevents.store.database import Database
+from jexevents.store.event_watch import EventWatch
 from jexevents.store.nonces import Nonces
 from jexevents.store.outbox import Outbox
 from jexevents.store.reading import Reading
@@ -107,7 +109,8 @@ def open_ledger(uri: str, zone: tzinfo = timezone.utc, **options: Any) -> Iterat
         *surfaces.cloud_events().routes(),
         *surfaces.smrtlink().routes(),
         *NonceSurface(Nonces(database), now).routes(),
-        *surfaces.dashboard(throttle).routes(),
+        *surfaces.dashboard(throttle, dict).routes(),
+        *LedgerStream(Newest(EventWatch(database), look_seconds=0.02)).routes(),
         *schemas.routes(SCHEMAS),
     ]
     stored = StoredTokens(database)

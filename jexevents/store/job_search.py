@@ -47,10 +47,12 @@ class JobSearch:
         database: Database,
         *,
         patience_seconds: float = PATIENCE_SECONDS,
+        first_span: int = _FIRST_SPAN,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._patience_seconds = patience_seconds
+        self._first_span = first_span
         self._clock = clock
 
     def page(self, *, limit: int, before: str | None = None, **filters: Any) -> Found:
@@ -86,7 +88,7 @@ class JobSearch:
     ) -> Found:
         until = self._clock() + self._patience_seconds
         seen = {row["id"] for row in known}
-        room, rows, span = limit - len(known), [], _FIRST_SPAN
+        room, rows, span = limit - len(known), [], self._first_span
         while True:
             floor = self._floor(connection, before, span, given)
             found = QUERIES.jobs.search_jobs.mappings(

@@ -56,8 +56,7 @@ MENU = (
 NOTICES: Mapping[str, str] = {
     "done": "It is done.",
     "pending": "It is under way: the node that has the job has not answered yet.",
-    "signed-in": "You are signed in.",
-    "signed-out": "You are signed out.",
+    "repeated": "It was asked for again: this is the new execution.",
 }
 _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8",
           ".svg": "image/svg+xml"}  # fmt: skip
