@@ -67,7 +67,7 @@ def _fill(bench: Bench, stage: Stage, jobs: int) -> None:
     with database.connected(stage.database) as connection:
         database.ask(
             connection,
-            f"update jobs set submitter = 'user' || (key::bigint % {_SUBMITTERS}), updated_at = now()",
+            f"update jobs set submitter = 'user' || (key::bigint % {_SUBMITTERS})",
         )
         multiply(connection, jobs * STEPS // count - 1, bench.say)
 
@@ -80,7 +80,8 @@ def _known(stage: Stage) -> dict[str, str]:
             "key": ask(connection, "select key from jobs order by id limit 1"),
             "middle": ask(
                 connection,
-                "select id::text from jobs order by id offset (select count(*) / 2 from jobs) limit 1",
+                "select id::text from jobs"
+                " order by id offset (select count(*) / 2 from jobs) limit 1",
             ),
         }
 

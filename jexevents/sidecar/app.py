@@ -156,7 +156,7 @@ class App:
             exchange: Exchange = environ[_EXCHANGE]
             exchange.route = route.path
             try:
-                if route.role is None or not route.asks_database:
+                if not _needs_slot(route):
                     return self._answer(route, environ, parameters, nullcontext)
                 with self._slots.taken() as aside:
                     return self._answer(route, environ, parameters, aside)
@@ -361,6 +361,11 @@ def _begin(exchange: Exchange, start_response: Callable) -> Callable:
         return start_response(status, [*headers, *added, *always.items()], exc_info)
 
     return begin
+
+
+def _needs_slot(route: Route) -> bool:
+    """Whether a request may wait for the database, so that too many would keep all threads."""
+    return route.asks_database and (route.role is not None or route.page is not None)
 
 
 def _body_stream(environ: Mapping[str, Any]) -> Any:

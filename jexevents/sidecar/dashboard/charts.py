@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from jexevents.faults import fit
 from jexevents.model import Phase
-from jexevents.sidecar.dashboard.filters import lasting
+from jexevents.sidecar.dashboard.filters import lasting, short
 
 Row = Mapping[str, Any]
 
@@ -115,7 +114,7 @@ def _lanes(events: Sequence[Row], times: Sequence[datetime], scale: Scale) -> li
     return [
         {
             "y": 34 + 22 * number,
-            "name": fit(name, _NAME_CHARACTERS),
+            "name": short(name, _NAME_CHARACTERS),
             "count": sum(marks.values()),
             "marks": [{"x": x, "count": count} for x, count in sorted(marks.items())],
         }

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
 from markupsafe import Markup, escape
 
-from jexevents.faults import fit
-
 _NONE = "\N{EN DASH}"
 _SHORT = 120
 _MOST_JSON = 20_000
+# What cannot be seen, or turns around what stands beside it; line feeds and tabs apart.
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+_ENDS_OF_LINES = re.compile("[\n\t]")
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
 
@@ -51,12 +55,23 @@ def between(start: datetime | None, end: datetime | None) -> str:
 
 def short(value: Any, limit: int = _SHORT) -> str:
     """Give a text that fits into a cell of a table; an en dash for none."""
-    return _NONE if value is None or value == "" else fit(str(value), limit)
+    text = str(value)
+    cut = text if len(text) <= limit else f"{text[: limit - 1]}…"
+    return _NONE if value is None or value == "" else _ENDS_OF_LINES.sub(_written_out, lines(cut))
 
 
 def whole(value: Any) -> str:
-    """Give a text as long as it is, characters that cannot be seen written out."""
-    return _NONE if value is None or value == "" else fit(str(value), max(len(str(value)), 1))
+    """Give a text as long as it is, in one line."""
+    return short(value, len(str(value)))
+
+
+def lines(text: str) -> str:
+    """Give a text of several lines, with characters that cannot be seen written out."""
+    return _UNSEEN.sub(_written_out, text)
+
+
+def _written_out(found: re.Match[str]) -> str:
+    return f"\\u{ord(found.group()):04x}"
 
 
 def number(value: float | None) -> str:
@@ -81,8 +96,8 @@ def document(value: Any) -> str:
     """Give a JSON value for reading, cut where it is very long."""
     text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
     if len(text) <= _MOST_JSON:
-        return text
-    return f"{text[:_MOST_JSON]}\n… and {len(text) - _MOST_JSON} more characters"
+        return lines(text)
+    return f"{lines(text[:_MOST_JSON])}\n… and {len(text) - _MOST_JSON} more characters"
 
 
 def attributes(given: Mapping[str, Any]) -> Markup:
@@ -99,6 +114,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "lasting": lasting,
     "short": short,
     "whole": whole,
+    "lines": lines,
     "number": number,
     "size": size,
     "document": document,

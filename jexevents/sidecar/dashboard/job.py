@@ -35,10 +35,8 @@ _RUN_HERE = (Kind.COMMAND.value, Kind.CONTAINER.value)
 _OPEN = (Phase.QUEUED.value, Phase.RUNNING.value)
 _MOST_CAUSE = 1000
 _GIVE_UP = "give-up"
-# What stands elsewhere on the page, or is long.
-_NOT_FACTS = frozenset(
-    ("id", "kind", "key", "state", "phase", "submitter", "source", "data", "sealed")
-)
+# What stands elsewhere on the page, or says how something else was sent.
+_NOT_FACTS = frozenset(("data", "submitted_offset", "started_offset", "finished_offset"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +94,7 @@ class JobPage:
             job=job,
             ran=between(job["started_at"], job["finished_at"] or _end(job, now)),
             waited=between(job["submitted_at"], job["started_at"]),
-            facts=_facts(details),
+            facts=_facts(details, job),
             data=details.get("data"),
             chart=timeline(job, self.reading.event_times(job["id"]), now),
             events=[_event(one) for one in shown],
@@ -118,7 +116,7 @@ class JobPage:
             "attempts": self.executions.attempts(job["id"]),
             "signals": _signals(job),
             "is_command": job["kind"] == Kind.COMMAND.value,
-            "output": _output_path(job, row, details),
+            "path": _path_of_outputs(job, row, details),
             "asked": _asked_with(self.executions.asked_with(job["id"]) or {}),
         }
 
@@ -186,19 +184,19 @@ def _signals(job: Row) -> tuple[str, ...]:
     return (first, "terminate", "kill")
 
 
-def _output_path(job: Row, row: Row, details: Row) -> str:
-    """Give the path of what an execution writes."""
+def _path_of_outputs(job: Row, row: Row, details: Row) -> str:
+    """Give the path below which stdout, stderr and output of an execution stand."""
     if job["kind"] == Kind.CONTAINER.value:
-        return f"/result/{details['result_id']}/detail/{details['detail_id']}/output"
-    return f"/jobs/{quote(row['definition'], safe='')}/{shortest(row['execution'])}/output"
+        return f"/result/{details['result_id']}/detail/{details['detail_id']}/"
+    return f"/jobs/{quote(row['definition'], safe='')}/{shortest(row['execution'])}/"
 
 
-def _facts(details: Row) -> list[tuple[str, Any]]:
+def _facts(details: Row, job: Row) -> list[tuple[str, Any]]:
     """Give what only jobs of its kind have; not what holds secrets by its name."""
     return [
         (name.replace("_", " "), value)
         for name, value in details.items()
-        if name not in _NOT_FACTS and not name.endswith("_offset") and not names_secret(name)
+        if name not in job and name not in _NOT_FACTS and not names_secret(name)
     ]
 
 

@@ -46,14 +46,13 @@ class JobPages:
     def jobs(self, request: Request) -> Response:
         """Show the jobs that are asked for; a filter that is left empty asks for nothing."""
         asked = {name: request.query.get(name, "").strip() for name in _FILTERS}
-        kind = _kind(asked["kind"])
-        states = states_of(kind)
+        states = states_of(None)
         before = uuid_or_none(request, "before")
         found = self.search.page(
             limit=_ROWS,
             before=before,
             text=asked["text"] or None,
-            kind=asked["kind"] or None,
+            kind=_choice("kind", asked["kind"], [one.value for one in Kind]),
             phase=_choice("phase", asked["phase"], [one.value for one in Phase]),
             state=_choice("state", asked["state"], states),
             submitter=asked["submitter"] or None,
@@ -88,11 +87,6 @@ def _ran(row: Mapping[str, Any]) -> str:
     if end is None and row["phase"] == Phase.RUNNING.value:
         end = datetime.now(timezone.utc)
     return between(row["started_at"], end)
-
-
-def _kind(text: str) -> Kind | None:
-    _choice("kind", text, [one.value for one in Kind])
-    return Kind(text) if text else None
 
 
 def _choice(name: str, text: str, words: Any) -> str | None:

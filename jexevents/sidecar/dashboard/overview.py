@@ -19,7 +19,7 @@ from jexevents.sidecar.health import Check, Readiness
 from jexevents.sidecar.requests import Request
 from jexevents.sidecar.responses import Response
 from jexevents.sidecar.routes import Route
-from jexevents.store.job_search import JobSearch
+from jexevents.store.job_search import Found, JobSearch
 from jexevents.store.outbox import Outbox
 from jexevents.store.overview import OverviewStore
 from jexevents.store.schedules import ScheduleRow
@@ -72,6 +72,8 @@ class Overview:
         """Keep what is dear."""
         object.__setattr__(self, "_chart", Kept(self._made_chart))
         object.__setattr__(self, "_ahead", Kept(self._made_ahead))
+        object.__setattr__(self, "_failed", Kept(self._found_failed))
+        object.__setattr__(self, "_sent", Kept(self._hooks))
 
     def routes(self) -> list[Route]:
         """Give the table of these pages."""
@@ -86,11 +88,11 @@ class Overview:
             "overview.html",
             chart=self._chart.get(),
             rate=self.store.rate(),
-            failed=self.search.page(limit=_FAILED, phase=Phase.ERROR.value),
+            failed=self._failed.get(),
             workers=self.workers.all(),
             waiting=waiting,
             held=held,
-            hooks=self._hooks(),
+            hooks=self._sent.get(),
             ahead=self._ahead.get(),
             rejects=self.store.rejects_since(since),
             health=[_check(name, check) for name, check in self.readiness().items()],
@@ -108,6 +110,9 @@ class Overview:
         rows, now = self.store.schedules()
         coming = [due for row in rows[:_MOST_SCHEDULES] if (due := _next(row, now))]
         return sorted(coming, key=lambda one: one["at"])[:_AHEAD]
+
+    def _found_failed(self) -> Found:
+        return self.search.page(limit=_FAILED, phase=Phase.ERROR.value)
 
     def _hooks(self) -> list[dict[str, Any]]:
         """Give each hook that is configured, and each other one that has something to send."""

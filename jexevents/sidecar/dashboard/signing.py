@@ -39,6 +39,7 @@ class Signing:
                 "/login",
                 self.form,
                 role=None,
+                asks_database=False,
                 summary="Sign in with a token.",
                 query=("next",),
             ),

@@ -191,6 +191,7 @@ class Site:
         return self._rendered(
             "problem.html", path, caller, problem.status, headers,
             told="", problem=problem, request_id=failure.request_id,
+            is_read=failure.method in ("GET", "HEAD"),
         )  # fmt: skip
 
     def _rendered(

@@ -42,6 +42,7 @@ class Dashboard:
                 statuses=(200, 304, 404),
                 query=("v",),
                 asks_database=False,
+                any_host=True,
                 page=self.site.failed,
             ),
         ]

@@ -71,5 +71,5 @@
     if (document.hidden) stop(); else { soon(0); start(); }
   });
   addEventListener("pagehide", stop);
-  start();
+  addEventListener("pageshow", start);
 })();
