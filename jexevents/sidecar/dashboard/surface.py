@@ -34,9 +34,7 @@ class Dashboard:
         """Give the table of all pages, and of the files that they load."""
         return [
             *(route for one in self.pages for route in one.routes()),
-            self._file(
-                "/ui/static/<file>", "The style sheet, the scripts and the icon of the pages."
-            ),
+            self._file("/ui/static/<file>", "The style sheet, the scripts and the icon."),
             # Browsers ask for it beside what is no page and names none, such as an output.
             self._file("/favicon.ico", "The icon of the pages."),
         ]
