@@ -41,6 +41,7 @@ class LedgerSurface:
                 handler=self.jobs,
                 answer="ledger_jobs",
                 query=(*JOB_FILTERS, *PAGE),
+                sessions=True,
                 summary="Jobs of every kind, the newest of the ledger first.",
             ),
             Route(
@@ -50,6 +51,7 @@ class LedgerSurface:
                 handler=self.job,
                 answer="ledger_job",
                 statuses=(200, 404),
+                sessions=True,
                 summary="One job, with what only jobs of its kind have.",
             ),
             Route(
@@ -60,6 +62,7 @@ class LedgerSurface:
                 answer="ledger_events",
                 statuses=(200, 404),
                 query=("name", *PAGE),
+                sessions=True,
                 summary="The events of a job, the last stored first.",
             ),
             Route(
@@ -69,6 +72,7 @@ class LedgerSurface:
                 handler=self.latest_events,
                 answer="ledger_events",
                 query=("name", "source", *PAGE),
+                sessions=True,
                 summary="Events of all jobs and of none, the last stored first.",
             ),
             Route(

@@ -70,6 +70,7 @@ class OutputSurface:
             statuses=(200, 204, 206, 404, 410, 416),
             query=PARAMETERS,
             streams=follows,
+            sessions=True,
             summary=_SUMMARIES[which],
         )
 

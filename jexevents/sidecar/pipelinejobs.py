@@ -95,6 +95,7 @@ class PipelineSurface:
                 role=Role.READ,
                 handler=self.machine,
                 asks_database=False,
+                sessions=True,
                 summary="The state machine of all PipelineJobs, as a picture.",
             ),
             Route(
@@ -131,6 +132,7 @@ class PipelineSurface:
                 role=Role.READ,
                 handler=self.way,
                 statuses=(200, 404),
+                sessions=True,
                 summary="The state machine with the way of one PipelineJob through it.",
             ),
         ]
