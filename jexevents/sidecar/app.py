@@ -33,6 +33,7 @@ from jexevents.sidecar.requests import (
     read_path,
     read_query,
     refuse_encoding,
+    values_of,
 )
 from jexevents.sidecar.responses import Response, encode, payload, response_of
 from jexevents.sidecar.routes import METHODS, ErrorMembers, Route, check_table, secret_spans
@@ -175,7 +176,7 @@ class App:
         headers = Headers(environ)
         query = environ.get("QUERY_STRING", "")
         # A nonce stands in the query, so that is read before anybody knows who asks.
-        texts = read_query(query, route.query, route.once) if route.nonces else {}
+        texts = read_query(query, route) if route.nonces else {}
         nonce = texts[NONCE][0] if NONCE in texts else None
         attempt = Attempt(
             exchange.method,
@@ -197,13 +198,15 @@ class App:
             raise route.too_large() if route.too_large else problems.too_large(limit)
         if not route.safe:
             refuse_encoding(headers)
+        texts = read_query(query, route)
         return Request(
             id=exchange.id,
             route=route,
             method=exchange.method,
             path=environ["PATH_INFO"],
             parameters=parameters,
-            texts=read_query(query, route.query, route.once),
+            texts=texts,
+            values=values_of(texts, route),
             headers=headers,
             caller=caller,
             stream=_body_stream(environ),
@@ -215,10 +218,10 @@ class App:
         )
 
     def _finished(self, route: Route, response: Response) -> bottle.HTTPResponse:
-        if self._check_answers and route.answer and isinstance(response.body, (dict, list)):
-            faults = self._schemas.check(route.answer, response.body)
-            if faults:
-                raise TypeError(f"{route.method} {route.path} answers amiss: {faults[0]}")
+        if self._check_answers and route.answers and isinstance(response.body, (dict, list)):
+            found = [self._schemas.check(name, response.body) for name in route.answers]
+            if all(found):
+                raise TypeError(f"{route.method} {route.path} answers amiss: {found[0][0]}")
         return _bottled(response.status, payload(response), response.content_type, response.headers)
 
     def error_members(self, path: str) -> ErrorMembers | None:

@@ -13,7 +13,10 @@ from jexevents.model import Reason, Role
 from jexevents.sidecar.problems import Problem
 from jexevents.sidecar.requests import Request
 from jexevents.sidecar.responses import Response
-from jexevents.sidecar.routes import Route
+from jexevents.sidecar.routes import JSON, Route
+
+_EVENT = "application/cloudevents+json"
+_BATCH = "application/cloudevents-batch+json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ class CloudEventSurface:
                 path="/events",
                 role=Role.WRITE,
                 handler=self.take,
+                bodies={_EVENT: ("cloudevent",), _BATCH: (), JSON: ()},
                 answer="cloudevents_taken",
                 statuses=(200, 201, 422),
                 max_body_bytes=self.max_body_bytes,

@@ -122,10 +122,10 @@ def test_routes(route: Route) -> None:
     role = "none" if route.role is None else f"`{route.role.value}`"
     assert [row[1] for row in rows(HTTP) if row[0] == f"`{name}`"] == [role]
     told = section(HTTP, name.replace("<", "\\<"))
-    for schema in (route.request, route.answer):
-        assert schema is None or f"`{schema}`" in told.replace("\n", " ")
-    for parameter in route.query or ():
-        assert f"`{parameter}`" in told
+    for schema in filter(None, (route.request, *route.answers)):
+        assert f"`{schema}`" in told.replace("\n", " ")
+    for parameter in route.in_query:
+        assert f"`{parameter.name}`" in told
     for status in route.statuses:
         assert str(status) in told
 
