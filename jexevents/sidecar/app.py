@@ -21,6 +21,7 @@ from jexevents.logs import get_logger, shows
 from jexevents.model import NONCE
 from jexevents.observers import NOBODY, RequestObserver
 from jexevents.sidecar import problems
+from jexevents.sidecar.answers import check_answer
 from jexevents.sidecar.auth import ANONYMOUS, Attempt, Gate
 from jexevents.sidecar.problems import Problem
 from jexevents.sidecar.requests import (
@@ -36,7 +37,14 @@ from jexevents.sidecar.requests import (
     values_of,
 )
 from jexevents.sidecar.responses import Response, encode, payload, response_of
-from jexevents.sidecar.routes import METHODS, ErrorMembers, Route, check_table, secret_spans
+from jexevents.sidecar.routes import (
+    METHODS,
+    ErrorMembers,
+    Route,
+    all_statuses,
+    check_table,
+    secret_spans,
+)
 from jexevents.sidecar.slots import Aside, Slots
 from jexevents.sidecar.streams import UNWANTED, Limited, Place
 from jexevents.validation import SCHEMAS, Schemas
@@ -152,6 +160,9 @@ class App:
             except Exception:
                 log.exception("http_failed", request_id=exchange.id, path=exchange.path)
                 problem = problems.internal(exchange.id)
+            if self._check_answers and problem.status not in all_statuses(route):
+                log.error("undescribed_status", route=route.path, status=problem.status)
+                problem = problems.internal(exchange.id)
             return _problem_response(problem, exchange, route.error_members)
 
         return endpoint
@@ -218,10 +229,8 @@ class App:
         )
 
     def _finished(self, route: Route, response: Response) -> bottle.HTTPResponse:
-        if self._check_answers and route.answers and isinstance(response.body, (dict, list)):
-            found = [self._schemas.check(name, response.body) for name in route.answers]
-            if all(found):
-                raise TypeError(f"{route.method} {route.path} answers amiss: {found[0][0]}")
+        if self._check_answers:
+            check_answer(route, response, self._schemas)
         return _bottled(response.status, payload(response), response.content_type, response.headers)
 
     def error_members(self, path: str) -> ErrorMembers | None:
@@ -300,7 +309,7 @@ def build_app(
     Bodies over ``max_body_bytes`` are 413 where the route does not say otherwise; at most
     ``stream_limit`` answers of routes with ``streams`` run at a time, and ``slots`` requests of
     routes that need a role. ``check_answers`` holds
-    each JSON answer to its route's schema and fails the request (500) that breaks it: for tests.
+    each answer to its route's row and fails the request (500) that breaks it: for tests.
     Raises ValueError where two routes answer the same requests.
     """
     return App(

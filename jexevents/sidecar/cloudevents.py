@@ -35,7 +35,7 @@ class CloudEventSurface:
                 path="/events",
                 role=Role.WRITE,
                 handler=self.take,
-                bodies={_EVENT: ("cloudevent",), _BATCH: (), JSON: ()},
+                bodies={_EVENT: ("cloudevent",), _BATCH: {"type": "array"}, JSON: ()},
                 answer="cloudevents_taken",
                 statuses=(200, 201, 422),
                 max_body_bytes=self.max_body_bytes,

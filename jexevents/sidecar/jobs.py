@@ -40,6 +40,7 @@ _SHOWN = 10
 _ANSWER_SECONDS = 5.0
 _COMMIT = choice("commit", "newest for the newest commit; without it, the same.", ("newest",))
 _KILL = "kill"
+_VARIABLES = {"type": "object"}
 _EXECUTIONS = (
     choice("state", "Executions in this state.", STATES),
     PHASE,
@@ -128,7 +129,8 @@ class JobSurface:
                 query=(WAIT,),
                 others=True,
                 repeats=True,
-                bodies={JSON: (), FORM: ()},
+                bodies={JSON: _VARIABLES, FORM: _VARIABLES},
+                bodiless=True,
                 headers=(IDEMPOTENCY_KEY,),
                 streams=waits,
                 summary="Run a job; the parameters are its variables.",

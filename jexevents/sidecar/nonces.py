@@ -34,6 +34,7 @@ class NonceSurface:
                 role=Role.ADMIN,
                 handler=self.make,
                 request="nonce_order",
+                bodiless=True,
                 answer="nonce_made",
                 statuses=(201, 422),
                 summary="Make a nonce, which stands for a token in the URL of a message.",

@@ -32,29 +32,29 @@ class Route:
     """One method on one path.
 
     ``path`` has parameters as in ``/jobs/<uuid>``: one segment each, or the whole rest with
-    ``<rest:path>``. It has no slash at its end; with and without one is the same resource.
-    ``role`` is what the caller needs, None for a public route or one whose handler has a scheme
-    of its own. ``request`` names the bundled schema of a JSON body, ``answer`` that of a JSON
-    answer, or the several of which it has one. ``bodies`` are the types of bodies that are taken,
-    each with the schemas of which it has one (none: anything), where they are not JSON by
-    ``request``; ``produces`` the types of answers that are not JSON by ``answer``. Statuses in
-    ``told`` have such an answer though they are no success. ``statuses`` are those of the
-    handler; ``all_statuses`` adds the general ones. ``query`` are the query parameters that it
-    takes, a bare name for one that takes any text; with ``others`` it takes those of other names
-    too. Each comes at most once, but the others where ``repeats`` says so. ``headers`` are the
-    header fields that it looks at; ``places`` say what parameters of the path are whose names do
-    not tell. ``node`` says that other nodes sign requests to it. ``max_body_bytes`` replaces the
-    app's bound. ``nonces`` lets a nonce in the query (``x-nonce``) stand for a token with the
-    role, and asks everybody for the one or the other, on this machine too. ``systems`` lets in who
-    signs as SMRT Link's clients do, and credentials that are good for one system. ``streams`` marks
-    long answers, which are limited in number: all of them, or those to requests of which it says
-    so. ``any_host`` takes requests without credentials
-    under unknown host names too. ``asks_database`` is false where the handler does not: such a
-    request is served while all slots are held by others that do. ``webhooks`` has OPTIONS say that
-    events may be sent there, to senders that ask first (HTTP 1.1 Web Hooks for Event Delivery).
-    ``too_large`` gives the 413 of a body that is over the bound, where that is not what users know.
-    ``error_members`` gives further members for its problem answers, for seeds with error fields
-    of their own; what no route takes beside such a one has them, too.
+    ``<rest:path>``. It has no slash at its end; with and without one is the same resource. ``role``
+    is what the caller needs, None for a public route or one whose handler has a scheme of its own.
+    ``request`` names the bundled schema of a JSON body, ``answer`` that of a JSON answer, or the
+    several of which it has one. ``bodies`` are the types of bodies that are taken, each with the
+    schemas of which it has one (none: anything), or a schema in full, where they are not JSON by
+    ``request``; ``bodiless`` says that none need come. ``produces`` are the types of answers that
+    are not JSON by ``answer``. Statuses in ``told`` have such an answer though they are no success.
+    ``statuses`` are those of the handler; ``all_statuses`` adds the general ones. ``query`` are the
+    query parameters that it takes, a bare name for one that takes any text; with ``others`` it
+    takes those of other names too. Each comes at most once, but the others where ``repeats`` says
+    so. ``headers`` are the header fields that it looks at; ``places`` say what parameters of the
+    path are whose names do not tell. ``node`` says that other nodes sign requests to it.
+    ``max_body_bytes`` replaces the app's bound. ``nonces`` lets a nonce in the query (``x-nonce``)
+    stand for a token with the role, and asks everybody for the one or the other, on this machine
+    too. ``systems`` lets in who signs as SMRT Link's clients do, and credentials that are good for
+    one system. ``streams`` marks long answers, which are limited in number: all of them, or those
+    to requests of which it says so. ``any_host`` takes requests without credentials under unknown
+    host names too. ``asks_database`` is false where the handler does not: such a request is served
+    while all slots are held by others that do. ``webhooks`` has OPTIONS say that events may be sent
+    there, to senders that ask first (HTTP 1.1 Web Hooks for Event Delivery). ``too_large`` gives
+    the 413 of a body that is over the bound, where that is not what users know. ``error_members``
+    gives further members for its problem answers, for seeds with error fields of their own; what no
+    route takes beside such a one has them, too.
     """
 
     method: str
@@ -64,7 +64,8 @@ class Route:
     summary: str
     request: str | None = None
     answer: str | tuple[str, ...] | None = None
-    bodies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    bodies: Mapping[str, tuple[str, ...] | Mapping[str, object]] = field(default_factory=dict)
+    bodiless: bool = False
     produces: tuple[str, ...] = ()
     statuses: tuple[int, ...] = (200,)
     told: tuple[int, ...] = ()

@@ -114,6 +114,7 @@ class TaskSurface:
                 request="task_operation",
                 answer=("result", "task"),
                 bodies=forms_of("task_operation"),
+                bodiless=True,
                 headers=(IDEMPOTENCY_KEY,),
                 statuses=(200, 202, 404, 409, 422),
                 query=(WAIT,),

@@ -29,6 +29,14 @@ _PATH = "/api/v1/files"
 _NODE_PATH = "/nodes/files"
 _PIECE_BYTES = 1 << 16
 _ARCHIVES = ("application/gzip", "application/zip")
+_FORM = {
+    "type": "object",
+    "description": "One of these.",
+    "minProperties": 1,
+    "maxProperties": 1,
+    "properties": {field: {"type": "string", "format": "binary"} for field in FIELDS},
+    "additionalProperties": False,
+}
 _FILTERS = (
     uuid("system", "Of this system.", "the id of a system"),
     text("type", "Of bundles of this type."),
@@ -56,7 +64,7 @@ class UploadSurface:
                 systems=True,
                 handler=self.take,
                 answer="smrtlink_stored_event",
-                bodies={"multipart/form-data": ()},
+                bodies={"multipart/form-data": _FORM},
                 headers=(IDEMPOTENCY_KEY,),
                 statuses=(201, 403, 409, 415, 422, 507),
                 max_body_bytes=self.max_file_bytes + ROOM_BYTES,

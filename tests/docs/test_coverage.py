@@ -19,6 +19,7 @@ from jexevents.lifecycle import command, condor, pipeline, smrtlink
 from jexevents.model import INSERTED, Kind, Phase, Reason, Role
 from jexevents.schemafiles import with_folder
 from jexevents.sidecar import diagram, health, metrics, schemas
+from jexevents.sidecar.apidocs.surface import ApiDocs
 from jexevents.sidecar.cloudevents import CloudEventSurface
 from jexevents.sidecar.hooks import HookSurface
 from jexevents.sidecar.jex import Jex
@@ -76,6 +77,7 @@ ROUTES = [
     *schemas.routes(NOTHING),
     *metrics.routes(NOTHING),
 ]
+ROUTES += ApiDocs(ROUTES, SCHEMAS).routes()
 
 
 def rows(document: str) -> Iterator[list[str]]:
@@ -187,7 +189,7 @@ def commands(parser: argparse.ArgumentParser, path: str = "") -> Iterator[str]:
 
 
 def parser() -> argparse.ArgumentParser:
-    return import_module("jexevents.cli.main")._parser()
+    return import_module("jexevents.cli.main").build_parser()
 
 
 @pytest.mark.parametrize("command", list(commands(parser())))

@@ -154,7 +154,8 @@ LIBRARIES = {
     "bench": set(),
     "cloudevents": set(),
     "cronsim": {"schedules"},
-    "jinja2": {"definitions"},
+    "argcomplete": {"cli"},
+    "jinja2": {"definitions", "sidecar"},
     "yaml": {"definitions"},
 }
 
