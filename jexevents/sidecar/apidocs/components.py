@@ -103,18 +103,16 @@ def _error(status: int) -> dict[str, Any]:
 def _component(schemas: Schemas, name: str) -> Any:
     """Give a schema as a component: what it refers to within itself is found in the document."""
     document = schemas.document(name)
-    document.pop("$schema", None)
-    if not _has_anchors(document):
-        document.pop("$id", None)
-        return _moved(document, reference(name)["$ref"])
-    # It goes on naming its own places, by an id of its own.
-    return {"$id": f"urn:jexevents:schemas:{name}", **document}
+    for own in ("$schema", "$id"):
+        document.pop(own, None)
+    return _moved(document, reference(name)["$ref"])
 
 
 def _moved(value: Any, place: str) -> Any:
     if isinstance(value, list):
         return [_moved(one, place) for one in value]
-    if not isinstance(value, dict):
+    # One with an id of its own refers to itself by that.
+    if not isinstance(value, dict) or isinstance(value.get("$id"), str):
         return value
     return {
         name: place + one[1:] if _is_local(name, one) else _moved(one, place)
@@ -124,13 +122,3 @@ def _moved(value: Any, place: str) -> Any:
 
 def _is_local(name: str, value: Any) -> bool:
     return name == "$ref" and isinstance(value, str) and (value == "#" or value.startswith("#/"))
-
-
-def _has_anchors(value: Any) -> bool:
-    if isinstance(value, list):
-        return any(map(_has_anchors, value))
-    if not isinstance(value, dict):
-        return False
-    anchors = {"$anchor", "$dynamicAnchor", "$dynamicRef"} & value.keys()
-    own_ids = any(isinstance(one, dict) and "$id" in one for one in value.values())
-    return bool(anchors) or own_ids or any(map(_has_anchors, value.values()))
