@@ -25,13 +25,17 @@ def events(pieces: Iterable[bytes]) -> Iterator[ServerEvent | None]:
     server is there. What is cut off at the end is no event. Raises ServerAway for one without an
     end."""
     lines: list[str] = []
-    last_id = ""
+    room, last_id = MAX_EVENT_BYTES, ""
     for line in _lines(pieces):
         if line:
             lines.append(line)
+            room -= len(line)
+            if room < 0:
+                raise _endless()
             continue
         event, last_id = _event(lines, last_id)
         lines.clear()
+        room = MAX_EVENT_BYTES
         yield event
 
 
@@ -58,5 +62,9 @@ def _lines(pieces: Iterable[bytes]) -> Iterator[str]:
         whole = held[:-1].replace(b"\r", b"\n") + held[-1:]
         *done, held = whole.split(b"\n")
         if len(held) > MAX_EVENT_BYTES:
-            raise ServerAway("An event of the server has no end.")
+            raise _endless()
         yield from (line.decode("utf-8", "replace") for line in done)
+
+
+def _endless() -> ServerAway:
+    return ServerAway("An event of the server has no end.")
