@@ -6,6 +6,7 @@ import argparse
 import json
 import re
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from jexevents.cli.jobs import pages, says
 from jexevents.cli.painting import print_json, print_line
 from jexevents.cli.server import add_server, asking, complain
-from jexevents.client.following import END
+from jexevents.client.following import query_of
 from jexevents.errors import Refused
 from jexevents.exits import Exit
 from jexevents.model import Kind
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
 
 _STREAM = "/ledger/stream"
 _LIST = "/ledger/events"
+_LOST = "lost"
 _LOOK_SECONDS = 1.0
 _LOOK_BACK = 200
-_MOST_KNOWN = 10_000
+_MOST_KNOWN = 2000
 # Nothing of that name is there, or nothing that can be asked so.
 _NO_STREAM = (404, 405)
 _PATIENCE_SECONDS = 300.0
@@ -75,7 +77,7 @@ def _tail(poster: Poster, options: argparse.Namespace) -> Exit:
     for event in shown.last(newest, max(0, options.lines)):
         shown.print(event)
     try:
-        for event in _streamed(poster, newest):
+        for event in _streamed(poster, options, newest):
             shown.take(event)
     except Refused as refused:
         if refused.status not in _NO_STREAM:
@@ -85,17 +87,22 @@ def _tail(poster: Poster, options: argparse.Namespace) -> Exit:
     return Exit.OK
 
 
-def _streamed(poster: Poster, newest: list[Row]) -> Iterator[Row]:
+def _streamed(poster: Poster, options: argparse.Namespace, newest: list[Row]) -> Iterator[Row]:
     """Give what is stored from now on, as the server says it."""
     from jexevents.client.following import Follower
 
     follower = Follower(poster, _PATIENCE_SECONDS, complain)
+    asked = {name: getattr(options, name) for name in ("kind", "key", "job", "name")}
     last = str(newest[0]["seq"]) if newest else "0"
-    while True:
-        for event in follower.events(_STREAM, last):
-            last = event.id or last
-            if event.name != END:
-                yield json.loads(event.data)
+    seen: deque[int] = deque((event["seq"] for event in newest), _MOST_KNOWN)
+    for event in follower.events(f"{_STREAM}{query_of(asked)}", last):
+        said = json.loads(event.data)
+        if event.name == _LOST:
+            complain(f"events were passed over, there are too many of them: {event.data}")
+        # Told again after a connection was cut, where some before it might have been missed.
+        elif said.get("seq") not in seen:
+            seen.append(said["seq"])
+            yield said
 
 
 def polled(
@@ -111,11 +118,15 @@ def polled(
     while True:
         wait(_LOOK_SECONDS)
         horizon = max(floor, max(seen, default=0) - _LOOK_BACK)
-        latest = pages(poster, _LIST, {}, _LOOK_BACK)
-        found = list(takewhile(lambda event: event["seq"] >= horizon, latest))  # noqa: B023
+        found = _from(horizon, pages(poster, _LIST, {}, _LOOK_BACK))
         fresh = [event for event in reversed(found) if event["seq"] not in seen]
         seen = {seq for seq in seen if seq >= horizon} | {event["seq"] for event in fresh}
         yield from fresh
+
+
+def _from(least: int, events: Iterator[Row]) -> list[Row]:
+    """Give events, the newest first, down to a number."""
+    return list(takewhile(lambda event: event["seq"] >= least, events))
 
 
 class Shown:
@@ -154,7 +165,7 @@ class Shown:
         asked = self._options
         if asked.name not in (None, event["name"]) or asked.source not in (None, event["source"]):
             return False
-        if asked.job is not None and asked.job.lower() != event["job_id"]:
+        if asked.job is not None and asked.job.lower() != _job_id(event):
             return False
         if asked.kind is None and asked.key is None:
             return True
@@ -162,6 +173,9 @@ class Shown:
         return asked.kind in (None, job.get("kind")) and asked.key in (None, job.get("key"))
 
     def _job(self, event: Row) -> Row:
+        """Give the job of an event: what the stream says of it, else what the ledger does."""
+        if "job" in event:
+            return event["job"] or {}
         job_id = event["job_id"]
         if job_id is None:
             return {}
@@ -177,7 +191,11 @@ class Shown:
         except Refused:
             # Pruned meanwhile.
             return {}
-        return {name: job[name] for name in ("kind", "key")}
+        return {name: job[name] for name in ("id", "kind", "key")}
+
+
+def _job_id(event: Row) -> str | None:
+    return (event["job"] or {}).get("id") if "job" in event else event["job_id"]
 
 
 def _mood(name: str) -> str:
