@@ -160,7 +160,7 @@ def execution(name: str, summary: str) -> Parameter:
             raise ValueError(given)
         return found
 
-    schema = {"type": "string", "pattern": r"^[0-9]{1,10}(\.[0-9]{1,6})?$"}
+    schema = {"type": "string", "pattern": r"^([0-9]{1,9}|[1-7][0-9]{9})(\.[0-9]{1,6})?$"}
     return Parameter(
         name=name, summary=summary, expected="the id of an execution", schema=schema, read=read
     )
