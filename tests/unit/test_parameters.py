@@ -26,7 +26,8 @@ KNOWN = {
 TEXTS = st.one_of(
     st.sampled_from([
         "", "0", "1", "007", "-1", "1.5", "1e3", "true", "TRUE", "false", "null", "text", "skip",
-        "stdout", "newest", "command", "RUNNING", "QUEUED", "1795675500.123456", "1795675500.0", "9999999999",
+        "stdout", "newest", "command", "RUNNING", "QUEUED", "1795675500.123456", "1795675500.0",
+        "9999999999",
         "2026-01-02T03:04:05Z", "2026-01-02T03:04:05+01:00", "2026-01-02", "9" * 18, "9" * 19,
         "ebbff967-b467-48a3-b3bf-d73f7cde8ed1", "EBBFF967-B467-48A3-B3BF-D73F7CDE8ED1", "\u0661",
         "\u00b2",
