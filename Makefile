@@ -36,6 +36,10 @@ bench: $(VENV)/.installed ## Measure all rates, write docs/performance.md (about
 bench-quick: $(VENV)/.installed ## Measure all with small sizes, write into var/bench (a few minutes)
 	@exec $(BIN)/python -m bench --quick
 
+.PHONY: pictures
+pictures: $(VENV)/.installed ## Make the pictures of the dashboard in docs/images, in a real browser
+	JEXEVENTS_PICTURES=docs/images $(BIN)/python -m pytest --quiet tests/browser/test_pictures.py
+
 .PHONY: faults
 faults: $(VENV)/.installed ## Run the fault tests in their full form, which takes most of an hour
 	JEXEVENTS_FAULTS=full $(BIN)/python -m pytest tests/faults

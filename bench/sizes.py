@@ -22,6 +22,8 @@ class Sizes:
     quiet_events: int = _size(200, 20, "events that come alone")
     reading_rounds: int = _size(2, 1, "rounds of ingest with requests and without")
     http_seconds: int = _size(10, 3, "seconds of look-ups, and of insertions")
+    page_jobs: int = _size(1_000_000, 30_000, "jobs of the ledger that pages are opened over")
+    page_requests: int = _size(20, 3, "times that each page is opened")
     hook_rounds: int = _size(3, 1, "rounds of ingest without webhooks and with them")
     hook_events: int = _size(20_000, 3_000, "events of one round, each with a webhook")
     starts: int = _size(200, 20, "executions that begin one after the other")

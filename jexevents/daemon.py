@@ -35,6 +35,7 @@ from jexevents.sidecar.health import Check
 from jexevents.sidecar.throttle import Throttle
 from jexevents.sidecar.tokens import Tokens as KnownTokens
 from jexevents.store.nonces import Nonces
+from jexevents.store.sessions import Sessions
 from jexevents.store.tokens import Tokens
 from jexevents.uploads.folder import UploadFolder
 
@@ -81,9 +82,14 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
     surfaces = wiring.Surfaces(
         config, front, observer, hooks.wake, links=links, ended=metrics.attempt_ended
     )
+
+    def readiness() -> dict[str, Check]:
+        return _readiness(presence, consumer)
+
     routes = [
-        *health.routes(lambda: _readiness(presence, consumer)),
+        *health.routes(readiness),
         *surfaces.routes(throttle, _upload_folder(config)),
+        *surfaces.dashboard(throttle, readiness).routes(),
         *schemas_surface.routes(wiring.schemas(config)),
         *metrics_surface.routes(metrics.exposition),
     ]
@@ -96,6 +102,7 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
         use_nonce=Nonces(front).use,
         signers=wiring.signers(config),
         throttle=throttle,
+        find_session=Sessions(front).find,
     )
     if http.warning:
         log.warning("loopback_only", reason=http.warning)

@@ -18,13 +18,16 @@ from jexevents.sidecar.app import App, build_app
 from jexevents.sidecar.auth import Gate
 from jexevents.sidecar.jex import Jex
 from jexevents.sidecar.ledger import LedgerSurface
+from jexevents.sidecar.ledgerstream import LedgerStream, Newest
 from jexevents.sidecar.nonces import NonceSurface
 from jexevents.sidecar.throttle import Throttle
 from jexevents.sidecar.tokens import Tokens
 from jexevents.store.database import Database
+from jexevents.store.event_watch import EventWatch
 from jexevents.store.nonces import Nonces
 from jexevents.store.outbox import Outbox
 from jexevents.store.reading import Reading
+from jexevents.store.sessions import Sessions
 from jexevents.store.tokens import Tokens as StoredTokens
 from jexevents.validation import SCHEMAS
 from tests.integration.web import Answer, call
@@ -106,11 +109,18 @@ def open_ledger(uri: str, zone: tzinfo = timezone.utc, **options: Any) -> Iterat
         *surfaces.cloud_events().routes(),
         *surfaces.smrtlink().routes(),
         *NonceSurface(Nonces(database), now).routes(),
+        *surfaces.dashboard(throttle, dict).routes(),
+        *LedgerStream(Newest(EventWatch(database), look_seconds=0.02)).routes(),
         *schemas.routes(SCHEMAS),
     ]
     stored = StoredTokens(database)
     tokens = Tokens(stored.in_force, cache_seconds=0, ask_again_seconds=0)
-    gate = Gate(tokens, use_nonce=Nonces(database).use, throttle=throttle)
+    gate = Gate(
+        tokens,
+        use_nonce=Nonces(database).use,
+        throttle=throttle,
+        find_session=Sessions(database).find,
+    )
     app = build_app(routes, gate, check_answers=True)
     try:
         yield TestLedger(database, ingest, reading, app, stored, Outbox(database))

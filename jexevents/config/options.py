@@ -284,6 +284,13 @@ _HTTP = (
         5,
         "How long a token is remembered, in seconds; a revoked one works that long.",
     ),
+    Option(
+        "SessionSeconds",
+        types.seconds(60, 31 * 86400),
+        43200,
+        "How long somebody who signed in to the dashboard stays so, in seconds; at most as long as "
+        "the token is in force.",
+    ),
     Option("HTTPThreads", types.whole(2, 1000), 8, "Requests that are served at the same time."),
     Option(
         "HTTPMaxBodyBytes",

@@ -6,7 +6,7 @@ from jexevents.sidecar.responses import JSON, Response
 from jexevents.sidecar.routes import Route, all_statuses
 from jexevents.validation import Schemas
 
-_NO_CONTENT = 204
+_WITHOUT_BODY = (204, 303, 304)
 
 
 def check_answer(route: Route, response: Response, schemas: Schemas) -> None:
@@ -14,7 +14,7 @@ def check_answer(route: Route, response: Response, schemas: Schemas) -> None:
     name = f"{route.method} {route.path}"
     if response.status not in all_statuses(route):
         raise TypeError(f"{name} answers with {response.status}, which its row does not have.")
-    if response.body is None or response.status == _NO_CONTENT:
+    if response.body in (None, b"", "") or response.status in _WITHOUT_BODY:
         return
     if route.answers and isinstance(response.body, (dict, list)):
         found = [schemas.check(answer, response.body) for answer in route.answers]

@@ -22,7 +22,7 @@ from jexevents.model import NONCE
 from jexevents.observers import NOBODY, RequestObserver
 from jexevents.sidecar import problems
 from jexevents.sidecar.answers import check_answer
-from jexevents.sidecar.auth import ANONYMOUS, Attempt, Gate
+from jexevents.sidecar.auth import ANONYMOUS, Attempt, Caller, Gate
 from jexevents.sidecar.problems import Problem
 from jexevents.sidecar.requests import (
     Headers,
@@ -40,6 +40,7 @@ from jexevents.sidecar.responses import Response, encode, payload, response_of
 from jexevents.sidecar.routes import (
     METHODS,
     ErrorMembers,
+    Failure,
     Route,
     all_statuses,
     check_table,
@@ -69,6 +70,8 @@ class Exchange:
     query: str = ""
     path: str = ""
     caller: str = ANONYMOUS
+    known: Caller | None = None
+    asked: str = ""
     route: str = ""
     status: int = 0
     error_members: ErrorMembers | None = None
@@ -132,6 +135,8 @@ class App:
         path = read_path(environ)
         environ["PATH_INFO"] = path.encode("utf-8").decode("latin-1")
         exchange.path = masked_path(path, self._secret_spans(path))
+        query = environ.get("QUERY_STRING", "")
+        exchange.asked = f"{asked_path(environ)}?{query}" if query else asked_path(environ)
 
     def _routed(self) -> bottle.Bottle:
         app = bottle.Bottle()
@@ -140,6 +145,9 @@ class App:
             # Without bottle's plugins: what a handler gives is JSON, or says what it is.
             app.route(route.path, route.method, callback=self._endpoint(route), skip=True)
         self._error_members = _by_folder(self.routes)
+        self._pages = {
+            "/".join(one.path.split("/")[:2]): one.page for one in self.routes if one.page
+        }
         self._too_large = {one.path: one.too_large for one in self.routes if one.too_large}
         webhooks = frozenset(route.path for route in self.routes if route.webhooks)
         app.default_error_handler = partial(self._unrouted, webhooks)
@@ -151,7 +159,7 @@ class App:
             exchange: Exchange = environ[_EXCHANGE]
             exchange.route = route.path
             try:
-                if route.role is None or not route.asks_database:
+                if not _needs_slot(route):
                     return self._answer(route, environ, parameters, nullcontext)
                 with self._slots.taken() as aside:
                     return self._answer(route, environ, parameters, aside)
@@ -163,9 +171,25 @@ class App:
             if self._check_answers and problem.status not in all_statuses(route):
                 log.error("undescribed_status", route=route.path, status=problem.status)
                 problem = problems.internal(exchange.id)
-            return _problem_response(problem, exchange, route.error_members)
+            return self._refused(problem, exchange, route.page, route.error_members)
 
         return endpoint
+
+    def _refused(
+        self,
+        problem: Problem,
+        exchange: Exchange,
+        page: Callable[[Failure], Response] | None,
+        members: ErrorMembers | None,
+    ) -> bottle.HTTPResponse:
+        """Answer with a problem: as a page, where a page was asked for."""
+        if page is not None:
+            failure = Failure(problem, exchange.id, exchange.method, exchange.asked, exchange.known)
+            try:
+                return _whole(page(failure))
+            except Exception:
+                log.exception("http_failed", request_id=exchange.id, path=exchange.path)
+        return _problem_response(problem, exchange, members)
 
     def _answer(
         self, route: Route, environ: dict[str, Any], parameters: Mapping[str, str], aside: Aside
@@ -202,8 +226,9 @@ class App:
             any_host=route.any_host,
             nonces=route.nonces,
             systems=route.systems,
+            sessions=route.takes_sessions,
         )
-        exchange.caller = caller.name
+        exchange.caller, exchange.known = caller.name, caller
         limit = route.max_body_bytes or self._max_body_bytes
         if (content_length(environ) or 0) > limit:
             raise route.too_large() if route.too_large else problems.too_large(limit)
@@ -231,7 +256,11 @@ class App:
     def _finished(self, route: Route, response: Response) -> bottle.HTTPResponse:
         if self._check_answers:
             check_answer(route, response, self._schemas)
-        return _bottled(response.status, payload(response), response.content_type, response.headers)
+        return _whole(response)
+
+    def _page_of(self, path: str) -> Callable[[Failure], Response] | None:
+        """Give what shows problems of a path as pages; None where no page stands beside it."""
+        return self._pages.get("/".join(path.split("/")[:2]))
 
     def error_members(self, path: str) -> ErrorMembers | None:
         """Give what makes further members of errors on a path, be there a route or none."""
@@ -260,7 +289,8 @@ class App:
             problem = Problem(404, f"There is nothing at {exchange.path}.")
         else:
             problem = problems.internal(exchange.id)
-        return _filled(_problem_response(problem, exchange, exchange.error_members))
+        page = self._page_of(exchange.path)
+        return _filled(self._refused(problem, exchange, page, exchange.error_members))
 
     def _bare(self, problem: Problem, exchange: Exchange, begin: Callable) -> list[bytes]:
         """Answer without bottle, for what fails before or around it."""
@@ -339,6 +369,11 @@ def _begin(exchange: Exchange, start_response: Callable) -> Callable:
     return begin
 
 
+def _needs_slot(route: Route) -> bool:
+    """Whether a request may wait for the database, so that too many would keep all threads."""
+    return route.asks_database and (route.role is not None or route.page is not None)
+
+
 def _body_stream(environ: Mapping[str, Any]) -> Any:
     """Give the body, ended at its declared length where the server does not end it itself."""
     if environ.get("wsgi.input_terminated"):
@@ -360,6 +395,10 @@ def _bottled(
     for name, value in headers.items():
         response.set_header(name, value)
     return response
+
+
+def _whole(response: Response) -> bottle.HTTPResponse:
+    return _bottled(response.status, payload(response), response.content_type, response.headers)
 
 
 def _problem_response(

@@ -10,12 +10,17 @@
    machine too. A credential of one system is good for such routes alone, 403 elsewhere.
 6. Where a route takes nonces, one in the query does as a token does with the route's role; who
    has neither is 401, on this machine too. Who guesses is 429 for a while.
-7. Without a token ``read`` and ``write`` are open as far as ``AnonymousRoles`` says, and, while
+7. Where a route takes sessions (the dashboard's pages and what they load), the cookie of somebody
+   who signed in does as the token does that the session began with. One that has ended is as none.
+   What changes anything needs a word out of the session beside it (``Caller.session``).
+8. Without a token ``read`` and ``write`` are open as far as ``AnonymousRoles`` says, and, while
    the database holds no token at all, to callers on this machine. ``run`` and ``admin`` never.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -32,6 +37,7 @@ from jexevents.sidecar.routes import SAFE_METHODS
 from jexevents.sidecar.throttle import Throttle
 from jexevents.sidecar.tokens import Tokens
 from jexevents.store.nonces import Use
+from jexevents.store.sessions import SignedIn
 
 ANONYMOUS = "anonymous"
 OPENABLE = frozenset({Role.READ, Role.WRITE})
@@ -47,6 +53,9 @@ _NO_SIGNATURE = (
     "hmac UID:HASH, over METHOD+PATH+TIME, by a clock that is not ahead of the server's, and at "
     "most 100 s behind it."
 )
+# The cookie of the dashboard's sessions.
+COOKIE = "jexevents_session"
+_COOKIE = re.compile(rf"(?:^|[;,]) *{COOKIE}=([A-Za-z0-9_-]{{1,128}}) *(?:$|[;,])")
 _NOBODYS = secrets.token_hex(16)
 _MAKE_TOKEN = "Tokens are made by `jexevents token`; send one as Authorization: Bearer TOKEN."
 
@@ -80,7 +89,8 @@ class Caller:
     """Who calls: the credential's name and id, or ``anonymous`` and None.
 
     ``job`` is the key of the only job that the credential is good for, None for all; ``system``
-    the only system of SMRT Link.
+    the only system of SMRT Link. ``session`` is the word that forms of one who is signed in must
+    have, None for one who comes otherwise.
     """
 
     name: str
@@ -89,6 +99,7 @@ class Caller:
     credential_id: str | None = None
     job: str | None = None
     system: str | None = None
+    session: str | None = None
 
     def has(self, role: Role) -> bool:
         """Tell whether the caller has a role; ``admin`` includes the others."""
@@ -110,6 +121,7 @@ class Gate:
     use_nonce: Callable[[str], Use | None] = lambda _secret: None
     signers: Sequence[Signer] = ()
     throttle: Throttle = field(default_factory=Throttle)
+    find_session: Callable[[str], SignedIn | None] = lambda _secret: None
     now: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
     _refusals: Counter = field(default_factory=lambda: Counter(), init=False)
 
@@ -129,6 +141,7 @@ class Gate:
         any_host: bool = False,
         nonces: bool = False,
         systems: bool = False,
+        sessions: bool = False,
     ) -> Caller:
         """Give the caller, who has ``role``.
 
@@ -138,7 +151,7 @@ class Gate:
             if nonces:
                 caller = self._admit_known(role, attempt)
             else:
-                caller = self._admit(role, attempt, any_host, systems)
+                caller = self._admit(role, attempt, any_host, systems, sessions)
             if caller.system is not None and not systems:
                 raise forbidden("This credential is good for events and files of SMRT Link alone.")
             return caller
@@ -195,7 +208,9 @@ class Gate:
         good = smrthmac.is_signature(signature, secret, attempt.method, attempt.path, now)
         return known if good else None
 
-    def _admit(self, role: Role | None, attempt: Attempt, any_host: bool, systems: bool) -> Caller:
+    def _admit(
+        self, role: Role | None, attempt: Attempt, any_host: bool, systems: bool, sessions: bool
+    ) -> Caller:
         self._refuse_foreign_origin(attempt)
         client = client_of(attempt.peer, attempt.headers, self.trusted_proxies)
         authorization = attempt.headers.get("authorization") if role is not None else None
@@ -203,9 +218,24 @@ class Gate:
             return self._by_token(role, authorization, client)
         if systems and _SIGNATURE in attempt.headers:
             return self._by_signature(role, attempt, client)
+        if sessions and role is not None:
+            caller = self._by_session(role, attempt, client)
+            if caller is not None:
+                return caller
         if not any_host:
             self._refuse_unknown_host(role, attempt)
         return self._anonymous(role, client)
+
+    def _by_session(self, role: Role, attempt: Attempt, client: Client) -> Caller | None:
+        secret = session_of(attempt.headers)
+        who = None if secret is None else self.find_session(secret)
+        if who is None:
+            return None
+        caller = Caller(who.name, who.roles, client.address, who.id, session=word_of(secret))
+        if not caller.has(role):
+            told = f"This needs the role {role.value}"
+            raise forbidden(f"{told}, which the token that you signed in with has not.")
+        return caller
 
     def _refuse_foreign_origin(self, attempt: Attempt) -> None:
         origin = attempt.headers.get("origin")
@@ -265,6 +295,18 @@ class Counter:
         """Count one more."""
         with self._lock:
             self.value += 1
+
+
+def session_of(headers: Mapping[str, str]) -> str | None:
+    """Give the session that a request's cookies name, None if none; ``headers`` lower-case."""
+    found = _COOKIE.search(headers.get("cookie", ""))
+    return None if found is None else found.group(1)
+
+
+def word_of(session: str) -> str:
+    """Give the word that forms of a session must have: who does not know the session cannot tell
+    it, and who knows the word cannot tell the session."""
+    return hmac.new(session.encode(), b"jexevents form", hashlib.sha256).hexdigest()
 
 
 def check_anonymous(roles: Iterable[Role]) -> None:

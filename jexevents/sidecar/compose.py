@@ -19,6 +19,7 @@ from jexevents.sidecar.slots import SPARE_THREADS
 from jexevents.sidecar.throttle import Throttle
 from jexevents.sidecar.tokens import Tokens
 from jexevents.store.nonces import Use
+from jexevents.store.sessions import SignedIn
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ def sidecar(
     use_nonce: Callable[[str], Use | None] = lambda _secret: None,
     signers: Sequence[Signer] = (),
     throttle: Throttle | None = None,
+    find_session: Callable[[str], SignedIn | None] = lambda _secret: None,
 ) -> Sidecar:
     """Put the routes of all surfaces behind one gate and one server, not started yet.
 
@@ -75,6 +77,7 @@ def sidecar(
         use_nonce=use_nonce,
         signers=signers,
         throttle=throttle or Throttle(),
+        find_session=find_session,
     )
     app = build_app(
         routes,

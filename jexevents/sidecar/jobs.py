@@ -15,7 +15,8 @@ from jexevents.definitions.repository import Standing
 from jexevents.errors import Invalid
 from jexevents.executions.bell import Bell
 from jexevents.executions.control import Control, Told
-from jexevents.executions.requests import BY_REPEAT, Asked, Made, Requests
+from jexevents.executions.repeating import repetition
+from jexevents.executions.requests import Asked, Made, Requests
 from jexevents.lifecycle.command import REFUSED_NAMES, STATES
 from jexevents.lifecycle.executionid import microseconds, shortest
 from jexevents.model import Fault, Role
@@ -286,18 +287,12 @@ class JobSurface:
         seconds = wait_of(request)
         refuse_any(request)
         row = self._row(request)
-        commit = request.values["commit"]
-        data = self.executions.asked_with(row["job_id"])
-        if data is None:
-            raise Problem(409, "What the execution was asked for with was pruned.")
-        asked = Asked(
-            row["definition"],
-            data.get("values", {}),
+        asked = repetition(
+            self.executions,
+            row,
             request.caller.name,
             request.idempotency_key(),
-            trigger=BY_REPEAT,
-            commit=None if commit else row["commit"],
-            repeats=row["execution"],
+            newest=request.values["commit"] is not None,
         )
         (made,) = self.requests.request([asked])
         return self._made(request, row["definition"], made, seconds)

@@ -55,6 +55,7 @@ class LedgerSurface:
                 handler=self.jobs,
                 answer="ledger_jobs",
                 query=(*_JOB_FILTERS, *PAGE_OF_JOBS),
+                sessions=True,
                 summary="Jobs of every kind, the newest of the ledger first.",
             ),
             Route(
@@ -64,6 +65,7 @@ class LedgerSurface:
                 handler=self.job,
                 answer="ledger_job",
                 statuses=(200, 404),
+                sessions=True,
                 summary="One job, with what only jobs of its kind have.",
             ),
             Route(
@@ -74,6 +76,7 @@ class LedgerSurface:
                 answer="ledger_events",
                 statuses=(200, 404),
                 query=(_NAME, *PAGE),
+                sessions=True,
                 summary="The events of a job, the last stored first.",
             ),
             Route(
@@ -83,6 +86,7 @@ class LedgerSurface:
                 handler=self.latest_events,
                 answer="ledger_events",
                 query=(_NAME, text("source", "Events of this source."), *PAGE),
+                sessions=True,
                 summary="Events of all jobs and of none, the last stored first.",
             ),
             Route(

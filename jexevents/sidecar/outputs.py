@@ -79,6 +79,7 @@ class OutputSurface:
             headers=(RANGE, LAST_EVENT_ID),
             produces=CONTENT_TYPES,
             streams=follows,
+            sessions=True,
             summary=_SUMMARIES[which],
         )
 

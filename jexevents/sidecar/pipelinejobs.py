@@ -121,6 +121,7 @@ class PipelineSurface:
                 handler=self.machine,
                 produces=(_SVG,),
                 asks_database=False,
+                sessions=True,
                 summary="The state machine of all PipelineJobs, as a picture.",
             ),
             Route(
@@ -158,6 +159,7 @@ class PipelineSurface:
                 handler=self.way,
                 produces=(_SVG,),
                 statuses=(200, 404),
+                sessions=True,
                 summary="The state machine with the way of one PipelineJob through it.",
             ),
         ]

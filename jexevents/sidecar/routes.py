@@ -12,8 +12,10 @@ from jexevents.model import Role
 from jexevents.sidecar.parameters import IN_PATHS, Parameter, text
 
 if TYPE_CHECKING:
+    from jexevents.sidecar.auth import Caller
     from jexevents.sidecar.problems import Problem
     from jexevents.sidecar.requests import Request
+    from jexevents.sidecar.responses import Response
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -22,9 +24,21 @@ _PATH = re.compile(r"/|(?:/(?:[A-Za-z0-9._~-]+|<[a-z_]+(?::path)?>))+")
 _PARAMETER = re.compile(r"<([a-z_]+)(?::path)?>")
 
 
-JSON = "application/json"
+JSON, HTML_TYPE = "application/json", "text/html"
 
 ErrorMembers = Callable[["Problem"], Mapping[str, object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A request that is answered with a problem: its id, the path that was asked for (with its
+    query), and who asked, where that is known."""
+
+    problem: Problem
+    request_id: str
+    method: str
+    path: str
+    caller: Caller | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +68,9 @@ class Route:
     there, to senders that ask first (HTTP 1.1 Web Hooks for Event Delivery). ``too_large`` gives
     the 413 of a body that is over the bound, where that is not what users know. ``error_members``
     gives further members for its problem answers, for seeds with error fields of their own; what no
-    route takes beside such a one has them, too.
+    route takes beside such a one has them, too. ``page`` marks a page of the dashboard, and shows
+    what goes wrong with it as one. ``sessions`` takes the cookie of who is signed in there, as
+    pages do: for reading alone.
     """
 
     method: str
@@ -84,12 +100,16 @@ class Route:
     any_host: bool = False
     webhooks: bool = False
     error_members: ErrorMembers | None = None
+    page: Callable[[Failure], Response] | None = None
+    sessions: bool = False
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise ValueError(f"{self.method} {self.path}: the method is none of {METHODS}.")
         if not _PATH.fullmatch(self.path):
             raise ValueError(f"{self.method} {self.path}: this is no path of a route.")
+        if self.sessions and not self.safe and self.page is None:
+            raise ValueError(f"{self.method} {self.path}: a cookie alone must change nothing.")
         if self.request is not None and not self.bodies:
             object.__setattr__(self, "bodies", {JSON: (self.request,)})
 
@@ -119,6 +139,11 @@ class Route:
     def is_long(self, request: Request) -> bool:
         """Whether the answer to a request is long, as far as that is known before."""
         return self.streams if isinstance(self.streams, bool) else self.streams(request)
+
+    @property
+    def takes_sessions(self) -> bool:
+        """Whether the cookie of somebody who is signed in lets him in."""
+        return self.sessions or self.page is not None
 
     @property
     def safe(self) -> bool:

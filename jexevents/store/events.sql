@@ -143,3 +143,36 @@ select * from (
 ) counted
 where bytes_before < :max_bytes
 order by seq desc;
+
+-- name: event_times
+-- The names and times of the last events of a job, the last that happened first.
+select name, occurred_at
+from events
+where coalesce(job_id, '00000000-0000-0000-0000-000000000000'::uuid) = :job_id
+order by occurred_at desc, seq desc
+limit :limit;
+
+-- name: newest_seq$
+-- The highest number that any event has, 0 while there is none.
+select coalesce(max(seq), 0) from events;
+
+-- name: seqs_behind
+-- The numbers of events behind this one, the lowest first.
+select seq from events where seq > :seq order by seq;
+
+-- name: events_within
+-- Events with numbers in these ranges, the lowest first, and their jobs as they stand now. What one
+-- says is left out where it came in more than most_bytes.
+select e.seq, e.name, e.source, e.occurred_at, e.received_at, e.job_id, j.kind, j.key, j.state,
+    j.phase, case when e.size <= :most_bytes then e.data end as data
+from unnest(:lows::bigint[], :highs::bigint[]) as range (low, high)
+cross join lateral (
+    select seq, name, source, occurred_at, received_at, job_id, data, octet_length(raw) as size
+    from events
+    where seq between low and high
+    order by seq
+    limit :limit
+) e
+left join jobs j on j.id = e.job_id
+order by e.seq
+limit :limit;

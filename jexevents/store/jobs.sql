@@ -78,3 +78,51 @@ where j.id = coalesce(
         limit 1
     ),
     :asked);
+
+-- name: search_jobs
+-- Jobs between two ids, the newest first; each filter may be null, and so may the ids.
+select id, kind, key, source, state, phase, closed, submitter, submitted_at, started_at,
+    finished_at, exit_code, reason, created_at, updated_at
+from jobs
+where (:kind::text is null or kind = :kind)
+    and (:phase::text is null or phase = :phase)
+    and (:state::text is null or state = :state)
+    and (:source::text is null or source = :source)
+    and (:submitter::text is null or submitter = :submitter)
+    and (:since::timestamptz is null or coalesce(submitted_at, created_at) >= :since)
+    and (:until::timestamptz is null or coalesce(submitted_at, created_at) < :until)
+    and (:text::text is null or strpos(lower(key), lower(:text)) > 0
+        or strpos(lower(submitter), lower(:text)) > 0)
+    and (:before::uuid is null or id < :before)
+    and (:floor::uuid is null or id >= :floor)
+order by id desc
+limit :limit;
+
+-- name: nth_job$
+-- The id of the job behind so many others, from the newest on; of one submitter where one is given.
+select id
+from jobs
+where (:before::uuid is null or id < :before)
+    and (:submitter::text is null or submitter = :submitter)
+order by id desc
+offset :span limit 1;
+
+-- name: jobs_named
+-- Jobs of which this is the key, the number in HTCondor (where no source stands before it), the id
+-- or an invocation id; filters as in search_jobs.
+select id, kind, key, source, state, phase, closed, submitter, submitted_at, started_at,
+    finished_at, exit_code, reason, created_at, updated_at
+from jobs
+where id in (
+        select id from jobs where key = :key
+        union all select :uuid::uuid
+        union all select job_id from invocations where invocation_id = :uuid::uuid)
+    and (:kind::text is null or kind = :kind)
+    and (:phase::text is null or phase = :phase)
+    and (:state::text is null or state = :state)
+    and (:source::text is null or source = :source)
+    and (:submitter::text is null or submitter = :submitter)
+    and (:since::timestamptz is null or coalesce(submitted_at, created_at) >= :since)
+    and (:until::timestamptz is null or coalesce(submitted_at, created_at) < :until)
+order by id desc
+limit 10;

@@ -17,6 +17,7 @@ JOB_FILTERS = ("kind", "phase", "state", "key", "source", "submitter", "since", 
 # A page of events or rejects ends behind the row that passes this, for a thousand of them may
 # be more than fits into memory. Each row says in ``found`` how many the page would have had.
 PAGE_BYTES = 4 << 20
+_MOST_TIMES = 2000
 
 
 class Reading:
@@ -73,6 +74,11 @@ class Reading:
         return self._bounded(
             QUERIES.events.events_of_job, job_id=job_id, limit=limit, before=before, name=name
         )
+
+    def event_times(self, job_id: str) -> list[Row]:
+        """The names and times of a job's events in the order of the times: of many the last."""
+        rows = self._all(QUERIES.events.event_times, job_id=job_id, limit=_MOST_TIMES)
+        return list(reversed(rows))
 
     def latest_events(
         self,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
+from jexevents import __version__
 from jexevents.archives.listing import Limits
 from jexevents.cloudevents import CloudEvents
 from jexevents.config import Config
@@ -17,10 +18,18 @@ from jexevents.pipelines import Pipelines
 from jexevents.processes import machine
 from jexevents.runner.outputs import RunOutputs
 from jexevents.sidecar.cloudevents import CloudEventSurface
+from jexevents.sidecar.dashboard.job import JobPage
+from jexevents.sidecar.dashboard.jobs import JobPages
+from jexevents.sidecar.dashboard.overview import Overview
+from jexevents.sidecar.dashboard.signing import Signing
+from jexevents.sidecar.dashboard.site import Site
+from jexevents.sidecar.dashboard.surface import Dashboard
+from jexevents.sidecar.health import Readiness
 from jexevents.sidecar.hooks import HookSurface
 from jexevents.sidecar.jex import Jex
 from jexevents.sidecar.jobs import JobSurface
 from jexevents.sidecar.ledger import LedgerSurface
+from jexevents.sidecar.ledgerstream import LedgerStream, Newest
 from jexevents.sidecar.nonces import NonceSurface
 from jexevents.sidecar.outputs import OutputSurface
 from jexevents.sidecar.pipelinejobs import PipelineSurface
@@ -34,13 +43,17 @@ from jexevents.sidecar.uploads import UploadSurface
 from jexevents.sidecar.workers import WorkerSurface
 from jexevents.smrtlink import SmrtLink
 from jexevents.store.database import Database
+from jexevents.store.event_watch import EventWatch
 from jexevents.store.execution_outputs import ExecutionOutputs
+from jexevents.store.job_search import JobSearch
 from jexevents.store.ledger import Wake, nobody_waits
 from jexevents.store.nonces import Nonces
 from jexevents.store.outbox import Outbox
+from jexevents.store.overview import OverviewStore
 from jexevents.store.pipeline_jobs import PipelineJobs
 from jexevents.store.reading import Reading
 from jexevents.store.results import Results
+from jexevents.store.sessions import Sessions
 from jexevents.store.smrtlink_events import SmrtLinkEvents
 from jexevents.store.tasks import TaskList
 from jexevents.store.uploads import UploadStore
@@ -83,6 +96,7 @@ class Surfaces:
             *self.outputs(runs_folder(self.config)).routes(),
             *self.jobs().routes(),
             *LedgerSurface(Reading(self.database)).routes(),
+            *LedgerStream(Newest(EventWatch(self.database))).routes(),
             *self.pipelines(throttle).routes(),
             *self.smrtlink().routes(),
             *self.uploads(folder).routes(),
@@ -192,6 +206,37 @@ class Surfaces:
         """Give the surface of webhooks."""
         eventless = {hook.name for hook in hooks(self.config) if not hook.needs_event}
         return HookSurface(Outbox(self.database), shown_hooks(self.config), self.wake, eventless)
+
+    def dashboard(self, throttle: Throttle, readiness: Readiness) -> Dashboard:
+        """Give the pages for people; ``readiness`` is what /readyz tells."""
+        site, database = Site(__version__), self.database
+        search = JobSearch(database)
+        parts = JobParts(self.config, database, self.links, self.wake, self.ended)
+        return Dashboard(
+            site,
+            [
+                Overview(
+                    site,
+                    OverviewStore(database),
+                    search,
+                    Workers(database),
+                    Outbox(database),
+                    shown_hooks(self.config),
+                    readiness,
+                ),
+                JobPages(site, search),
+                JobPage(
+                    site, Reading(database), parts.executions(), parts.control(), parts.requests()
+                ),
+                Signing(
+                    site,
+                    Sessions(self.database),
+                    throttle,
+                    self.config.session_seconds,
+                    self.config.public_url or "",
+                ),
+            ],
+        )
 
     def _ingest(self) -> Ingest:
         return ingest(self.config, self.database, self.observer, self.wake)

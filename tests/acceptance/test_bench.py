@@ -22,6 +22,8 @@ SIZES = {
     "latency_seconds": 1,
     "quiet_events": 5,
     "http_seconds": 1,
+    "page_jobs": 100,
+    "page_requests": 1,
     "hook_events": 500,
     "starts": 3,
     "short_jobs": 8,

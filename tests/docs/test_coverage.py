@@ -21,10 +21,17 @@ from jexevents.schemafiles import with_folder
 from jexevents.sidecar import diagram, health, metrics, schemas
 from jexevents.sidecar.apidocs.surface import ApiDocs
 from jexevents.sidecar.cloudevents import CloudEventSurface
+from jexevents.sidecar.dashboard.job import JobPage
+from jexevents.sidecar.dashboard.jobs import JobPages
+from jexevents.sidecar.dashboard.overview import Overview
+from jexevents.sidecar.dashboard.signing import Signing
+from jexevents.sidecar.dashboard.site import MENU, NOTICES, Site
+from jexevents.sidecar.dashboard.surface import Dashboard
 from jexevents.sidecar.hooks import HookSurface
 from jexevents.sidecar.jex import Jex
 from jexevents.sidecar.jobs import JobSurface
 from jexevents.sidecar.ledger import LedgerSurface
+from jexevents.sidecar.ledgerstream import LedgerStream
 from jexevents.sidecar.nonces import NonceSurface
 from jexevents.sidecar.outputs import OutputSurface
 from jexevents.sidecar.pipelinejobs import PipelineSurface
@@ -53,6 +60,7 @@ REJECTS = (ROOT / "docs/rejects.md").read_text("utf-8")
 TASKS = (ROOT / "docs/tasks.md").read_text("utf-8")
 EXECUTIONS = (ROOT / "docs/executions.md").read_text("utf-8")
 OPERATIONS = (ROOT / "docs/operations.md").read_text("utf-8")
+DASHBOARD = (ROOT / "docs/dashboard.md").read_text("utf-8")
 DEFINITIONS = (ROOT / "docs/definitions.md").read_text("utf-8")
 CONFIGURATION = (ROOT / "docs/configuration.md").read_text("utf-8")
 
@@ -62,6 +70,7 @@ ROUTES = [
     *health.routes(NOTHING),
     *Jex(NOTHING, NOTHING, "", NOTHING).routes(),
     *LedgerSurface(NOTHING).routes(),
+    *LedgerStream(NOTHING).routes(),
     *CloudEventSurface(NOTHING, 1, NOTHING).routes(),
     *PipelineSurface(NOTHING, NOTHING, "", "", 1, NOTHING).routes(),
     *SmrtLinkSurface(NOTHING, "", NOTHING).routes(),
@@ -77,7 +86,17 @@ ROUTES = [
     *schemas.routes(NOTHING),
     *metrics.routes(NOTHING),
 ]
-ROUTES += ApiDocs(ROUTES, SCHEMAS).routes()
+SITE = Site()
+PAGES = Dashboard(
+    SITE,
+    [
+        Overview(SITE, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING),
+        JobPages(SITE, NOTHING),
+        JobPage(SITE, NOTHING, NOTHING, NOTHING, NOTHING),
+        Signing(SITE, NOTHING, NOTHING, 1),
+    ],
+).routes()
+ROUTES += ApiDocs([*ROUTES, *PAGES], SCHEMAS).routes()
 
 
 def rows(document: str) -> Iterator[list[str]]:
@@ -130,6 +149,21 @@ def test_routes(route: Route) -> None:
         assert f"`{parameter.name}`" in told
     for status in route.statuses:
         assert str(status) in told
+
+
+@pytest.mark.parametrize("route", PAGES, ids=lambda route: f"{route.method} {route.path}")
+def test_pages(route: Route) -> None:
+    name = f"`{route.method} {route.path}`"
+    role = "none" if route.role is None else f"`{route.role.value}`"
+    assert [row[1] for row in rows(DASHBOARD) if row[0] == name] == [role]
+    assert route.page is not None
+
+
+def test_no_page_is_told_that_is_not_there() -> None:
+    told = {row[0].strip("`") for row in rows(DASHBOARD) if re.match(r"`[A-Z]+ /", row[0])}
+    assert told == {f"{route.method} {route.path}" for route in PAGES}
+    assert {path for _, path in MENU} <= {route.path for route in PAGES}
+    assert all(re.fullmatch("[a-z-]+", word) for word in NOTICES)
 
 
 def test_no_route_is_told_that_is_not_there() -> None:

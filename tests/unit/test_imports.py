@@ -156,6 +156,7 @@ LIBRARIES = {
     "cronsim": {"schedules"},
     "argcomplete": {"cli"},
     "jinja2": {"definitions", "sidecar"},
+    "markupsafe": {"sidecar"},
     "yaml": {"definitions"},
 }
 

@@ -20,9 +20,11 @@ from jexevents.sidecar.app import build_app
 from jexevents.sidecar.parameters import whole
 from jexevents.sidecar.routes import Route, all_statuses
 from jexevents.validation import SCHEMAS
-from tests.docs.test_coverage import ROUTES
+from tests.docs.test_coverage import PAGES
+from tests.docs.test_coverage import ROUTES as INTERFACE
 from tests.integration.web import call, gate
 
+ROUTES = [*INTERFACE, *PAGES]
 DOCUMENT = document(ROUTES, SCHEMAS)
 PAGE = page(ROUTES, SCHEMAS)
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
@@ -62,7 +64,8 @@ def test_a_route_is_told_as_it_is(route: Route) -> None:
         assert {"bearer": [route.role.value]} in told["security"]
     assert ("nonce" in names) == route.nonces
     assert ("hmac" in names) == route.systems
-    assert surfaces.heading_of(route) is not surfaces.DASHBOARD or not route.answers
+    assert ("session" in names) == (route.takes_sessions and route.role is not None)
+    assert (surfaces.heading_of(route) is surfaces.DASHBOARD) == (route in PAGES)
 
 
 def test_references_lead_somewhere() -> None:
@@ -75,10 +78,15 @@ def test_references_lead_somewhere() -> None:
 
 
 def test_an_error_is_a_problem() -> None:
+    pages = {operation_id(route) for route in PAGES}
     for told in operations().values():
         for status, response in told["responses"].items():
             if "$ref" in response:
                 assert response["$ref"] == f"#/components/responses/{status}"
+            elif status[0] in "45" and told["operationId"] in pages:
+                assert set(response["content"]) == {"text/html"}
+            elif status[0] in "45":
+                assert "application/problem+json" in response["content"]
     responses = DOCUMENT["components"]["responses"]
     assert {content for one in responses.values() for content in one["content"]} == {
         "application/problem+json"

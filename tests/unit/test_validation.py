@@ -66,6 +66,11 @@ LEDGER_EVENT = {
     "occurred_offset": None, "occurred_alt": None, "received_at": NOON, "checksum": "00",
     "log": None, "offset": None, "data": {}, "raw": "000 ...",
 }  # fmt: skip
+STREAM_EVENT = {
+    "seq": 1, "name": "SUBMIT", "source": "", "occurred_at": NOON, "received_at": NOON, "data": {},
+    "job": {"id": JOB["AppID"], "kind": "condor", "key": "1", "state": "Submitted",
+            "phase": "QUEUED"},
+}  # fmt: skip
 LEDGER_REJECT = {
     "id": 1, "received_at": NOON, "last_at": NOON, "times": 1, "tried_at": None,
     "origin": "amqp:q", "source": "", "credential": None, "reason": "schema",
@@ -87,6 +92,7 @@ GOOD = {
     "ledger_jobs": {"items": [LEDGER_JOB], "next": "/ledger/jobs?before=x"},
     "ledger_event": LEDGER_EVENT,
     "ledger_events": {"items": [LEDGER_EVENT], "next": None},
+    "ledger_stream_event": STREAM_EVENT,
     "ledger_reject": LEDGER_REJECT,
     "ledger_rejects": {"items": [LEDGER_REJECT], "next": None},
     "last_events": {

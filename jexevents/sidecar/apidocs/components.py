@@ -11,6 +11,7 @@ from jexevents import smrthmac
 from jexevents.model import NONCE
 from jexevents.peers import HEADER as NODE_HEADER
 from jexevents.sidecar import problems
+from jexevents.sidecar.auth import COOKIE
 from jexevents.sidecar.routes import JSON
 from jexevents.validation import Schemas
 
@@ -29,6 +30,13 @@ SECURITY: Mapping[str, Mapping[str, str]] = {
         "description": "A token, made by `jexevents token make`. An operation names the role that "
         "it needs; admin includes all. Without a token, read and write are open as far as "
         "AnonymousRoles says, and on the same machine as long as there is no token at all.",
+    },
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": COOKIE,
+        "description": "The session of somebody who signed in to the dashboard. What changes "
+        "anything takes a word out of the form beside it.",
     },
     "nonce": {
         "type": "apiKey",

@@ -19,7 +19,7 @@ from jexevents.sidecar.apidocs.components import (
 )
 from jexevents.sidecar.apidocs.surfaces import heading_of
 from jexevents.sidecar.parameters import Parameter
-from jexevents.sidecar.routes import Route, all_statuses
+from jexevents.sidecar.routes import HTML_TYPE, Route, all_statuses
 from jexevents.validation import Schemas
 
 VERSION = "3.1.0"
@@ -32,7 +32,8 @@ everywhere. Every error is `application/problem+json` (RFC 9457).\
 _PARAMETER = re.compile(r"<([a-z_]+)(?::path)?>")
 _WORDS = re.compile("[^A-Za-z0-9-]+")
 _TEXT = {"schema": {"type": "string"}}
-_PLACE = {"Location": {"description": "The path of what was made.", **_TEXT}}
+_WITHOUT_BODY = (204, 303, 304)
+_PLACE = {"Location": {"description": "Where it is, or what comes next.", **_TEXT}}
 _BINARY = re.compile("application/(?:octet-stream|gzip|zip)")
 
 
@@ -92,6 +93,8 @@ def _security(route: Route) -> list[Mapping[str, list[str]]]:
     ways: list[dict[str, list[str]]] = [{"bearer": [route.role.value]}]
     if route.systems:
         ways.append({"hmac": []})
+    if route.takes_sessions:
+        ways.append({"session": []})
     if route.nonces:
         ways.append({"nonce": []})
         ways += [{**way, "jobToken": []} for way in list(ways)]
@@ -139,18 +142,20 @@ def _body(schema: tuple[str, ...] | Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _response(route: Route, status: int) -> dict[str, Any]:
+    if status >= 400 and route.page is not None:
+        return {"description": HTTPStatus(status).phrase, "content": {HTML_TYPE: dict(_TEXT)}}
     if status >= 400 and status not in route.told:
         return {"$ref": f"#/components/responses/{status}"}
     told: dict[str, Any] = {"description": HTTPStatus(status).phrase}
     if content := _content(route, status):
         told["content"] = content
-    if status in (201, 202):
+    if status in (201, 202, 303):
         told["headers"] = _PLACE
     return told
 
 
 def _content(route: Route, status: int) -> dict[str, Any]:
-    if status == 204:
+    if status in _WITHOUT_BODY:
         return {}
     content = json_content(route.answers) if route.answers else {}
     content |= {kind: _produced(kind) for kind in route.produces}

@@ -10,10 +10,10 @@ from jexevents.sidecar.apidocs.document import document
 from jexevents.sidecar.apidocs.page import page
 from jexevents.sidecar.requests import Request
 from jexevents.sidecar.responses import Response, encode
-from jexevents.sidecar.routes import JSON, Route
+from jexevents.sidecar.routes import HTML_TYPE, JSON, Route
 from jexevents.validation import Schemas
 
-HTML, CSS = "text/html", "text/css"
+CSS = "text/css"
 # Nothing is loaded from elsewhere, nothing runs, nothing is sent, and nobody frames it.
 POLICY = (
     "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -48,7 +48,7 @@ class ApiDocs:
                 path="/docs",
                 role=None,
                 handler=self.docs,
-                produces=(HTML,),
+                produces=(HTML_TYPE,),
                 asks_database=False,
                 summary="The same as a page to read.",
             ),
@@ -70,7 +70,7 @@ class ApiDocs:
     def docs(self, _request: Request) -> Response:
         """Give the page."""
         fields = {"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer"}
-        return Response(200, self._page, fields, f"{HTML}; charset=utf-8")
+        return Response(200, self._page, fields, f"{HTML_TYPE}; charset=utf-8")
 
     def style(self, _request: Request) -> Response:
         """Give the style sheet."""

@@ -27,7 +27,9 @@ HOOKS = Heading("Webhooks", "What is sent to others, and how that stands.")
 NONCES = Heading("Nonces", "What stands for a token in a URL.")
 NODES = Heading("Other nodes", "How the processes of one ledger get each other's files.")
 SELF = Heading("The interface itself", "Schemas, this document, and how the process is.")
-DASHBOARD = Heading("Pages", "Pages to look at, and what they send.")
+DASHBOARD = Heading(
+    "Pages", "The dashboard: pages for people, what they load, what their forms send."
+)
 
 # By the first segment of the path.
 _HEADINGS = {

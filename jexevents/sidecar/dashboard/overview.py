@@ -1,0 +1,141 @@
+"""The first page: how it stands with all of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from threading import Lock
+from typing import Any
+
+from jexevents.errors import Invalid
+from jexevents.model import Phase
+from jexevents.schedules import read_in_force, upcoming
+from jexevents.sidecar.dashboard.charts import stacked
+from jexevents.sidecar.dashboard.filters import lasting
+from jexevents.sidecar.dashboard.site import Site
+from jexevents.sidecar.health import Check, Readiness
+from jexevents.sidecar.requests import Request
+from jexevents.sidecar.responses import Response
+from jexevents.sidecar.routes import Route
+from jexevents.store.job_search import Found, JobSearch
+from jexevents.store.outbox import Outbox
+from jexevents.store.overview import OverviewStore
+from jexevents.store.schedules import ScheduleRow
+from jexevents.store.workers import Workers
+
+_HOURS, _BARS = 24, 48
+_FAILED, _AHEAD = 8, 8
+# Of more schedules than these the next due times are not worked out for this page.
+_MOST_SCHEDULES = 500
+# What is dear is made once for all who look within so many seconds; the rest each time.
+_KEPT_SECONDS = 5.0
+
+
+@dataclass
+class Kept:
+    """Keeps what was made for a while, for all threads; one makes it anew, the others wait."""
+
+    make: Callable[[], Any]
+    seconds: float = _KEPT_SECONDS
+    clock: Callable[[], float] = time.monotonic
+    _made: Any = None
+    _made_at: float = float("-inf")
+    _lock: Lock = field(default_factory=Lock)
+
+    def get(self) -> Any:
+        """Give it."""
+        with self._lock:
+            now = self.clock()
+            if now - self._made_at >= self.seconds:
+                self._made = self.make()
+                # A dear one is kept for longer, so that it costs a tenth of the time at most.
+                self._made_at = self.clock() + 9 * (self.clock() - now)
+            return self._made
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The page. ``hooks`` are the configured ones, as they may be shown."""
+
+    site: Site
+    store: OverviewStore
+    search: JobSearch
+    workers: Workers
+    outbox: Outbox
+    hooks: Sequence[Mapping[str, Any]]
+    readiness: Readiness
+    now: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
+
+    def __post_init__(self) -> None:
+        """Keep what is dear."""
+        object.__setattr__(self, "_chart", Kept(self._made_chart))
+        object.__setattr__(self, "_ahead", Kept(self._made_ahead))
+        object.__setattr__(self, "_failed", Kept(self._found_failed))
+        object.__setattr__(self, "_sent", Kept(self._hooks))
+
+    def routes(self) -> list[Route]:
+        """Give the table of these pages."""
+        return [self.site.page("/", self.overview, summary="How it stands with all of it.")]
+
+    def overview(self, request: Request) -> Response:
+        """Show it."""
+        waiting, held = self.store.waiting()
+        since = self.now() - timedelta(hours=_HOURS)
+        return self.site.render(
+            request,
+            "overview.html",
+            chart=self._chart.get(),
+            rate=self.store.rate(),
+            failed=self._failed.get(),
+            workers=self.workers.all(),
+            waiting=waiting,
+            held=held,
+            hooks=self._sent.get(),
+            ahead=self._ahead.get(),
+            rejects=self.store.rejects_since(since),
+            health=[_check(name, check) for name, check in self.readiness().items()],
+            since=since,
+        )
+
+    def _made_chart(self) -> dict[str, Any]:
+        """Make the chart of the last day; its bars stand still, the last one grows."""
+        width = _HOURS * 3600 / _BARS
+        end = _rounded_up(self.now(), width)
+        start = end - timedelta(hours=_HOURS)
+        return stacked(self.store.jobs_by_time(start, end, width), start, end, _BARS)
+
+    def _made_ahead(self) -> list[dict[str, Any]]:
+        rows, now = self.store.schedules()
+        coming = [due for row in rows[:_MOST_SCHEDULES] if (due := _next(row, now))]
+        return sorted(coming, key=lambda one: one["at"])[:_AHEAD]
+
+    def _found_failed(self) -> Found:
+        return self.search.page(limit=_FAILED, phase=Phase.ERROR.value)
+
+    def _hooks(self) -> list[dict[str, Any]]:
+        """Give each hook that is configured, and each other one that has something to send."""
+        counts = {count.hook: count for count in self.outbox.counts()}
+        names = [hook["Name"] for hook in self.hooks]
+        others = sorted(set(counts) - set(names))
+        return [{"name": name, "count": counts.get(name)} for name in [*names, *others]]
+
+
+def _next(row: ScheduleRow, now: datetime) -> dict[str, Any] | None:
+    try:
+        coming = upcoming(read_in_force(row.members, row.first_seen, row.since), now, 1)
+    except Invalid:
+        # Another machine may know a zone that this one does not; the page of schedules says so.
+        return None
+    return {"name": row.definition, "at": coming[0].at} if coming else None
+
+
+def _rounded_up(at: datetime, seconds: float) -> datetime:
+    whole = at.timestamp() // seconds * seconds + seconds
+    return datetime.fromtimestamp(whole, timezone.utc)
+
+
+def _check(name: str, check: Check) -> dict[str, Any]:
+    age = "" if check.seconds is None else f" {lasting(check.seconds)} ago"
+    return {"name": name.replace("_", " "), "ok": check.ok, "detail": f"{check.detail}{age}"}

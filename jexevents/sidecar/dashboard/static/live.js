@@ -1,0 +1,75 @@
+// What makes pages live: whenever the stream that a page names tells of something, the page is asked
+// for anew, and every element with data-live is replaced by its new self. Pages do without it.
+"use strict";
+(() => {
+  const main = document.getElementById("content");
+  const path = main && main.dataset.stream;
+  if (!path) return;
+  const note = document.getElementById("live-note");
+  const leastPause = 1000, poll = 5000;
+  let stream = null, timer = null, asking = false, again = false, shownAt = 0;
+
+  function say(text, on) {
+    note.hidden = false;
+    note.classList.toggle("on", on);
+    if (note.textContent !== text) note.textContent = text;
+  }
+
+  function isUsed(element) {
+    const at = document.activeElement;
+    return element.contains(at) && at.matches("input, select, textarea, button");
+  }
+
+  function replaceIn(fresh) {
+    for (const old of document.querySelectorAll("[data-live]")) {
+      const made = fresh.getElementById(old.id);
+      if (!made || isUsed(old) || old.innerHTML === made.innerHTML) continue;
+      const open = new Set([...old.querySelectorAll("details[open][id]")].map((one) => one.id));
+      const focused = old.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+      old.replaceChildren(...made.childNodes);
+      for (const one of old.querySelectorAll("details[id]")) if (open.has(one.id)) one.open = true;
+      if (focused) old.querySelector(`[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+    }
+  }
+
+  async function refresh() {
+    if (asking) { again = true; return; }
+    asking = true;
+    try {
+      const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+      if (answer.status === 401) { stop(); say("Signed out", false); return; }
+      if (answer.ok) replaceIn(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    } catch { /* The daemon is away: the stream says so, and comes again by itself. */ }
+    shownAt = Date.now();
+    asking = false;
+    if (again) { again = false; soon(); }
+  }
+
+  function soon(pause = Math.max(100, leastPause - (Date.now() - shownAt))) {
+    if (timer === null) timer = setTimeout(() => { timer = null; refresh(); }, pause);
+  }
+
+  function start() {
+    if (stream || document.hidden) return;
+    stream = new EventSource(path);
+    stream.onopen = () => say("Live", true);
+    for (const name of ["event", "lost"]) stream.addEventListener(name, () => soon());
+    stream.onerror = () => {
+      // Where the browser gives up (no place is free), the page is asked for now and then.
+      if (stream && stream.readyState === EventSource.CLOSED) { stop(); soon(poll); setTimeout(start, 2 * poll); }
+      say("Not live", false);
+    };
+  }
+
+  function stop() {
+    if (stream) stream.close();
+    stream = null;
+  }
+
+  // A page that nobody sees takes no place among the long answers.
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) stop(); else { soon(0); start(); }
+  });
+  addEventListener("pagehide", stop);
+  addEventListener("pageshow", start);
+})();

@@ -1,0 +1,93 @@
+// The output of an execution as it comes: followed, searched, the last lines of it.
+"use strict";
+(() => {
+  const box = document.getElementById("output");
+  if (!box) return;
+  const search = document.getElementById("output-search");
+  const follow = document.getElementById("output-follow");
+  const count = document.getElementById("output-count");
+  const mostLines = 20000;
+  const open = { stdout: null, stderr: null };
+  let hits = 0;
+
+  box.hidden = false;
+  document.getElementById("output-tools").hidden = false;
+
+  function show(line) {
+    const words = search.value.toLowerCase();
+    const text = line.dataset.text === undefined ? line.textContent : line.dataset.text;
+    const at = words ? text.toLowerCase().indexOf(words) : -1;
+    const wasHit = line.classList.contains("hit");
+    if (at >= 0) {
+      line.dataset.text = text;
+      const mark = document.createElement("mark");
+      mark.textContent = text.slice(at, at + words.length);
+      line.replaceChildren(text.slice(0, at), mark, text.slice(at + words.length));
+    } else if (line.dataset.text !== undefined) {
+      line.replaceChildren(text);
+      delete line.dataset.text;
+    }
+    line.classList.toggle("hit", at >= 0);
+    hits += (at >= 0) - wasHit;
+  }
+
+  function tell() {
+    box.classList.toggle("searched", search.value !== "");
+    count.textContent = search.value ? `${hits} lines` : "";
+  }
+
+  function trim() {
+    while (box.childElementCount > mostLines) {
+      if (box.firstElementChild.classList.contains("hit")) hits -= 1;
+      box.firstElementChild.remove();
+    }
+  }
+
+  function begin(kind) {
+    const line = document.createElement("span");
+    line.className = kind;
+    box.append(line);
+    return line;
+  }
+
+  // A line belongs to one stream; the two may come in turns, in pieces.
+  function add(kind, text) {
+    for (const piece of text.split(/(?<=\n)/)) {
+      const line = open[kind] || begin(kind);
+      const before = line.dataset.text === undefined ? line.textContent : line.dataset.text;
+      delete line.dataset.text;
+      line.replaceChildren(before + piece);
+      open[kind] = piece.endsWith("\n") ? null : line;
+      if (search.value || line.classList.contains("hit")) show(line);
+    }
+  }
+
+  function moved() {
+    trim();
+    tell();
+    if (follow.checked) box.scrollTop = box.scrollHeight;
+  }
+
+  const stream = new EventSource(`${box.dataset.output}?tail=1000`);
+  for (const kind of ["stdout", "stderr"]) {
+    stream.addEventListener(kind, (event) => {
+      const told = JSON.parse(event.data);
+      add(kind, told.text === undefined ? atob(told.base64) : told.text);
+      moved();
+    });
+  }
+  stream.addEventListener("gap", (event) => {
+    const told = JSON.parse(event.data);
+    begin("gap").textContent = `[${told.missing} bytes were not kept]\n`;
+    moved();
+  });
+  stream.addEventListener("end", () => { stream.close(); box.dataset.ended = "yes"; });
+  stream.onerror = () => {
+    if (stream.readyState === EventSource.CLOSED && !box.dataset.ended) {
+      begin("gap").textContent = "[The output cannot be followed now. Load the page again.]\n";
+    }
+  };
+  addEventListener("pagehide", () => stream.close());
+  search.addEventListener("input", () => { for (const line of box.children) show(line); tell(); });
+  follow.addEventListener("change", moved);
+})();
