@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 _STREAM = "/ledger/stream"
 _LIST = "/ledger/events"
 _LOST = "lost"
+# What the stream says of an event, and of its job.
+_TOLD = ("seq", "name", "source", "occurred_at", "received_at", "data")
+_OF_JOB = ("id", "kind", "key", "state", "phase")
 _LOOK_SECONDS = 1.0
 _LOOK_BACK = 200
 _MOST_KNOWN = 2000
@@ -148,15 +151,15 @@ class Shown:
             self.print(event)
 
     def print(self, event: Row) -> None:
-        """Print an event."""
-        if self._options.json:
-            print_json(event)
-            return
+        """Print an event, whoever told of it in the same form."""
         job = self._job(event)
+        if self._options.json:
+            print_json({name: event[name] for name in _TOLD} | {"job": job})
+            return
         print_line(
             (event["occurred_at"], "dim"),
-            (job.get("kind", ""), "blue"),
-            job.get("key", event["source"]),
+            (job["kind"] if job else "", "blue"),
+            job["key"] if job else event["source"],
             (event["name"], _mood(event["name"])),
             says(event),
         )
@@ -165,37 +168,34 @@ class Shown:
         asked = self._options
         if asked.name not in (None, event["name"]) or asked.source not in (None, event["source"]):
             return False
-        if asked.job is not None and asked.job.lower() != _job_id(event):
-            return False
-        if asked.kind is None and asked.key is None:
+        if (asked.job, asked.kind, asked.key) == (None, None, None):
             return True
-        job = self._job(event)
-        return asked.kind in (None, job.get("kind")) and asked.key in (None, job.get("key"))
+        job = self._job(event) or {}
+        of_job = asked.job is None or asked.job.lower() == job.get("id")
+        return of_job and all(
+            getattr(asked, name) in (None, job.get(name)) for name in ("kind", "key")
+        )
 
-    def _job(self, event: Row) -> Row:
+    def _job(self, event: Row) -> Row | None:
         """Give the job of an event: what the stream says of it, else what the ledger does."""
         if "job" in event:
-            return event["job"] or {}
+            return event["job"]
         job_id = event["job_id"]
         if job_id is None:
-            return {}
+            return None
         if job_id not in self._jobs:
             if len(self._jobs) >= _MOST_KNOWN:
                 self._jobs.clear()
             self._jobs[job_id] = self._asked(job_id)
         return self._jobs[job_id]
 
-    def _asked(self, job_id: str) -> Row:
+    def _asked(self, job_id: str) -> Row | None:
         try:
             job = self._poster.get(f"/ledger/jobs/{job_id}")
         except Refused:
             # Pruned meanwhile.
-            return {}
-        return {name: job[name] for name in ("id", "kind", "key")}
-
-
-def _job_id(event: Row) -> str | None:
-    return (event["job"] or {}).get("id") if "job" in event else event["job_id"]
+            return None
+        return {name: job[name] for name in _OF_JOB}
 
 
 def _mood(name: str) -> str:

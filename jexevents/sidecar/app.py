@@ -36,6 +36,7 @@ from jexevents.sidecar.requests import (
     refuse_encoding,
     values_of,
 )
+from jexevents.sidecar.resources import Resources
 from jexevents.sidecar.responses import Response, encode, payload, response_of
 from jexevents.sidecar.routes import (
     METHODS,
@@ -104,6 +105,7 @@ class App:
         self._streams = BoundedSemaphore(stream_limit)
         self._slots = Slots(slots)
         self._secret_spans = secret_spans(self.routes)
+        self._resources = Resources(self.routes)
         self._bottle = self._routed()
 
     @property
@@ -168,7 +170,7 @@ class App:
             except Exception:
                 log.exception("http_failed", request_id=exchange.id, path=exchange.path)
                 problem = problems.internal(exchange.id)
-            if self._check_answers and problem.status not in all_statuses(route):
+            if self._check_answers and problem.status not in (*all_statuses(route), 405):
                 log.error("undescribed_status", route=route.path, status=problem.status)
                 problem = problems.internal(exchange.id)
             return self._refused(problem, exchange, route.page, route.error_members)
@@ -208,6 +210,9 @@ class App:
         self, route: Route, environ: dict[str, Any], parameters: Mapping[str, str], aside: Aside
     ) -> Request:
         exchange: Exchange = environ[_EXCHANGE]
+        path = environ["PATH_INFO"]
+        if not self._resources.is_of(route, path):
+            raise problems.not_allowed(self._resources.allow(path))
         headers = Headers(environ)
         query = environ.get("QUERY_STRING", "")
         # A nonce stands in the query, so that is read before anybody knows who asks.
@@ -239,7 +244,7 @@ class App:
             id=exchange.id,
             route=route,
             method=exchange.method,
-            path=environ["PATH_INFO"],
+            path=path,
             parameters=parameters,
             texts=texts,
             values=values_of(texts, route),
@@ -278,13 +283,13 @@ class App:
         """
         environ = bottle.request.environ
         exchange: Exchange = environ[_EXCHANGE]
-        allow = _allow(error)
+        allow = self._resources.allow(environ["PATH_INFO"])
         if exchange.method == "OPTIONS" and (allow or exchange.path == "*"):
             asks = "HTTP_WEBHOOK_REQUEST_ORIGIN" in environ and exchange.path in webhooks
             fields = _WEBHOOKS_ALLOWED if asks else {}
             return _filled(bottle.HTTPResponse("", 204, fields, Allow=allow or ", ".join(METHODS)))
         if error.status_code == 405:
-            problem = Problem(405, f"This takes {allow}.", headers={"Allow": allow})
+            problem = problems.not_allowed(allow)
         elif error.status_code == 404:
             problem = Problem(404, f"There is nothing at {exchange.path}.")
         else:
@@ -425,10 +430,3 @@ def _folder(path: str) -> str:
 def _filled(made: bottle.HTTPResponse) -> bytes:
     made.apply(bottle.response)
     return made.body
-
-
-def _allow(error: bottle.HTTPError) -> str:
-    methods = {method for method in error.get_header("Allow", "").split(",") if method}
-    if not methods:
-        return ""
-    return ", ".join(sorted(methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())))

@@ -14,7 +14,7 @@ from jexevents.sidecar.requests import Request
 from jexevents.sidecar.waiting import WAIT
 
 FORM = "application/x-www-form-urlencoded"
-_MAX_FIELDS = 1000
+_MAX_FIELDS = 10_000
 
 
 def parameters(

@@ -17,7 +17,7 @@ from jexevents.lifecycle.executionid import microseconds
 from jexevents.validation import is_uuid
 
 # What a query and a path can hold at all: sidecar/requests.py refuses the rest.
-PRINTABLE = r"^[^\u0000-\u001f\u007f\ud800-\udfff]*$"
+PRINTABLE = r"^[^\u0000-\u001f\u007f]*$"
 MOST_ID = 10**18 - 1
 
 _SWITCHES = {"true": True, "false": False}

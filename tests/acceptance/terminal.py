@@ -72,8 +72,8 @@ class Running:
 def on_terminal(*words: object, program: Sequence[str] = PYTHON, **more: str) -> Iterator[Running]:
     """Run a command on a terminal 160 columns wide."""
     ours, theirs = pty.openpty()
-    variables = environment(TERM="xterm-256color", COLUMNS="160", LINES="40", **more)
-    variables.pop("NO_COLOR", None)
+    base = {name: value for name, value in environment().items() if name != "NO_COLOR"}
+    variables = {**base, "TERM": "xterm-256color", "COLUMNS": "160", "LINES": "40", **more}
     process = subprocess.Popen(
         [*program, *map(str, words)], env=variables, stdin=theirs, stdout=theirs, stderr=theirs,
         start_new_session=True,

@@ -18,13 +18,13 @@ from tests.support import wait_until
 
 FILES = {
     "say.yml": "command: echo {{ word }}; echo no >&2; exit {{ code }}\n"
-    "vars: [{name: word, default: hello}, {name: code, default: 0}]\n",
-    "list.yml": "command: echo {{ words|join('-') }}\nvars: [{name: words, type: list}]\n",
+    "vars: [{name: word, default: hello}, {name: code, type: int, default: 0}]\n",
+    "list.yml": "command: echo {{ words|join('-') }}\nvars: [{name: words, type: seq}]\n",
     "long.yml": "command: echo begun; exec sleep 600\n",
     "dies.yml": "command: kill -9 $$\n",
-    "slow.yml": "command: exec sleep 600\ntimeout: 1s\n",
+    "slow.yml": "command: exec sleep 600\ntimeout: 1\n",
     "again.yml": "command: echo try $JEXEVENTS_ATTEMPT; test $JEXEVENTS_ATTEMPT = 2\n"
-    "retries: {attempts: 2, wait: 1s}\n",
+    "retries: {count: 1, backoff: 0.1}\n",
     "bytes.yml": "command: \"printf 'a\\\\000\\\\377b'\"\n",
 }  # fmt: skip
 HOSTILE = "\x1b]0;owned\x07\x1b[31m<script>"
@@ -277,7 +277,7 @@ def test_tail_prints_what_comes(place: Jobs) -> None:
 def _names(text: str, made: dict[str, Any]) -> list[str]:
     whole, _, _ = text.rpartition("\n")
     found = map(json.loads, whole.splitlines())
-    return [one["name"] for one in found if one["job_id"] == made["uuid"]]
+    return [one["name"] for one in found if one["job"]["id"] == made["uuid"]]
 
 
 def test_tail_on_a_terminal_chooses_and_colours(place: Jobs) -> None:

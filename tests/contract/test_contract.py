@@ -15,7 +15,7 @@ FOLDER = Path(__file__).parent
 SETTINGS = FOLDER / "schemathesis.toml"
 # So long in CI; `make contract` lets it take five minutes.
 SECONDS = int(os.environ.get("JEXEVENTS_TEST_CONTRACT_SECONDS", "90"))
-FILES = {"jobs/quick.yaml": "command: echo {{ word }}\nvars: [{name: word, default: yes}]\n"}
+FILES = {"quick.yml": "command: echo {{ word }}\nvars: [{name: word, default: hello}]\n"}
 
 
 def test_nothing_is_found(jobs: Callable[..., Jobs], tmp_path: Path) -> None:
@@ -37,7 +37,7 @@ def test_nothing_is_found(jobs: Callable[..., Jobs], tmp_path: Path) -> None:
         timeout=SECONDS + 240,
         check=False,
     )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-4000:]
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def fill(place: Jobs) -> None:

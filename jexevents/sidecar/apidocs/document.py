@@ -18,7 +18,7 @@ from jexevents.sidecar.apidocs.components import (
     problem_content,
 )
 from jexevents.sidecar.apidocs.surfaces import heading_of
-from jexevents.sidecar.parameters import Parameter
+from jexevents.sidecar.parameters import PRINTABLE, Parameter
 from jexevents.sidecar.routes import HTML_TYPE, Route, all_statuses
 from jexevents.validation import Schemas
 
@@ -34,6 +34,7 @@ _WORDS = re.compile("[^A-Za-z0-9-]+")
 _TEXT = {"schema": {"type": "string"}}
 _WITHOUT_BODY = (204, 303, 304)
 _PLACE = {"Location": {"description": "Where it is, or what comes next.", **_TEXT}}
+_JSON = re.compile(r"^application/(?:json|.+\+json)$")
 _BINARY = re.compile("application/(?:octet-stream|gzip|zip)")
 
 
@@ -130,7 +131,11 @@ def _others() -> dict[str, Any]:
         "description": "Parameters of any other name.",
         "style": "form",
         "explode": True,
-        "schema": {"type": "object", "additionalProperties": {"type": "string"}},
+        "schema": {
+            "type": "object",
+            "propertyNames": {"pattern": PRINTABLE},
+            "additionalProperties": {"type": "string", "pattern": PRINTABLE},
+        },
     }
 
 
@@ -163,4 +168,6 @@ def _content(route: Route, status: int) -> dict[str, Any]:
 
 
 def _produced(kind: str) -> dict[str, Any]:
+    if _JSON.search(kind):
+        return {"schema": {"type": "object"}}
     return {} if _BINARY.match(kind) else dict(_TEXT)
