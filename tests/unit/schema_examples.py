@@ -276,7 +276,7 @@ TASK_EXAMPLES = {
     "tasks": [_TASK],
     "result": _RESULT,
     "results": [_RESULT],
-    "result_detail": {**_DETAIL, "due_at": None, "attempts": [_TASK_ATTEMPT]},
+    "result_detail": {**_DETAIL, "due_at": None, "waits_for": None, "attempts": [_TASK_ATTEMPT]},
     "result_details": [_DETAIL],
 }  # fmt: skip
 
@@ -284,7 +284,8 @@ _WORKER = {
     "name": "one-worker", "role": "worker", "version": "0.1.0", "url": "http://127.0.0.1:8090",
     "slots": 4, "running": 1, "labels": ["gpu"], "kinds": ["container"],
     "engine": {"name": "host", "product": "Docker", "version": "20.10", "api_version": "1.41"},
-    "draining": False, "started_at": NOON, "seen_at": NOON, "alive": True, "held": 2,
+    "draining": False, "started_at": NOON, "seen_at": NOON, "ended_at": None,
+    "alive": True, "held": 2,
     "executions": [
         {
             "kind": "container", "uuid": UUID, "attempt": 1, "begun": True, "since": NOON,
