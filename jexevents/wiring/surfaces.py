@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
-from jexevents import __version__
 from jexevents.archives.listing import Limits
 from jexevents.cloudevents import CloudEvents
 from jexevents.config import Config
@@ -209,7 +208,7 @@ class Surfaces:
 
     def dashboard(self, throttle: Throttle, readiness: Readiness) -> Dashboard:
         """Give the pages for people; ``readiness`` is what /readyz tells."""
-        site, database = Site(__version__), self.database
+        site, database = Site(), self.database
         search = JobSearch(database)
         parts = JobParts(self.config, database, self.links, self.wake, self.ended)
         return Dashboard(

@@ -48,7 +48,7 @@ def test_signing_in_opening_a_job_signing_out(visit: Callable, place: Place) -> 
     page.get_by_label("Token").fill(place.reader)
     visitor.press("Sign in")
     expect(page).to_have_url(re.compile(r"/ui/jobs\?text=1001$"))
-    page.get_by_role("link", name="1001.0", exact=False).click()
+    page.get_by_role("link", name="1001").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("1001")
     expect(page.get_by_role("heading", name="Timeline")).to_be_visible()
     assert page.get_by_role("button", name="Kill").count() == 0
@@ -157,7 +157,7 @@ def test_markup_in_events_is_text(visit: Callable, place: Place) -> None:
     visitor = visit()
     visitor.sign_in(place.reader, "/ui/jobs?text=3001")
     page = visitor.page
-    expect(page.get_by_text(HOSTILE).first).to_be_visible()
+    expect(page.get_by_text(HOSTILE[:30]).first).to_be_visible()
     page.get_by_role("link", name="3001", exact=False).click()
     expect(page.get_by_text(HOSTILE).first).to_be_visible()
     for summary in page.locator("summary").all():

@@ -55,7 +55,7 @@ class Page(HTMLParser):
         for element in self._open:
             element.text += data
 
-    def all(self, name: str, **attributes: str) -> list[Element]:
+    def all(self, name: str, /, **attributes: str) -> list[Element]:
         """Give the elements of a name with these attributes."""
         return [
             one
@@ -64,7 +64,7 @@ class Page(HTMLParser):
             and all(one.attributes.get(key) == value for key, value in attributes.items())
         ]
 
-    def one(self, name: str, **attributes: str) -> Element:
+    def one(self, name: str, /, **attributes: str) -> Element:
         (found,) = self.all(name, **attributes)
         return found
 

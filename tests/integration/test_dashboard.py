@@ -57,9 +57,8 @@ def test_the_cookie_is_a_safe_one(ledger: TestLedger, database: str) -> None:
     told = answer.headers["Set-Cookie"].split("; ")[1:]
     # PublicURL says https here.
     assert sorted(told) == ["HttpOnly", "Max-Age=43200", "Path=/", "SameSite=Strict", "Secure"]
-    assert run(database, "select sha256 from jex.sessions") == [
-        (sha256(browser.cookie.encode()).digest(),)
-    ]
+    ((kept,),) = run(database, "select sha256 from jex.sessions")
+    assert bytes(kept) == sha256(browser.cookie.encode()).digest()
 
 
 @pytest.mark.parametrize(
@@ -67,7 +66,6 @@ def test_the_cookie_is_a_safe_one(ledger: TestLedger, database: str) -> None:
     [
         ({"HTTP_ORIGIN": "http://localhost"}, False),
         ({"HTTP_ORIGIN": "https://localhost", "HTTP_HOST": "localhost"}, True),
-        ({"HTTP_ORIGIN": "https://jex.example.org"}, True),
         ({"HTTP_X_FORWARDED_PROTO": "https"}, True),
     ],
 )
@@ -76,8 +74,6 @@ def test_secure_where_the_browser_speaks_https(
 ) -> None:
     with open_ledger(database, PublicURL="http://jex.example.org") as ledger:
         token = ledger.token(Role.READ)
-        if fields.get("HTTP_ORIGIN") == "https://jex.example.org":
-            fields = {**fields, "HTTP_HOST": "jex.example.org"}
         answer = Browser(ledger.app, fields=fields).sign_in(token)
         assert answer.status == 303, answer.body
         assert ("; Secure" in answer.headers["Set-Cookie"]) == secure
@@ -279,7 +275,7 @@ def test_errors_are_pages_for_pages_alone(ledger: TestLedger) -> None:
         assert "Not Found" in page.text
     assert "no such kind" in browser.page("/ui/jobs", "kind=<b>x", status=400).text
     assert browser.page("/ui/jobs", "none=1", status=400)
-    for path in ("/nothing", "/ledger/nothing", "/jobs/nothing", "/uix"):
+    for path in ("/nothing", "/ledger/nothing", "/uix"):
         assert_problem(browser.get(path), 404)
     assert_problem(browser.send("/ledger/jobs"), 405)
     assert Page(browser.send("/ui/jobs").body).text.startswith("Method Not Allowed")

@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from jexevents import __version__
 from jexevents.model import Role
 from jexevents.sidecar.auth import Caller
 from jexevents.sidecar.dashboard import filters
@@ -88,7 +89,7 @@ def _static() -> dict[str, Static]:
 class Site:
     """Makes the routes of pages, and the pages themselves; ``version`` is the daemon's."""
 
-    version: str = ""
+    version: str = __version__
     static: Mapping[str, Static] = field(default_factory=_static, repr=False)
 
     def __post_init__(self) -> None:

@@ -12,6 +12,7 @@ from jexevents.sidecar.requests import Request
 from jexevents.sidecar.responses import Response
 from jexevents.sidecar.routes import Route
 
+_ICON = "icon.svg"
 _FOR_EVER = "public, max-age=31536000, immutable"
 
 
@@ -33,24 +34,29 @@ class Dashboard:
         """Give the table of all pages, and of the files that they load."""
         return [
             *(route for one in self.pages for route in one.routes()),
-            Route(
-                method="GET",
-                path="/ui/static/<file>",
-                role=None,
-                handler=self.static,
-                summary="The style sheet, the scripts and the icon of the pages.",
-                statuses=(200, 304, 404),
-                produces=TYPES,
-                query=("v",),
-                asks_database=False,
-                any_host=True,
-                page=self.site.failed,
-            ),
+            self._file("/ui/static/<file>", "The style sheet, the scripts and the icon."),
+            # Browsers ask for it beside what is no page and names none, such as an output.
+            self._file("/favicon.ico", "The icon of the pages."),
         ]
+
+    def _file(self, path: str, summary: str) -> Route:
+        return Route(
+            method="GET",
+            path=path,
+            role=None,
+            handler=self.static,
+            summary=summary,
+            statuses=(200, 304, 404),
+            produces=TYPES,
+            query=("v",),
+            asks_database=False,
+            any_host=True,
+            page=self.site.failed,
+        )
 
     def static(self, request: Request) -> Response:
         """Give a file; kept by browsers for ever where its version stands in the URL."""
-        found = self.site.static.get(request.parameters["file"])
+        found = self.site.static.get(request.parameters.get("file", _ICON))
         if found is None:
             raise not_found("The dashboard has no such file.")
         tag = f'"{found.version}"'
