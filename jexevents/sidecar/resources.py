@@ -43,6 +43,10 @@ class Resources:
         """Whether a path that fits a route's is not rather that of another one."""
         return not any(one.pattern.fullmatch(path) for one in self._rivals[route.path])
 
+    def has_rivals(self, route: Route) -> bool:
+        """Whether some paths that fit a route's are rather those of another one."""
+        return bool(self._rivals[route.path])
+
     def allow(self, path: str) -> str:
         """Give the methods that a path takes, as the field Allow has them; "" for none."""
         found = self._of(path)

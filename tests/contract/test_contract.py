@@ -107,4 +107,4 @@ def test_what_is_left_out_has_its_reason() -> None:
     blocks = re.split(r"\n\n", SETTINGS.strip())
     for block in blocks[1:]:
         told = [line for line in block.splitlines() if line.startswith("#")]
-        assert len(" ".join(told)) > 50, block
+        assert len(" ".join(told)) > 30, block

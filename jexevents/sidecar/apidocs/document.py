@@ -6,7 +6,7 @@ It says nothing that does not stand there, so that it cannot say anything else t
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -19,6 +19,7 @@ from jexevents.sidecar.apidocs.components import (
 )
 from jexevents.sidecar.apidocs.surfaces import heading_of
 from jexevents.sidecar.parameters import PRINTABLE, Parameter
+from jexevents.sidecar.resources import Resources
 from jexevents.sidecar.routes import HTML_TYPE, Route, all_statuses
 from jexevents.validation import Schemas
 
@@ -41,11 +42,13 @@ _BINARY = re.compile("application/(?:octet-stream|gzip|zip)")
 def document(routes: Sequence[Route], schemas: Schemas, public_url: str = "") -> dict[str, Any]:
     """Give the document of a table of routes, which is to be found at ``public_url``."""
     paths: dict[str, dict[str, Any]] = {}
+    answered = statuses_of(routes)
     for route in routes:
         path = _PARAMETER.sub(r"{\1}", route.path)
-        paths.setdefault(path, {})[route.method.lower()] = operation(route)
+        told = operation(route, answered[route.method, route.path])
+        paths.setdefault(path, {})[route.method.lower()] = told
     headings = {heading_of(route): None for route in routes}
-    errors = {status for route in routes for status in all_statuses(route) if status >= 400}
+    errors = {status for one in answered.values() for status in one if status >= 400}
     return {
         "openapi": VERSION,
         "info": {
@@ -62,21 +65,35 @@ def document(routes: Sequence[Route], schemas: Schemas, public_url: str = "") ->
     }
 
 
+def statuses_of(routes: Sequence[Route]) -> Mapping[tuple[str, str], Sequence[int]]:
+    """Give all statuses of each route of a table, by its method and path.
+
+    405 is one of those where what fits the path may be another one, that has not this method.
+    """
+    resources = Resources(routes)
+    return {
+        (route.method, route.path): sorted(
+            {*all_statuses(route), *([405] if resources.has_rivals(route) else [])}
+        )
+        for route in routes
+    }
+
+
 def operation_id(route: Route) -> str:
     """Give the name of a route's operation, which is its anchor as well."""
     path = "root" if route.path == "/" else _WORDS.sub("_", route.path).strip("_")
     return f"{route.method.lower()}_{path}"
 
 
-def operation(route: Route) -> dict[str, Any]:
-    """Give what the document says of a route."""
+def operation(route: Route, statuses: Iterable[int]) -> dict[str, Any]:
+    """Give what the document says of a route, which answers with these statuses."""
     told: dict[str, Any] = {
         "operationId": operation_id(route),
         "summary": route.summary,
         "tags": [heading_of(route).title],
         "security": _security(route),
         "parameters": _parameters(route),
-        "responses": {str(status): _response(route, status) for status in all_statuses(route)},
+        "responses": {str(status): _response(route, status) for status in statuses},
     }
     if route.bodies:
         told["requestBody"] = {

@@ -11,10 +11,10 @@ import jinja2
 
 from jexevents import __version__
 from jexevents.sidecar.apidocs.components import SECURITY, key_of
-from jexevents.sidecar.apidocs.document import operation, operation_id
+from jexevents.sidecar.apidocs.document import operation, operation_id, statuses_of
 from jexevents.sidecar.apidocs.members import bounds_of, kind_of, members
 from jexevents.sidecar.apidocs.surfaces import Heading, heading_of
-from jexevents.sidecar.routes import Route, all_statuses
+from jexevents.sidecar.routes import Route
 from jexevents.validation import Schemas
 
 
@@ -22,7 +22,10 @@ def page(routes: Sequence[Route], schemas: Schemas) -> str:
     """Give the page: every route under its surface, then every schema."""
     return _template().render(
         version=__version__,
-        surfaces=[_surface(heading, rows) for heading, rows in _grouped(routes).items()],
+        surfaces=[
+            _surface(heading, rows, statuses_of(routes))
+            for heading, rows in _grouped(routes).items()
+        ],
         schemas=[_schema(schemas, name) for name in schemas.names()],
         security=SECURITY,
     )
@@ -48,17 +51,19 @@ def _grouped(routes: Sequence[Route]) -> Mapping[Heading, list[Route]]:
     return found
 
 
-def _surface(heading: Heading, routes: Sequence[Route]) -> dict[str, Any]:
+def _surface(
+    heading: Heading, routes: Sequence[Route], statuses: Mapping[tuple[str, str], Sequence[int]]
+) -> dict[str, Any]:
     return {
         "id": key_of(heading.title.lower()),
         "title": heading.title,
         "summary": heading.summary,
-        "routes": [_route(route) for route in routes],
+        "routes": [_route(route, statuses[route.method, route.path]) for route in routes],
     }
 
 
-def _route(route: Route) -> dict[str, Any]:
-    told = operation(route)
+def _route(route: Route, statuses: Sequence[int]) -> dict[str, Any]:
+    told = operation(route, statuses)
     return {
         "id": operation_id(route),
         "method": route.method,
@@ -69,7 +74,7 @@ def _route(route: Route) -> dict[str, Any]:
         "bodies": [_content(kind, one) for kind, one in _content_of(told.get("requestBody"))],
         "bodiless": route.bodiless,
         "answers": [_content(kind, one) for kind, one in _answers(told["responses"])],
-        "statuses": [(status, HTTPStatus(status).phrase) for status in all_statuses(route)],
+        "statuses": [(status, HTTPStatus(status).phrase) for status in statuses],
     }
 
 
