@@ -48,6 +48,14 @@ pictures: $(VENV)/.installed ## Make the pictures of the dashboard in docs/image
 faults: $(VENV)/.installed ## Run the fault tests in their full form, which takes most of an hour
 	JEXEVENTS_FAULTS=full $(BIN)/python -m pytest tests/faults
 
+.PHONY: contract
+contract: $(VENV)/.installed ## Have schemathesis try the interface for five minutes
+	JEXEVENTS_TEST_CONTRACT_SECONDS=300 $(BIN)/python -m pytest tests/contract
+
+.PHONY: reference
+reference: $(VENV)/.installed ## Write man/jexevents.1 and the reference in docs/cli.md
+	$(BIN)/python -m jexevents.cli.reference
+
 .PHONY: lint
 lint: $(VENV)/.installed ## Check style and the direction of the imports
 	$(BIN)/ruff check .

@@ -29,6 +29,7 @@ from jexevents.service import Service
 from jexevents.sidecar import health
 from jexevents.sidecar import metrics as metrics_surface
 from jexevents.sidecar import schemas as schemas_surface
+from jexevents.sidecar.apidocs.surface import ApiDocs
 from jexevents.sidecar.compose import sidecar
 from jexevents.sidecar.health import Check
 from jexevents.sidecar.throttle import Throttle
@@ -92,6 +93,7 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
         *schemas_surface.routes(wiring.schemas(config)),
         *metrics_surface.routes(metrics.exposition),
     ]
+    routes += ApiDocs(routes, wiring.schemas(config), config.public_url or "").routes()
     http = sidecar(
         routes,
         wiring.access(config),

@@ -13,15 +13,20 @@ from jexevents import __version__, config, logs
 from jexevents.cli import (
     audit_log,
     check,
+    completion,
     definitions,
     hooks,
     importing,
+    jobs,
     migrate,
     monitor,
     nonce,
+    outputs,
     prune,
     rejects,
+    run,
     smrtlink,
+    tail,
     token,
     verify,
     workers,
@@ -36,8 +41,9 @@ Without a command the daemon runs in the foreground and logs JSON lines to the s
 TERM, INT and QUIT end it gracefully, a second one at once; HUP rereads the tokens, and fetches the
 repository of jobs.
 Exit codes: 0 stopped, 64 usage, 65 not all is as it should be or could be done (verify, prune,
-rejects, hooks, definitions, smrtlink, import, audit-log), 66 a file to import is not there, 69 a
-server is missing (commands), 70 a thread died, 78 configuration or schema.
+rejects, hooks, definitions, smrtlink, import, audit-log, jobs, show, tail, run, output, signal),
+66 a file to import is not there, 69 a server is missing (commands), 70 a thread died, 78
+configuration or schema. run ends with its job's own.
 Every option of the configuration: jexevents --help-config, docs/configuration.md.
 """
 
@@ -74,7 +80,9 @@ class _HelpConfig(argparse.Action):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that ``arguments`` (sys.argv without the program) name; give its code."""
     try:
-        options = _parser().parse_args(arguments)
+        parser = build_parser()
+        completion.offer(parser)
+        options = parser.parse_args(arguments)
         return int(options.run(options, _configuration(options)))
     except BrokenPipeError:
         # Who reads our output has seen enough, as with "| head".
@@ -87,7 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _code(error)
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """Give the parser of the command line."""
     parser = _Parser(
         prog="jexevents",
         description=_DESCRIPTION,
@@ -101,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
     for command in (
         migrate, check, token, nonce, hooks, rejects, verify, prune, definitions, smrtlink,
-        workers, monitor, importing, audit_log,
+        workers, monitor, importing, audit_log, jobs, tail, run, outputs, completion,
     ):  # fmt: skip
         for added in command.add_to(commands):
             # Given before the command or behind it; suppressed, so that it is not set twice.

@@ -15,10 +15,17 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from jexevents import config
-from jexevents.cli.durations import duration
+from jexevents.cli.server import (
+    add_try_for,
+    add_url,
+    complain,
+    secret_of,
+    token_of,
+    told,
+    url_of,
+)
 from jexevents.client import address
-from jexevents.client.credentials import Credential, NoCredential, Nothing, Signature, Token
+from jexevents.client.credentials import Credential, NoCredential, Signature
 from jexevents.client.documents import completed, documents
 from jexevents.client.form import Upload
 from jexevents.config.environment import CLIENT_SECRET, CLIENT_TOKEN
@@ -35,7 +42,6 @@ _FIELDS = ("techsupport_tgz", "file")
 _STDIN = "-"
 # Nothing else will be taken from this caller, or by this server, either.
 _FINAL = (401, 404, 405)
-_LONGEST_SECRET_BYTES = 4096
 
 
 class _Stop(Exception):
@@ -74,7 +80,7 @@ def add_to(commands: Any) -> list[argparse.ArgumentParser]:
 
 
 def _add_server(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--url", help="the server (default: the one that is configured)")
+    add_url(parser)
     who = parser.add_mutually_exclusive_group()
     who.add_argument("--token", help=f"a bearer token (default: what {CLIENT_TOKEN} holds)")
     who.add_argument(
@@ -83,13 +89,7 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
         help=f"sign as this client, by the secret that {CLIENT_SECRET} holds",
     )
     parser.add_argument("--secret-file", type=Path, metavar="PATH", help="the file of that secret")
-    parser.add_argument(
-        "--try-for",
-        type=_span,
-        default=300.0,
-        metavar="TIME",
-        help="how long to try again, like 90s or 5m; 0 for once (default: 5m)",
-    )
+    add_try_for(parser, 300.0, "5m")
 
 
 def _uuid(text: str) -> str:
@@ -102,10 +102,6 @@ def _key(text: str) -> str:
     if not (1 <= len(text) <= 255 and all("!" <= character <= "~" for character in text)):
         raise argparse.ArgumentTypeError("expected 1 to 255 visible ASCII characters")
     return text
-
-
-def _span(text: str) -> float:
-    return 0.0 if text == "0" else duration(text).total_seconds()
 
 
 # --- the actions
@@ -131,7 +127,7 @@ def _upload(options: argparse.Namespace, _config: None) -> Exit:
 
     def work(poster: Poster) -> bool:
         if not path.is_file():
-            _complain(f"{path}: this is no file")
+            complain(f"{path}: this is no file")
             return False
         return _posted(poster, str(path), _FILES, upload.opened, fields)
 
@@ -140,14 +136,14 @@ def _upload(options: argparse.Namespace, _config: None) -> Exit:
 
 def _sent(options: argparse.Namespace, work: Callable[[Poster], bool]) -> Exit:
     try:
-        url, credential = _url(options), _credential(options, os.environ)
+        url, credential = url_of(options), _credential(options, os.environ)
     except (address.NoAddress, NoCredential) as error:
-        _complain(str(error))
+        complain(str(error))
         return Exit.USAGE
     # Only here: this library takes long to import.
     from jexevents.client.poster import Poster
 
-    with Poster(url, credential, options.try_for, _complain) as poster:
+    with Poster(url, credential, options.try_for, complain) as poster:
         try:
             return Exit.OK if work(poster) else Exit.DATA
         except _Stop:
@@ -164,7 +160,7 @@ def _send_file(poster: Poster, name: str, system: str | None) -> bool:
     except BrokenPipeError:  # of our own output
         raise
     except OSError as error:
-        _complain(f"{name}: {error.strerror or error}")
+        complain(f"{name}: {error.strerror or error}")
         return False
 
 
@@ -174,13 +170,13 @@ def _send_stream(poster: Poster, name: str, stream: BinaryIO, system: str | None
     for found in documents(stream):
         place = f"{name}, {found.place}" if found.place else name
         if found.document is None:
-            _complain(f"{place}: {found.fault}")
+            complain(f"{place}: {found.fault}")
             taken = False
             continue
         body = json.dumps(completed(found.document, system), ensure_ascii=False).encode()
         taken &= _posted(poster, place, _EVENTS, lambda body=body: nullcontext(body), fields)
     if found is None:
-        _complain(f"{name}: there is no event in it")
+        complain(f"{name}: there is no event in it")
         return False
     return taken
 
@@ -192,61 +188,27 @@ def _posted(
     try:
         answer = poster.post(path, body, fields)
     except Refused as refused:
-        _complain(f"{place}: {refused}")
-        for fault in refused.faults:
-            print(f"  {fault}", file=sys.stderr)
+        told(refused, f"{place}: ")
         if refused.status in _FINAL or refused.status < 400:
             raise _Stop from refused
         return False
     except OSError as error:
-        _complain(f"{place}: {error.strerror or error}")
+        complain(f"{place}: {error.strerror or error}")
         return False
     print(json.dumps(answer, ensure_ascii=False), flush=True)
     return True
 
 
-def _complain(text: str) -> None:
-    print(f"jexevents: {text}", file=sys.stderr, flush=True)
-
-
-# --- where to, and as who
-
-
-def _url(options: argparse.Namespace) -> str:
-    if options.url is not None:
-        return address.checked(options.url)
-    known = config.load_some(options.config, os.environ, "PublicURL", "HTTPListenPort")
-    listen = known["HTTPListenPort"]
-    return address.of_configuration(known["PublicURL"], listen.host, listen.port)
+# --- as who
 
 
 def _credential(options: argparse.Namespace, environ: Mapping[str, str]) -> Credential:
     if options.hmac is not None:
-        secret = _secret(CLIENT_SECRET, environ, options.secret_file)
+        secret = secret_of(CLIENT_SECRET, environ, options.secret_file)
         if secret is None:
             remedy = f"Set {CLIENT_SECRET}, or give --secret-file."
             raise NoCredential("There is no secret to sign with.", remedy=remedy)
         return Signature(options.hmac, secret)
     if options.secret_file is not None:
         raise NoCredential("--secret-file needs --hmac UID beside it.")
-    token = options.token or _secret(CLIENT_TOKEN, environ)
-    return Nothing() if token is None else Token(token)
-
-
-def _secret(variable: str, environ: Mapping[str, str], path: Path | None = None) -> str | None:
-    """Give what a file holds, or a variable, or the file that ``..._FILE`` names."""
-    if path is None:
-        if environ.get(variable):
-            return environ[variable]
-        named = environ.get(f"{variable}_FILE")
-        if not named:
-            return None
-        path = Path(named)
-    try:
-        with path.open("rb") as file:
-            content = file.read(_LONGEST_SECRET_BYTES + 1)
-        if len(content) > _LONGEST_SECRET_BYTES:
-            raise NoCredential(f"{path} is too long for a secret.")
-        return content.decode("utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise NoCredential(f"{path} cannot be read: {error}.") from error
+    return token_of(options)

@@ -1,1 +1,1 @@
-"""The client of the event server of SMRT Link: sends events and files, by token or signature."""
+"""The client of a server of ours: sends events and files, asks, and follows what goes on."""

@@ -1,17 +1,19 @@
-"""Sends requests to the event server, and again as long as it is worth it."""
+"""Sends requests to a server of ours, and again as long as it is worth it."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from types import MappingProxyType
 from typing import Any
 
 import requests
 
 from jexevents import __version__
 from jexevents.backoff import delays
+from jexevents.client.bodies import Body
 from jexevents.client.credentials import Credential
 from jexevents.client.replies import AGAIN, Reply, judged, wait_asked_for
 from jexevents.errors import ServerAway
@@ -22,8 +24,12 @@ _REPLY_MAX_BYTES = 4 << 20
 _MOST_CAUSES = 10
 _REPLY_MAX_SECONDS = 120.0
 
-# Opens the body of a request; at each attempt anew.
-Body = Callable[[], AbstractContextManager[Any]]
+NO_FIELDS: Mapping[str, str] = MappingProxyType({})
+
+
+def nothing() -> AbstractContextManager[None]:
+    """Open the body of a request that has none."""
+    return nullcontext()
 
 
 class Poster:
@@ -57,20 +63,38 @@ class Poster:
         self._session.close()
 
     def post(self, path: str, body: Body, fields: Mapping[str, str]) -> dict[str, Any]:
-        """Send a request; give the JSON object that it was answered with.
+        """Send something; give the JSON object that it was answered with, as ``ask`` does."""
+        return judged(self.ask("POST", path, body, fields))
 
-        Raises Refused, ServerAway, and OSError where the body cannot be read.
+    def put(self, path: str, body: Body, fields: Mapping[str, str]) -> dict[str, Any]:
+        """Send something by PUT; give the JSON object that it was answered with, as ``post``."""
+        return judged(self.ask("PUT", path, body, fields))
+
+    def get(self, path: str) -> dict[str, Any]:
+        """Ask for something; give the JSON object that it was answered with, as ``ask`` does."""
+        return judged(self.ask("GET", path))
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Body = nothing,
+        fields: Mapping[str, str] = NO_FIELDS,
+    ) -> Reply:
+        """Send a request, which must do no harm if it comes twice; give the answer.
+
+        Raises ServerAway where there is none, and OSError where the body cannot be read.
         """
         deadline = self._clock() + self._try_for_seconds
         for pause in delays(_LONGEST_WAIT_SECONDS, _FIRST_WAIT_SECONDS):
             asked, problem = 0.0, ""
             try:
-                reply = self._attempt(path, body, fields)
-            except _Failed as failed:
+                reply = self._attempt(method, path, body, fields)
+            except Interrupted as failed:
                 problem = str(failed)
             else:
                 if reply.status not in AGAIN:
-                    return judged(reply)
+                    return reply
                 asked, problem = wait_asked_for(reply), f"it answers with {reply.told}"
             left = deadline - self._clock()
             if left <= 0 or asked > left:
@@ -85,29 +109,62 @@ class Poster:
         tried = f"tried for {self._try_for_seconds:.0f} s"
         return ServerAway(f"{self._url}: {problem}; {tried}.{later}")
 
-    def _attempt(self, path: str, body: Body, fields: Mapping[str, str]) -> Reply:
-        with body() as content:
-            try:
-                with self._session.post(
-                    f"{self._url}{path}",
-                    data=content,
-                    headers={"User-Agent": f"jexevents/{__version__}", **fields},
-                    auth=self._authorised(path),
-                    timeout=(_CONNECT_SECONDS, _READ_SECONDS),
-                    allow_redirects=False,
-                    stream=True,
-                ) as answer:
-                    return Reply(answer.status_code, answer.headers, _document(self._read(answer)))
-            except requests.exceptions.SSLError as exc:
-                raise ServerAway(f"{self._url}: its certificate does not pass: {exc}") from exc
-            except (requests.ConnectionError, requests.Timeout, *_CUT_OFF) as exc:
-                raise _Failed(_reason(exc)) from exc
-            except requests.RequestException as exc:
-                raise ServerAway(f"{self._url}: {exc}") from exc
+    @contextmanager
+    def pieces(self, path: str) -> Iterator[Iterable[bytes]]:
+        """Give an answer that is no JSON in pieces. Raises Refused, and ServerAway where it cannot
+        be had to its end."""
+        try:
+            with self.opened(path, NO_FIELDS) as answer:
+                if isinstance(answer, Reply):
+                    judged(answer)
+                    raise ServerAway(f"{self._url}: it answers with {answer.told}.")
+                yield answer
+        except Interrupted as interrupted:
+            raise ServerAway(f"{self._url}: {interrupted}") from interrupted
 
-    def _authorised(self, path: str) -> Callable[[Any], Any]:
+    @contextmanager
+    def opened(self, path: str, fields: Mapping[str, str]) -> Iterator[Reply | Iterator[bytes]]:
+        """Ask once for what comes in pieces; give those, or the answer that there are none.
+
+        Raises Interrupted where it could not be had or ends before its end, and ServerAway.
+        """
+        with nothing() as content, self._sent("GET", path, content, fields) as answer:
+            if answer.status_code != 200:
+                yield Reply(answer.status_code, answer.headers, _document(self._read(answer)))
+            else:
+                # In the sizes in which they come: never held back to fill a buffer.
+                yield answer.iter_content(None)
+
+    def _attempt(self, method: str, path: str, body: Body, fields: Mapping[str, str]) -> Reply:
+        with body() as content, self._sent(method, path, content, fields) as answer:
+            return Reply(answer.status_code, answer.headers, _document(self._read(answer)))
+
+    @contextmanager
+    def _sent(
+        self, method: str, path: str, content: Any, fields: Mapping[str, str]
+    ) -> Iterator[requests.Response]:
+        try:
+            with self._session.request(
+                method,
+                f"{self._url}{path}",
+                data=content,
+                headers={"User-Agent": f"jexevents/{__version__}", **fields},
+                auth=self._authorised(method, path),
+                timeout=(_CONNECT_SECONDS, _READ_SECONDS),
+                allow_redirects=False,
+                stream=True,
+            ) as answer:
+                yield answer
+        except requests.exceptions.SSLError as exc:
+            raise ServerAway(f"{self._url}: its certificate does not pass: {exc}") from exc
+        except (requests.ConnectionError, requests.Timeout, *_CUT_OFF) as exc:
+            raise Interrupted(_reason(exc)) from exc
+        except requests.RequestException as exc:
+            raise ServerAway(f"{self._url}: {exc}") from exc
+
+    def _authorised(self, method: str, path: str) -> Callable[[Any], Any]:
         """Give what adds the credential; were there none, requests would look into .netrc."""
-        headers = self._credential.headers("POST", path)
+        headers = self._credential.headers(method, path.partition("?")[0])
 
         def add(request: Any) -> Any:
             request.headers.update(headers)
@@ -122,7 +179,7 @@ class Poster:
             pieces.append(piece)
             room -= len(piece)
             if room < 0 or self._clock() > until:
-                raise _Failed("its answer has no end")
+                raise Interrupted("its answer has no end")
         return b"".join(pieces)
 
 
@@ -132,8 +189,8 @@ _CUT_OFF = (
 )
 
 
-class _Failed(Exception):
-    """An attempt came to nothing, and another may not."""
+class Interrupted(Exception):
+    """An attempt came to nothing, or not to its end, and another may not."""
 
 
 def _reason(error: Exception) -> str:

@@ -14,11 +14,13 @@ from jexevents.config.options import OPTIONS
 
 PLACE = "environment"
 CONFIG = PREFIX + "CONFIG"
-# The credentials of our own client (cli/smrtlink.py).
+# Where our own clients find a server, and with what (cli/server.py, cli/smrtlink.py).
+CLIENT_URL = PREFIX + "SERVER"
 CLIENT_TOKEN, CLIENT_SECRET = PREFIX + "TOKEN", PREFIX + "SMRTLINK_SECRET"
 _OTHERS = (
     CONFIG,
     PREFIX + "CACHE",
+    CLIENT_URL,
     CLIENT_TOKEN,
     CLIENT_TOKEN + "_FILE",
     CLIENT_SECRET,

@@ -21,6 +21,7 @@ from jexevents.logs import get_logger, shows
 from jexevents.model import NONCE
 from jexevents.observers import NOBODY, RequestObserver
 from jexevents.sidecar import problems
+from jexevents.sidecar.answers import check_answer
 from jexevents.sidecar.auth import ANONYMOUS, Attempt, Caller, Gate
 from jexevents.sidecar.problems import Problem
 from jexevents.sidecar.requests import (
@@ -33,13 +34,16 @@ from jexevents.sidecar.requests import (
     read_path,
     read_query,
     refuse_encoding,
+    values_of,
 )
+from jexevents.sidecar.resources import Resources
 from jexevents.sidecar.responses import Response, encode, payload, response_of
 from jexevents.sidecar.routes import (
     METHODS,
     ErrorMembers,
     Failure,
     Route,
+    all_statuses,
     check_table,
     secret_spans,
 )
@@ -101,6 +105,7 @@ class App:
         self._streams = BoundedSemaphore(stream_limit)
         self._slots = Slots(slots)
         self._secret_spans = secret_spans(self.routes)
+        self._resources = Resources(self.routes)
         self._bottle = self._routed()
 
     @property
@@ -165,6 +170,9 @@ class App:
             except Exception:
                 log.exception("http_failed", request_id=exchange.id, path=exchange.path)
                 problem = problems.internal(exchange.id)
+            if self._check_answers and problem.status not in (*all_statuses(route), 405):
+                log.error("undescribed_status", route=route.path, status=problem.status)
+                problem = problems.internal(exchange.id)
             return self._refused(problem, exchange, route.page, route.error_members)
 
         return endpoint
@@ -202,10 +210,13 @@ class App:
         self, route: Route, environ: dict[str, Any], parameters: Mapping[str, str], aside: Aside
     ) -> Request:
         exchange: Exchange = environ[_EXCHANGE]
+        path = environ["PATH_INFO"]
+        if not self._resources.is_of(route, path):
+            raise problems.not_allowed(self._resources.allow(path))
         headers = Headers(environ)
         query = environ.get("QUERY_STRING", "")
         # A nonce stands in the query, so that is read before anybody knows who asks.
-        texts = read_query(query, route.query, route.once) if route.nonces else {}
+        texts = read_query(query, route) if route.nonces else {}
         nonce = texts[NONCE][0] if NONCE in texts else None
         attempt = Attempt(
             exchange.method,
@@ -228,13 +239,15 @@ class App:
             raise route.too_large() if route.too_large else problems.too_large(limit)
         if not route.safe:
             refuse_encoding(headers)
+        texts = read_query(query, route)
         return Request(
             id=exchange.id,
             route=route,
             method=exchange.method,
-            path=environ["PATH_INFO"],
+            path=path,
             parameters=parameters,
-            texts=read_query(query, route.query, route.once),
+            texts=texts,
+            values=values_of(texts, route),
             headers=headers,
             caller=caller,
             stream=_body_stream(environ),
@@ -246,10 +259,8 @@ class App:
         )
 
     def _finished(self, route: Route, response: Response) -> bottle.HTTPResponse:
-        if self._check_answers and route.answer and isinstance(response.body, (dict, list)):
-            faults = self._schemas.check(route.answer, response.body)
-            if faults:
-                raise TypeError(f"{route.method} {route.path} answers amiss: {faults[0]}")
+        if self._check_answers:
+            check_answer(route, response, self._schemas)
         return _whole(response)
 
     def _page_of(self, path: str) -> Callable[[Failure], Response] | None:
@@ -272,13 +283,13 @@ class App:
         """
         environ = bottle.request.environ
         exchange: Exchange = environ[_EXCHANGE]
-        allow = _allow(error)
+        allow = self._resources.allow(environ["PATH_INFO"])
         if exchange.method == "OPTIONS" and (allow or exchange.path == "*"):
             asks = "HTTP_WEBHOOK_REQUEST_ORIGIN" in environ and exchange.path in webhooks
             fields = _WEBHOOKS_ALLOWED if asks else {}
             return _filled(bottle.HTTPResponse("", 204, fields, Allow=allow or ", ".join(METHODS)))
         if error.status_code == 405:
-            problem = Problem(405, f"This takes {allow}.", headers={"Allow": allow})
+            problem = problems.not_allowed(allow)
         elif error.status_code == 404:
             problem = Problem(404, f"There is nothing at {exchange.path}.")
         else:
@@ -333,7 +344,7 @@ def build_app(
     Bodies over ``max_body_bytes`` are 413 where the route does not say otherwise; at most
     ``stream_limit`` answers of routes with ``streams`` run at a time, and ``slots`` requests of
     routes that need a role. ``check_answers`` holds
-    each JSON answer to its route's schema and fails the request (500) that breaks it: for tests.
+    each answer to its route's row and fails the request (500) that breaks it: for tests.
     Raises ValueError where two routes answer the same requests.
     """
     return App(
@@ -419,10 +430,3 @@ def _folder(path: str) -> str:
 def _filled(made: bottle.HTTPResponse) -> bytes:
     made.apply(bottle.response)
     return made.body
-
-
-def _allow(error: bottle.HTTPError) -> str:
-    methods = {method for method in error.get_header("Allow", "").split(",") if method}
-    if not methods:
-        return ""
-    return ", ".join(sorted(methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())))

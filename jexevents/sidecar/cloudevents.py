@@ -15,6 +15,10 @@ from jexevents.sidecar.requests import Request
 from jexevents.sidecar.responses import Response
 from jexevents.sidecar.routes import Route
 
+_EVENT = "application/cloudevents+json"
+_BATCH = "application/cloudevents-batch+json"
+_SEVERAL = {"type": "array", "items": {"$ref": "#/components/schemas/cloudevent"}}
+
 
 @dataclass(frozen=True, slots=True)
 class CloudEventSurface:
@@ -32,6 +36,8 @@ class CloudEventSurface:
                 path="/events",
                 role=Role.WRITE,
                 handler=self.take,
+                # And, in binary mode, bodies of any type beside headers that say what they are.
+                bodies={_EVENT: ("cloudevent",), _BATCH: _SEVERAL},
                 answer="cloudevents_taken",
                 statuses=(200, 201, 422),
                 max_body_bytes=self.max_body_bytes,

@@ -47,6 +47,7 @@ def routes(readiness: Readiness) -> tuple[Route, ...]:
             summary="Say whether what the daemon needs is there, check by check.",
             answer="readiness",
             statuses=(200, 503),
+            told=(503,),
             any_host=True,
         ),
     )

@@ -9,7 +9,8 @@ from typing import Any
 from jexevents.hookwords import given_id, shown_options
 from jexevents.model import Role
 from jexevents.rfc3339 import plain
-from jexevents.sidecar.paging import PAGE, choice_of, is_number, limit_of, number_or_none, page
+from jexevents.sidecar.paging import PAGE, page
+from jexevents.sidecar.parameters import choice, is_number, whole
 from jexevents.sidecar.problems import Problem, not_found
 from jexevents.sidecar.requests import Request
 from jexevents.sidecar.routes import Route
@@ -73,12 +74,13 @@ class HookSurface:
                 handler=self.deliveries,
                 answer="hook_deliveries",
                 statuses=(200, 404),
-                query=(*PAGE, "state"),
+                query=(*PAGE, choice("state", "Deliveries in this state.", STATES)),
                 summary="Deliveries of a webhook, the newest first.",
             ),
             Route(
                 method="POST",
                 path="/hooks/<name>/deliveries/<id>/redeliver",
+                places={"id": whole("id", "The number of a delivery.")},
                 role=Role.ADMIN,
                 handler=self.redeliver,
                 statuses=(202, 404, 409),
@@ -107,12 +109,12 @@ class HookSurface:
     def deliveries(self, request: Request) -> Mapping[str, Any]:
         """Give a page of a hook's deliveries."""
         name = self._known(request)
-        limit = limit_of(request)
+        limit = request.values["limit"]
         rows = self.outbox.find(
             name,
             limit=limit + 1,
-            before=number_or_none(request, "before"),
-            state=choice_of(request, "state", STATES),
+            before=request.values["before"],
+            state=request.values["state"],
         )
         return page(request, rows, limit, "id", _delivery)
 

@@ -10,6 +10,7 @@ from typing import Any
 from jexevents.documents import last_event
 from jexevents.ingest import Ingest, Insertion
 from jexevents.model import Role
+from jexevents.sidecar.parameters import IDEMPOTENCY_KEY
 from jexevents.sidecar.problems import Problem, not_found
 from jexevents.sidecar.records import condor_record
 from jexevents.sidecar.requests import Request
@@ -37,6 +38,7 @@ class Jex:
                 role=Role.WRITE,
                 handler=self.insert_job,
                 request="job_insertion",
+                headers=(IDEMPOTENCY_KEY,),
                 answer="job_record",
                 statuses=(200, 201, 409, 422),
                 summary="Insert a job, or update the one that has this CondorID.",

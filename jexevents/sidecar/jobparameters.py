@@ -13,8 +13,8 @@ from jexevents.sidecar.problems import Problem, malformed
 from jexevents.sidecar.requests import Request
 from jexevents.sidecar.waiting import WAIT
 
-_FORM = "application/x-www-form-urlencoded"
-_MAX_FIELDS = 1000
+FORM = "application/x-www-form-urlencoded"
+_MAX_FIELDS = 10_000
 
 
 def parameters(
@@ -25,13 +25,13 @@ def parameters(
     Raises Problem (400, 415), Malformed, Invalid.
     """
     # What of the query is no parameter of the job is left out.
-    query = {name: list(texts) for name, texts in request.texts.items() if name != WAIT}
+    query = {name: list(texts) for name, texts in request.texts.items() if name != WAIT.name}
     body = request.body()
     if is_form(request, body):
         return {}, _joined(fields(body), query)
     if not body.strip():
         return {}, query
-    values = request.json(body, _FORM)
+    values = request.json(body, FORM)
     if not isinstance(values, dict):
         fault = Fault("", "an object, whose members are the variables", kind(values))
         raise Invalid("The parameters are no object.", [fault])
@@ -62,7 +62,7 @@ def _joined(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, An
 def is_form(request: Request, body: bytes) -> bool:
     """Whether a body is a form, and not JSON that curl calls one."""
     claimed = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    return claimed == _FORM and not body.lstrip().startswith((b"{", b"["))
+    return claimed == FORM and not body.lstrip().startswith((b"{", b"["))
 
 
 def fields(body: bytes) -> dict[str, list[str]]:

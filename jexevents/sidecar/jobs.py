@@ -7,7 +7,7 @@ like a UUID is its.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any, Protocol
 
@@ -22,20 +22,32 @@ from jexevents.lifecycle.executionid import microseconds, shortest
 from jexevents.model import Fault, Role
 from jexevents.sidecar import jobrecords
 from jexevents.sidecar.jex import Jex
-from jexevents.sidecar.jobparameters import parameters, refuse_any
-from jexevents.sidecar.paging import PAGE, choice_of, filter_of, limit_of, page
-from jexevents.sidecar.problems import Problem, forbidden, malformed, not_found
+from jexevents.sidecar.jobparameters import FORM, parameters, refuse_any
+from jexevents.sidecar.paging import LIMIT, PHASE, page
+from jexevents.sidecar.parameters import (
+    IDEMPOTENCY_KEY,
+    choice,
+    execution,
+)
+from jexevents.sidecar.problems import Problem, forbidden, not_found
 from jexevents.sidecar.requests import Request
 from jexevents.sidecar.responses import Response
-from jexevents.sidecar.routes import Route
+from jexevents.sidecar.routes import JSON, Route
 from jexevents.sidecar.waiting import WAIT, wait_of, waited, waits
 from jexevents.store.executions import Executions, Row
 from jexevents.validation import is_uuid
 
 _SHOWN = 10
 _ANSWER_SECONDS = 5.0
-_NEWEST = "newest"
+_COMMIT = choice("commit", "newest for the newest commit; without it, the same.", ("newest",))
 _KILL = "kill"
+_VARIABLES = {"type": "object"}
+_EXECUTIONS = (
+    choice("state", "Executions in this state.", STATES),
+    PHASE,
+    replace(LIMIT, summary="How many executions at most.", default=_SHOWN),
+    execution("before", "The execution before which the page begins: what next says."),
+)
 
 
 class Fetching(Protocol):
@@ -103,8 +115,9 @@ class JobSurface:
                 path="/jobs/<job>",
                 role=Role.READ,
                 handler=self.job,
+                answer=("job", "job_record"),
                 statuses=(200, 404, 503),
-                query=("state", "phase", *PAGE),
+                query=_EXECUTIONS,
                 summary="A job with its last executions; by a UUID, the record of a condor job.",
             ),
             Route(
@@ -114,8 +127,12 @@ class JobSurface:
                 handler=self.run,
                 answer="execution",
                 statuses=(200, 202, 404, 409, 415, 422, 503),
-                query=None,
-                once=(WAIT,),
+                query=(WAIT,),
+                others=True,
+                repeats=True,
+                bodies={JSON: _VARIABLES, FORM: _VARIABLES},
+                bodiless=True,
+                headers=(IDEMPOTENCY_KEY,),
                 streams=waits,
                 summary="Run a job; the parameters are its variables.",
             ),
@@ -147,7 +164,7 @@ class JobSurface:
                 role=Role.READ,
                 handler=self.execution,
                 answer="execution",
-                query=("wait",),
+                query=(WAIT,),
                 statuses=(200, 404),
                 streams=waits,
                 summary="What became of an execution.",
@@ -159,7 +176,8 @@ class JobSurface:
                 handler=self.repeat,
                 answer="execution",
                 statuses=(200, 202, 404, 409, 422, 503),
-                query=("commit", "wait"),
+                query=(_COMMIT, WAIT),
+                headers=(IDEMPOTENCY_KEY,),
                 streams=waits,
                 summary="Repeat an execution, on the same commit or on the newest.",
             ),
@@ -169,6 +187,7 @@ class JobSurface:
                 role=Role.RUN,
                 handler=self.create_event,
                 request="execution_event_order",
+                headers=(IDEMPOTENCY_KEY,),
                 answer="execution",
                 statuses=(200, 202, 403, 404, 409, 422, 507),
                 summary="Create an event of an execution; a signal is sent to its processes.",
@@ -224,15 +243,9 @@ class JobSurface:
         return shown | self._last_executions(request, name)
 
     def _last_executions(self, request: Request, name: str) -> dict[str, Any]:
-        limit = limit_of(request) if "limit" in request.query else _SHOWN
-        before = request.query.get("before")
-        rows = self.executions.page(
-            name,
-            limit=limit + 1,
-            before=None if before is None else _cursor(before),
-            state=choice_of(request, "state", STATES),
-            phase=filter_of(request, "phase"),
-        )
+        asked = {one.name: one.default for one in _EXECUTIONS} | dict(request.values)
+        limit = asked.pop("limit")
+        rows = self.executions.page(name, limit=limit + 1, **asked)
         shown = page(
             request,
             [{**row, "id": shortest(row["execution"])} for row in rows],
@@ -274,16 +287,12 @@ class JobSurface:
         seconds = wait_of(request)
         refuse_any(request)
         row = self._row(request)
-        commit = request.query.get("commit")
-        if commit not in (None, _NEWEST):
-            expected = f"{_NEWEST}, or nothing for the same commit"
-            raise malformed("The commit cannot be chosen so.", "commit", expected, commit[:80])
         asked = repetition(
             self.executions,
             row,
             request.caller.name,
             request.idempotency_key(),
-            newest=commit is not None,
+            newest=request.values["commit"] is not None,
         )
         (made,) = self.requests.request([asked])
         return self._made(request, row["definition"], made, seconds)
@@ -371,13 +380,6 @@ class JobSurface:
         status = 200 if seconds is not None and row["closed"] else 202
         location = jobrecords.path_of(name, made.execution)
         return Response(status, self._shown(row), {"Location": location})
-
-
-def _cursor(text: str) -> int:
-    own = microseconds(text)
-    if own is None:
-        raise malformed("before is no id.", "before", "the id of an execution", text[:80])
-    return own
 
 
 def _one_line(text: str) -> str:

@@ -8,21 +8,35 @@ from typing import Any
 from jexevents.lifecycle.states import states_of
 from jexevents.model import Kind, Role
 from jexevents.sidecar.paging import (
+    KIND,
     PAGE,
-    choice_of,
-    filter_of,
-    is_number,
-    limit_of,
-    number_or_none,
+    PAGE_OF_JOBS,
+    PHASE,
+    REASON,
+    SINCE,
+    UNTIL,
     page,
-    uuid_or_none,
 )
-from jexevents.sidecar.problems import not_found
+from jexevents.sidecar.parameters import choice, is_number, text, whole
+from jexevents.sidecar.problems import malformed, not_found
 from jexevents.sidecar.records import ledger_event, ledger_job, ledger_reject
 from jexevents.sidecar.requests import Request
 from jexevents.sidecar.routes import Route
 from jexevents.store.reading import JOB_FILTERS, REJECT_FILTERS, Reading, Row
 from jexevents.validation import is_uuid
+
+_NAME = text("name", "Events with this name.")
+_JOB_FILTERS = (
+    KIND,
+    PHASE,
+    choice("state", "In this state, in the kind's own word.", states_of(None)),
+    text("key", "With this key."),
+    text("source", "Of this source."),
+    text("submitter", "Of this submitter."),
+    SINCE,
+    UNTIL,
+)
+_REJECT_FILTERS = (REASON, text("origin", "Come in by this door."), SINCE, UNTIL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +54,7 @@ class LedgerSurface:
                 role=Role.READ,
                 handler=self.jobs,
                 answer="ledger_jobs",
-                query=(*JOB_FILTERS, *PAGE),
+                query=(*_JOB_FILTERS, *PAGE_OF_JOBS),
                 sessions=True,
                 summary="Jobs of every kind, the newest of the ledger first.",
             ),
@@ -61,7 +75,7 @@ class LedgerSurface:
                 handler=self.events,
                 answer="ledger_events",
                 statuses=(200, 404),
-                query=("name", *PAGE),
+                query=(_NAME, *PAGE),
                 sessions=True,
                 summary="The events of a job, the last stored first.",
             ),
@@ -71,7 +85,7 @@ class LedgerSurface:
                 role=Role.READ,
                 handler=self.latest_events,
                 answer="ledger_events",
-                query=("name", "source", *PAGE),
+                query=(_NAME, text("source", "Events of this source."), *PAGE),
                 sessions=True,
                 summary="Events of all jobs and of none, the last stored first.",
             ),
@@ -81,12 +95,13 @@ class LedgerSurface:
                 role=Role.READ,
                 handler=self.rejects,
                 answer="ledger_rejects",
-                query=(*REJECT_FILTERS, *PAGE),
+                query=(*_REJECT_FILTERS, *PAGE),
                 summary="What could not be accepted, the newest first.",
             ),
             Route(
                 method="GET",
                 path="/ledger/rejects/<id>",
+                places={"id": whole("id", "The number of a reject.")},
                 role=Role.READ,
                 handler=self.reject,
                 answer="ledger_reject",
@@ -97,12 +112,10 @@ class LedgerSurface:
 
     def jobs(self, request: Request) -> dict[str, Any]:
         """Give a page of jobs."""
-        filters = {name: filter_of(request, name) for name in JOB_FILTERS}
-        kind = None if filters["kind"] is None else Kind(filters["kind"])
-        choice_of(request, "state", states_of(kind))
-        before = uuid_or_none(request, "before")
-        limit = limit_of(request)
-        rows = self.reading.jobs(limit=limit + 1, before=before, **filters)
+        filters = {name: request.values[name] for name in JOB_FILTERS}
+        _require_state(filters["kind"], filters["state"])
+        limit = request.values["limit"]
+        rows = self.reading.jobs(limit=limit + 1, before=request.values["before"], **filters)
         return page(request, rows, limit, "id", ledger_job)
 
     def job(self, request: Request) -> dict[str, Any]:
@@ -113,23 +126,24 @@ class LedgerSurface:
     def events(self, request: Request) -> dict[str, Any]:
         """Give a page of a job's events."""
         row = self._known(request)
-        limit, before = limit_of(request), number_or_none(request, "before")
-        rows = self.reading.events(
-            row["id"], limit=limit + 1, before=before, name=request.query.get("name")
-        )
+        asked = request.values
+        limit, name = asked["limit"], asked["name"]
+        rows = self.reading.events(row["id"], limit=limit + 1, before=asked["before"], name=name)
         return page(request, rows, limit, "seq", ledger_event)
 
     def latest_events(self, request: Request) -> dict[str, Any]:
         """Give a page of all events."""
-        limit, before = limit_of(request), number_or_none(request, "before")
-        name, source = request.query.get("name"), request.query.get("source")
-        rows = self.reading.latest_events(limit=limit + 1, before=before, name=name, source=source)
+        asked = request.values
+        limit, name, source = asked["limit"], asked["name"], asked["source"]
+        rows = self.reading.latest_events(
+            limit=limit + 1, before=asked["before"], name=name, source=source
+        )
         return page(request, rows, limit, "seq", ledger_event)
 
     def rejects(self, request: Request) -> dict[str, Any]:
         """Give a page of rejects."""
-        filters = {name: filter_of(request, name) for name in REJECT_FILTERS}
-        limit, before = limit_of(request), number_or_none(request, "before")
+        filters = {name: request.values[name] for name in REJECT_FILTERS}
+        limit, before = request.values["limit"], request.values["before"]
         rows = self.reading.rejects(limit=limit + 1, before=before, **filters)
         return page(request, rows, limit, "id", ledger_reject)
 
@@ -147,3 +161,12 @@ class LedgerSurface:
         if row is None:
             raise not_found(f"The ledger knows no job {asked[:80]!r}.")
         return row
+
+
+def _require_state(kind: str | None, state: str | None) -> None:
+    """Raise Problem (400) for a state that jobs of a kind cannot have."""
+    known = states_of(None if kind is None else Kind(kind))
+    if state is not None and state not in known:
+        raise malformed(
+            f"Jobs of the kind {kind} have no such state.", "state", " or ".join(known), state
+        )

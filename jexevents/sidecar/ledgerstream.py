@@ -17,16 +17,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jexevents.errors import StoreUnavailable
-from jexevents.model import Kind, Role
+from jexevents.model import Role
 from jexevents.rfc3339 import plain
-from jexevents.sidecar.paging import choice_of, is_number
+from jexevents.sidecar.paging import KIND
+from jexevents.sidecar.parameters import Parameter, is_number, text, uuid
 from jexevents.sidecar.problems import malformed
 from jexevents.sidecar.requests import Request
 from jexevents.sidecar.responses import Response
 from jexevents.sidecar.routes import Route
 from jexevents.sidecar.streams import HEAD, Cut
 from jexevents.store.event_watch import PAGE_ROWS, EventWatch, Row
-from jexevents.validation import is_uuid
 
 EVENT_STREAM = "text/event-stream"
 KEEP_ALIVE_SECONDS = 15.0
@@ -39,7 +39,18 @@ _MOST_KEPT, _MOST_KEPT_BYTES = 5000, 8 << 20
 _MOST_CAUGHT_UP = 10_000
 _WAIT_SECONDS = 0.25
 _OF_JOB = ("kind", "key", "state", "phase")
-_FILTERS = ("kind", "key", "job", "name")
+_FILTERS = (
+    KIND,
+    text("key", "Of jobs with this key."),
+    uuid("job", "Of the job with this id."),
+    text("name", "Events with this name."),
+)
+LAST_EVENT_ID = Parameter(
+    name="Last-Event-ID",
+    summary="Go on behind the event of this id.",
+    expected="the id of an event of this stream",
+    schema={"type": "string", "pattern": "^[0-9]{1,18}$"},
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +201,8 @@ class LedgerStream:
                 role=Role.READ,
                 handler=self.stream,
                 query=_FILTERS,
+                headers=(LAST_EVENT_ID,),
+                produces=(EVENT_STREAM,),
                 streams=lambda request: request.method != "HEAD",
                 sessions=True,
                 summary="Events as they are stored, as Server-Sent Events.",
@@ -198,7 +211,7 @@ class LedgerStream:
 
     def stream(self, request: Request) -> Response:
         """Tell of events as long as somebody listens."""
-        wanted = _filter_of(request)
+        wanted = Filter(**request.values)
         after = _after(request)
         if request.method == "HEAD":
             return Response(200, b"", content_type=EVENT_STREAM)
@@ -231,23 +244,14 @@ class LedgerStream:
             self.newest.wait(place, _WAIT_SECONDS)
 
 
-def _filter_of(request: Request) -> Filter:
-    job = request.query.get("job")
-    if job is not None and not is_uuid(job.lower()):
-        raise malformed("job is no id.", "job", "the id of a job", job[:80])
-    kind = choice_of(request, "kind", tuple(one.value for one in Kind))
-    query = request.query
-    return Filter(kind, query.get("key"), job and job.lower(), query.get("name"))
-
-
 def _after(request: Request) -> int | None:
-    text = request.headers.get("Last-Event-ID", "")
-    if not text:
+    given = request.headers.get(LAST_EVENT_ID.name, "")
+    if not given:
         return None
-    if not is_number(text):
-        expected = "the id of an event of this stream"
-        raise malformed("Last-Event-ID cannot be used.", "Last-Event-ID", expected, text[:80])
-    return int(text)
+    if not is_number(given):
+        name, expected = LAST_EVENT_ID.name, LAST_EVENT_ID.expected
+        raise malformed("Last-Event-ID cannot be used.", name, expected, given[:80])
+    return int(given)
 
 
 def _told(row: Row, floor: int) -> Told:

@@ -26,6 +26,7 @@ def routes(exposition: Exposition) -> tuple[Route, ...]:
             path="/metrics",
             role=Role.READ,
             handler=show,
+            produces=("text/plain", "application/openmetrics-text"),
             summary="Show what the process counted and measured, for Prometheus.",
             asks_database=False,
         ),

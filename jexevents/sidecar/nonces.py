@@ -9,7 +9,8 @@ from typing import Any
 
 from jexevents.model import Role
 from jexevents.rfc3339 import plain
-from jexevents.sidecar.paging import PAGE, limit_of, page
+from jexevents.sidecar.paging import LIMIT, page
+from jexevents.sidecar.parameters import text
 from jexevents.sidecar.problems import not_found
 from jexevents.sidecar.requests import Request
 from jexevents.sidecar.responses import Response
@@ -33,6 +34,7 @@ class NonceSurface:
                 role=Role.ADMIN,
                 handler=self.make,
                 request="nonce_order",
+                bodiless=True,
                 answer="nonce_made",
                 statuses=(201, 422),
                 summary="Make a nonce, which stands for a token in the URL of a message.",
@@ -43,12 +45,16 @@ class NonceSurface:
                 role=Role.ADMIN,
                 handler=self.find,
                 answer="nonces",
-                query=PAGE,
+                query=(
+                    LIMIT,
+                    text("before", "The nonce before which the page begins: what next says."),
+                ),
                 summary="Nonces, the newest first, without what would let anybody in.",
             ),
             Route(
                 method="DELETE",
                 path="/nonces/<id>",
+                places={"id": text("id", "The id of a nonce.")},
                 role=Role.ADMIN,
                 handler=self.revoke,
                 statuses=(204, 404),
@@ -80,8 +86,8 @@ class NonceSurface:
 
     def find(self, request: Request) -> Mapping[str, Any]:
         """Give a page of nonces."""
-        limit = limit_of(request)
-        rows = self.nonces.find(limit=limit + 1, before=request.query.get("before"))
+        limit = request.values["limit"]
+        rows = self.nonces.find(limit=limit + 1, before=request.values["before"])
         return page(request, rows, limit, "id", _shown)
 
     def revoke(self, request: Request) -> None:

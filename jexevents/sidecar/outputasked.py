@@ -7,16 +7,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jexevents.executions.outputs import Chunk
+from jexevents.sidecar.parameters import Parameter, choice, flag, whole
 from jexevents.sidecar.problems import malformed
 from jexevents.sidecar.ranges import Asked
 from jexevents.sidecar.requests import Request
 
 STREAMS = ("stdout", "stderr", "output")
-PARAMETERS = ("attempt", "tail", "follow", "times", "gaps")
 EVENT_STREAM = "text/event-stream"
 MOST_LINES = 100_000
 _MOST_ATTEMPT = 10**6
-_DIGITS = re.compile("[0-9]{1,9}")
+PARAMETERS = (
+    whole("attempt", "Of this attempt; without it, of the current one.", 1, _MOST_ATTEMPT),
+    whole("tail", "The last so many lines alone.", 0, MOST_LINES),
+    flag("follow", "Go on as long as the job does."),
+    flag("times", "JSON lines, each with the time and the stream."),
+    choice("gaps", "Whether a line stands where bytes are missing.", ("skip", "text"), "skip"),
+)
+LAST_EVENT_ID = Parameter(
+    name="Last-Event-ID",
+    summary="Go on behind the event of this id, for a client of events.",
+    expected="the id of an event of this output",
+    schema={"type": "string", "pattern": "^[0-9]{1,7}:[0-9]{1,18}(:end)?$"},
+)
 # The attempt, where the next event begins, and a word behind the very last.
 _EVENT_ID = re.compile(r"([0-9]{1,7}):([0-9]{1,18})(:end)?")
 
@@ -52,18 +64,19 @@ def wish_of(request: Request) -> Wish:
     # HEAD asks of what is there now: there is nothing to wait for.
     goes_on = request.method != "HEAD"
     events = goes_on and _accepts_events(request.headers.get("Accept", ""))
-    attempt = _number(request, "attempt", 1, _MOST_ATTEMPT)
-    last = request.headers.get("Last-Event-ID", "") if events else ""
+    asked = request.values
+    attempt = asked["attempt"]
+    last = request.headers.get(LAST_EVENT_ID.name, "") if events else ""
     # Who comes again goes on with the attempt that he saw, though there may be a next one.
     attempt, offset, has_all = _last_event(last, attempt) if last else (attempt, None, False)
     return Wish(
         which=request.path.rpartition("/")[2],
         attempt=attempt,
-        tail=_number(request, "tail", 0, MOST_LINES),
-        follows=events or (_flag(request, "follow") and goes_on),
+        tail=asked["tail"],
+        follows=events or (asked["follow"] and goes_on),
         events=events,
-        times=_flag(request, "times") and not events,
-        tells_gaps=_tells_gaps(request),
+        times=asked["times"] and not events,
+        tells_gaps=asked["gaps"] == "text",
         from_offset=offset,
         has_all=has_all,
     )
@@ -102,29 +115,6 @@ def behind_gaps(start: int, gaps: Sequence[Chunk]) -> int:
     return start
 
 
-def _number(request: Request, name: str, least: int, most: int) -> int | None:
-    text = request.query.get(name)
-    if text is None:
-        return None
-    if not _DIGITS.fullmatch(text) or not least <= int(text) <= most:
-        raise malformed(f"{name} cannot be used.", name, f"{least} to {most}", text[:80])
-    return int(text)
-
-
-def _flag(request: Request, name: str) -> bool:
-    text = request.query.get(name, "0")
-    if text not in ("0", "1"):
-        raise malformed(f"{name} cannot be used.", name, "0 or 1", text[:80])
-    return text == "1"
-
-
-def _tells_gaps(request: Request) -> bool:
-    text = request.query.get("gaps", "skip")
-    if text not in ("skip", "text"):
-        raise malformed("gaps cannot be used.", "gaps", "skip or text", text[:80])
-    return text == "text"
-
-
 def _accepts_events(accept: str) -> bool:
     ranges = (one.partition(";") for one in accept.lower().split(","))
     return any(name.strip() == EVENT_STREAM for name, _, _ in ranges)
@@ -133,6 +123,6 @@ def _accepts_events(accept: str) -> bool:
 def _last_event(text: str, attempt: int | None) -> tuple[int, int, bool]:
     match = _EVENT_ID.fullmatch(text)
     if match is None or attempt not in (None, int(match[1])):
-        expected = "the id of an event of this output"
-        raise malformed("Last-Event-ID cannot be used.", "Last-Event-ID", expected, text[:80])
+        name, expected = LAST_EVENT_ID.name, LAST_EVENT_ID.expected
+        raise malformed("Last-Event-ID cannot be used.", name, expected, text[:80])
     return int(match[1]), int(match[2]), match[3] is not None

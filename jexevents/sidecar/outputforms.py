@@ -17,6 +17,7 @@ from jexevents.sidecar.streams import HEAD, Cut
 
 TEXT, UTF8, BINARY = "text/plain", "text/plain; charset=utf-8", "application/octet-stream"
 LINES = "application/x-ndjson"
+CONTENT_TYPES = (TEXT, BINARY, LINES, EVENT_STREAM)
 KEEP_ALIVE_SECONDS = 15.0
 _RETRY_MILLISECONDS = 2000
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)

@@ -18,12 +18,19 @@ from jexevents.peers import FRAMES, Peers, framed
 from jexevents.rfc3339 import format_utc
 from jexevents.sidecar.nodes import require_node
 from jexevents.sidecar.outputanswers import SMALL_BYTES, Answer, live_form, live_head
-from jexevents.sidecar.outputasked import PARAMETERS, STREAMS, Wish, follows, wish_of
-from jexevents.sidecar.outputforms import Form, skipped
+from jexevents.sidecar.outputasked import (
+    LAST_EVENT_ID,
+    PARAMETERS,
+    STREAMS,
+    Wish,
+    follows,
+    wish_of,
+)
+from jexevents.sidecar.outputforms import CONTENT_TYPES, Form, skipped
 from jexevents.sidecar.outputwaiting import Pause, Watch, require_wanted
-from jexevents.sidecar.paging import is_number
+from jexevents.sidecar.parameters import is_number
 from jexevents.sidecar.problems import Problem, not_found
-from jexevents.sidecar.ranges import asked_range
+from jexevents.sidecar.ranges import RANGE, asked_range
 from jexevents.sidecar.relaying import relayed
 from jexevents.sidecar.requests import Request
 from jexevents.sidecar.responses import Response
@@ -69,6 +76,8 @@ class OutputSurface:
             handler=handler,
             statuses=(200, 204, 206, 404, 410, 416),
             query=PARAMETERS,
+            headers=(RANGE, LAST_EVENT_ID),
+            produces=CONTENT_TYPES,
             streams=follows,
             sessions=True,
             summary=_SUMMARIES[which],
@@ -84,6 +93,9 @@ class OutputSurface:
             handler=self.for_node,
             statuses=(200, 204, 206, 401, 404, 410, 416, 503),
             query=PARAMETERS,
+            headers=(RANGE, LAST_EVENT_ID),
+            produces=CONTENT_TYPES,
+            node=True,
             streams=follows,
             summary="The output of an execution that ran here, for another node.",
         )

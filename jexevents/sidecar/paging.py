@@ -6,24 +6,27 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from jexevents import rfc3339
-from jexevents.errors import Unacceptable
 from jexevents.model import Kind, Phase, Reason
-from jexevents.sidecar.problems import malformed
+from jexevents.sidecar.parameters import Parameter, choice, instant, uuid, whole
 from jexevents.sidecar.requests import Request
 from jexevents.sidecar.responses import Response
-from jexevents.validation import is_uuid
 
 DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
 _BEFORE = "before"
-PAGE = ("limit", _BEFORE)
 
-_CHOICES = {
-    "kind": tuple(kind.value for kind in Kind),
-    "phase": tuple(phase.value for phase in Phase),
-    "reason": tuple(reason.value for reason in Reason),
-}
-_TIMES = ("since", "until")
+LIMIT = whole("limit", "How many entries at most.", 1, MAX_LIMIT, DEFAULT_LIMIT)
+BEFORE = whole(_BEFORE, "The entry before which the page begins: what next says.")
+BEFORE_JOB = uuid(_BEFORE, "The job before which the page begins: what next says.")
+AFTER = whole("after", "The number behind which the page begins: what next says.")
+# The page of a list whose entries have numbers, and that of one of jobs.
+PAGE: tuple[Parameter, ...] = (LIMIT, BEFORE)
+PAGE_OF_JOBS: tuple[Parameter, ...] = (LIMIT, BEFORE_JOB)
+
+KIND = choice("kind", "Of this kind.", [kind.value for kind in Kind])
+PHASE = choice("phase", "In this phase.", [phase.value for phase in Phase])
+REASON = choice("reason", "For this reason.", [reason.value for reason in Reason])
+SINCE = instant("since", "At or after this time.")
+UNTIL = instant("until", "Before this time.")
 Row = Mapping[str, Any]
 
 
@@ -64,61 +67,3 @@ def _cut(
         return shown, None
     query = {**request.query, by: str(shown[-1][cursor])}
     return shown, f"{request.path}?{urlencode(query)}"
-
-
-def limit_of(request: Request) -> int:
-    """Give how many entries are asked for. Raises Problem (400)."""
-    limit = number_or_none(request, "limit")
-    if limit is None:
-        return DEFAULT_LIMIT
-    if not 1 <= limit <= MAX_LIMIT:
-        raise malformed("The limit cannot be used.", "limit", f"1 to {MAX_LIMIT}", str(limit))
-    return limit
-
-
-def number_or_none(request: Request, name: str) -> int | None:
-    """Give a number out of the query. Raises Problem (400)."""
-    text = request.query.get(name)
-    if text is None:
-        return None
-    if not is_number(text):
-        raise malformed(f"{name} is no number.", name, "digits, 18 at most", text[:80])
-    return int(text)
-
-
-def is_number(text: str) -> bool:
-    """Tell whether text is a number that an id can be."""
-    return text.isascii() and text.isdigit() and len(text) <= 18
-
-
-def uuid_or_none(request: Request, name: str) -> str | None:
-    """Give a job's id out of the query. Raises Problem (400)."""
-    text = request.query.get(name)
-    if text is not None and not is_uuid(text):
-        raise malformed(f"{name} is no id.", name, "the id of a job", text[:80])
-    return text
-
-
-def filter_of(request: Request, name: str) -> Any:
-    """Give what a filter of the query asks for, None if nothing. Raises Problem (400)."""
-    text = request.query.get(name)
-    if text is None:
-        return None
-    if name in _TIMES:
-        return _time(name, text)
-    return choice_of(request, name, _CHOICES[name]) if name in _CHOICES else text
-
-
-def choice_of(request: Request, name: str, choices: Sequence[str]) -> str | None:
-    """Give the one of ``choices`` that the query asks for, None if none. Raises Problem (400)."""
-    text = request.query.get(name)
-    if text is not None and text not in choices:
-        raise malformed(f"There is no such {name}.", name, " or ".join(choices), text[:80])
-    return text
-
-
-def _time(name: str, text: str) -> Any:
-    try:
-        return rfc3339.parse(text).at
-    except Unacceptable as error:
-        raise malformed(f"{name} is no time.", name, rfc3339.EXPECTED, text[:80]) from error

@@ -15,26 +15,46 @@ from jexevents.model import NONCE, Role
 from jexevents.pipelines import Pipelines, Sender, deletion_of
 from jexevents.sidecar import diagram
 from jexevents.sidecar.paging import (
+    AFTER,
     DEFAULT_LIMIT,
-    PAGE,
-    choice_of,
-    filter_of,
-    limit_of,
-    number_or_none,
+    LIMIT,
+    PAGE_OF_JOBS,
+    SINCE,
+    UNTIL,
     page,
-    uuid_or_none,
 )
-from jexevents.sidecar.problems import forbidden, malformed, not_found
+from jexevents.sidecar.parameters import IDEMPOTENCY_KEY, choice, switch, text
+from jexevents.sidecar.problems import forbidden, not_found
 from jexevents.sidecar.records import pipeline_job, pipeline_step
 from jexevents.sidecar.requests import Request
 from jexevents.sidecar.responses import Response
-from jexevents.sidecar.routes import Route
+from jexevents.sidecar.routes import JSON, Route
 from jexevents.sidecar.throttle import Throttle
 from jexevents.store.pipeline_jobs import FILTERS, Creation, Row
 from jexevents.validation import is_uuid
 
 _SVG = "image/svg+xml"
-_SWITCHES = {"true": True, "false": False}
+_MESSAGES = (
+    "pipelinejob_manager_event",
+    "agave_job_callback",
+    "tapis_job_notification",
+    "pipelinejob_deletion",
+)
+# Read by what takes the message; it says what is wrong with them.
+_OF_MESSAGES = (
+    text("uuid", "The job, where the body does not say it."),
+    text("event", "The event; then the body is its data."),
+    text("status", "The status that a callback tells."),
+    text("token", "The job's token, where the body has none."),
+)
+_FILTERS = (
+    choice("state", "In this state.", STATES),
+    text("pipeline", "Of this pipeline."),
+    text("session", "Of this session."),
+    SINCE,
+    UNTIL,
+    switch("hidden", "Hidden ones too; for administrators."),
+)
 # Agave puts the status into the URL where this stands.
 _STATUS_MACRO = "${JOB_STATUS}"
 _UUID = re.compile(rb'"uuid"\s*:\s*"([0-9A-Fa-f-]{36})"')
@@ -64,7 +84,10 @@ class PipelineSurface:
                 handler=self.message,
                 answer="pipelinejob_message",
                 statuses=(200, 403, 404, 409, 422),
-                query=None,
+                query=(*_OF_MESSAGES, text(NONCE, "A nonce, in the place of a token.")),
+                others=True,
+                bodies={JSON: _MESSAGES},
+                headers=(IDEMPOTENCY_KEY,),
                 max_body_bytes=self.max_body_bytes,
                 summary="Take an event of a PipelineJob, or a callback of Agave or Tapis.",
             ),
@@ -76,7 +99,9 @@ class PipelineSurface:
                 request="pipelinejob_creation",
                 answer="pipelinejob_created",
                 statuses=(200, 201, 403, 422),
-                query=("new_token",),
+                query=(
+                    switch("new_token", "A new token for a job that exists; for administrators."),
+                ),
                 summary="Create a PipelineJob, or find the one that there is.",
             ),
             Route(
@@ -86,7 +111,7 @@ class PipelineSurface:
                 handler=self.jobs,
                 answer="pipelinejobs",
                 statuses=(200, 403),
-                query=(*FILTERS, "hidden", *PAGE),
+                query=(*_FILTERS, *PAGE_OF_JOBS),
                 summary="PipelineJobs, the newest of the ledger first.",
             ),
             Route(
@@ -94,6 +119,7 @@ class PipelineSurface:
                 path="/pipelinejobs/diagram.svg",
                 role=Role.READ,
                 handler=self.machine,
+                produces=(_SVG,),
                 asks_database=False,
                 sessions=True,
                 summary="The state machine of all PipelineJobs, as a picture.",
@@ -113,7 +139,7 @@ class PipelineSurface:
                 role=Role.ADMIN,
                 handler=self.delete,
                 statuses=(204, 404),
-                query=("force",),
+                query=(switch("force", "Remove it and all its events."),),
                 summary="Hide a PipelineJob, or with force=true remove it and all its events.",
             ),
             Route(
@@ -122,7 +148,7 @@ class PipelineSurface:
                 role=Role.READ,
                 handler=self.history,
                 answer="pipelinejob_history",
-                query=("limit", "after"),
+                query=(LIMIT, AFTER),
                 statuses=(200, 404),
                 summary="What a PipelineJob has been through, implied steps included.",
             ),
@@ -131,6 +157,7 @@ class PipelineSurface:
                 path="/pipelinejobs/<uuid>/diagram.svg",
                 role=Role.READ,
                 handler=self.way,
+                produces=(_SVG,),
                 statuses=(200, 404),
                 sessions=True,
                 summary="The state machine with the way of one PipelineJob through it.",
@@ -177,7 +204,7 @@ class PipelineSurface:
 
     def create(self, request: Request) -> Response:
         """Create a job: 201 for one that is new, 200 for one that exists."""
-        new_token = _switch(request, "new_token")
+        new_token = request.values["new_token"]
         if new_token and not request.caller.has(Role.ADMIN):
             raise forbidden("A second token for a job needs the role admin.")
         body = request.body()
@@ -205,19 +232,18 @@ class PipelineSurface:
     def delete(self, request: Request) -> None:
         """Hide a job, or remove it."""
         row = self._known(request, hidden=True)
-        document = {"uuid": row["key"], "action": "delete", "force": _switch(request, "force")}
+        document = {"uuid": row["key"], "action": "delete", "force": request.values["force"]}
         self.pipelines.delete(document, _sender(request))
 
     # --- what became of jobs
 
     def jobs(self, request: Request) -> Mapping[str, Any]:
         """Give a page of jobs."""
-        hidden = _switch(request, "hidden")
+        hidden = request.values["hidden"]
         if hidden and not request.caller.has(Role.ADMIN):
             raise forbidden("To see hidden jobs needs the role admin.")
-        filters = {name: filter_of(request, name) for name in FILTERS}
-        filters["state"] = choice_of(request, "state", STATES)
-        limit, before = limit_of(request), uuid_or_none(request, "before")
+        filters = {name: request.values[name] for name in FILTERS}
+        limit, before = request.values["limit"], request.values["before"]
         rows = self.pipelines.find(limit=limit + 1, before=before, hidden=hidden, **filters)
         return page(request, rows, limit, "id", pipeline_job)
 
@@ -230,8 +256,8 @@ class PipelineSurface:
     def history(self, request: Request) -> dict[str, Any]:
         """Give a page of a job's history alone."""
         row = self._known(request)
-        after = number_or_none(request, "after") or 0
-        steps, following = self._history(row, limit_of(request), after)
+        after = request.values["after"] or 0
+        steps, following = self._history(row, request.values["limit"], after)
         return {"uuid": row["key"], "items": steps, "next": following}
 
     def _history(
@@ -277,10 +303,3 @@ def _uuid_of(request: Request, body: bytes) -> str:
     if found is None and (match := _UUID.search(body)):
         found = match[1].decode()
     return (found or "")[:36].lower()
-
-
-def _switch(request: Request, name: str) -> bool:
-    text = request.query.get(name, "false").lower()
-    if text not in _SWITCHES:
-        raise malformed(f"{name} is no switch.", name, "true or false", text[:80])
-    return _SWITCHES[text]

@@ -103,6 +103,11 @@ def forbidden(detail: str) -> Problem:
     return Problem(403, detail)
 
 
+def not_allowed(allow: str) -> Problem:
+    """Give the 405 for a path that takes the methods ``allow``."""
+    return Problem(405, f"This takes {allow}.", headers={"Allow": allow})
+
+
 def not_found(detail: str) -> Problem:
     """Give the 404 for something that the ledger does not know."""
     return Problem(404, detail)

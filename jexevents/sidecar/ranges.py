@@ -7,8 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jexevents.model import Fault
+from jexevents.sidecar.parameters import Parameter
 from jexevents.sidecar.problems import Problem
 
+RANGE = Parameter(
+    name="Range",
+    summary="A part of it, in bytes (RFC 9110).",
+    expected="one range of bytes",
+)
 # More digits than any file has bytes are no range to us, and are ignored as RFC 9110 allows.
 _RANGE = re.compile(r"bytes=\s*([0-9]{0,18})-([0-9]{0,18})\s*", re.IGNORECASE)
 

@@ -14,6 +14,7 @@ from jexevents.faults import fit, names_secret, shown
 from jexevents.model import Fault
 from jexevents.redaction import MASK
 from jexevents.sidecar.auth import Caller
+from jexevents.sidecar.parameters import IDEMPOTENCY_KEY
 from jexevents.sidecar.problems import Problem, malformed, too_large
 from jexevents.sidecar.routes import Route
 from jexevents.sidecar.slots import Aside
@@ -27,7 +28,6 @@ _CONTROL = re.compile("[\x00-\x1f\x7f]")
 _JSON_TYPE = re.compile(r"application/(?:[\w.+-]+\+)?json|text/json", re.IGNORECASE)
 _JSON_START = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*[\[{]")
 _DIGITS = re.compile("[0-9]{1,19}")
-_IDEMPOTENCY_KEY = re.compile("[\x21-\x7e]{1,255}")
 _READ_BYTES = 65536
 
 
@@ -68,7 +68,8 @@ class Request:
     """One request, admitted: the caller has the role that the route asks for.
 
     ``parameters`` are the path's, ``texts`` those of each parameter of the query, which may come
-    more than once on some routes, and ``query`` the last of each; decoded. ``stream`` is the body
+    more than once on some routes, and ``query`` the last of each; decoded. ``values`` are what the
+    parameters mean that the route knows, those that did not come included. ``stream`` is the body
     for handlers that read it in pieces; they keep to ``max_body_bytes`` themselves. Long answers
     ask now and then whether they are ``unwanted``: nobody waits any more, or the sidecar stops.
     ``place`` is theirs among the long ones. A handler that waits does so ``aside``, or it would
@@ -81,6 +82,7 @@ class Request:
     path: str
     parameters: Mapping[str, str]
     texts: Mapping[str, Sequence[str]]
+    values: Mapping[str, Any]
     headers: Headers
     caller: Caller
     stream: BinaryIO
@@ -132,13 +134,14 @@ class Request:
 
     def idempotency_key(self) -> str | None:
         """Give the key by which the caller says that it sends the same again. Raises Invalid."""
-        key = self.headers.get("Idempotency-Key")
-        if key is None or _IDEMPOTENCY_KEY.fullmatch(key):
-            return key
-        raise Invalid(
-            "The Idempotency-Key cannot be used.",
-            [Fault("Idempotency-Key", "1 to 255 visible ASCII characters", repr(key)[:80])],
-        )
+        key = self.headers.get(IDEMPOTENCY_KEY.name)
+        if key is None:
+            return None
+        try:
+            return IDEMPOTENCY_KEY.read(key)
+        except ValueError as error:
+            fault = Fault(IDEMPOTENCY_KEY.name, IDEMPOTENCY_KEY.expected, repr(key)[:80])
+            raise Invalid("The Idempotency-Key cannot be used.", [fault]) from error
 
     def _claims_json(self) -> bool:
         claimed = self.headers.get("Content-Type", "").partition(";")[0].strip()
@@ -195,11 +198,8 @@ def read_path(environ: Mapping[str, Any]) -> str:
     return decoded.removesuffix("/") or "/"
 
 
-def read_query(
-    text: str, names: tuple[str, ...] | None, once: tuple[str, ...] | None = None
-) -> dict[str, list[str]]:
-    """Read a query string: ``names`` (None: any) and no others, each or (``once``) these at most
-    once; give all texts of each, in their order.
+def read_query(text: str, route: Route) -> dict[str, list[str]]:
+    """Read a query string as a route takes it; give all texts of each parameter, in their order.
 
     Raises Problem (400) with a fault for each parameter that is wrong.
     """
@@ -207,18 +207,39 @@ def read_query(
     if len(parts) > MAX_QUERY_PARAMETERS:
         expected = f"at most {MAX_QUERY_PARAMETERS} parameters"
         raise malformed("The query is too long.", "query", expected, str(len(parts)))
+    names = tuple(one.name for one in route.in_query)
     read: dict[str, list[str]] = {}
     faults: list[Fault] = []
     for part in parts:
         name, _, value = (_decoded(piece) for piece in part.partition("="))
-        if names is not None and name not in names:
+        if name not in names and not route.others:
             faults.append(Fault(fit(name), _one_of(names), "an unknown parameter"))
-        elif name in read and (once is None or name in once):
+        elif name in read and (name in names or not route.repeats):
             faults.append(Fault(fit(name), "the parameter once", "more than once"))
         read.setdefault(name, []).append(value)
+    _refuse(faults)
+    return read
+
+
+def values_of(texts: Mapping[str, Sequence[str]], route: Route) -> dict[str, Any]:
+    """Give the values of the parameters that a route knows, those that did not come included.
+
+    Raises Problem (400) with a fault for each that is wrong.
+    """
+    values: dict[str, Any] = {}
+    faults: list[Fault] = []
+    for one in route.in_query:
+        try:
+            values[one.name] = one.read(texts[one.name][-1]) if one.name in texts else one.default
+        except ValueError:
+            faults.append(Fault(one.name, one.expected, shown(texts[one.name][-1])))
+    _refuse(faults)
+    return values
+
+
+def _refuse(faults: Sequence[Fault]) -> None:
     if faults:
         raise Problem(400, f"The query cannot be used: {faults[0]}.", faults)
-    return read
 
 
 def masked_query(text: str) -> str:

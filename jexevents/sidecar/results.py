@@ -10,12 +10,13 @@ from jexevents.executions.bell import Bell
 from jexevents.executions.control import Told
 from jexevents.model import Fault, Role
 from jexevents.sidecar import taskrecords
-from jexevents.sidecar.paging import PAGE, bare_page, choice_of, limit_of, number_or_none
+from jexevents.sidecar.paging import AFTER, LIMIT, PAGE, bare_page
+from jexevents.sidecar.parameters import IDEMPOTENCY_KEY, choice, text, whole
 from jexevents.sidecar.problems import forbidden, not_found
 from jexevents.sidecar.requests import Request
 from jexevents.sidecar.responses import Response
 from jexevents.sidecar.routes import Route
-from jexevents.sidecar.taskbodies import body_of, id_of, require_only, require_same
+from jexevents.sidecar.taskbodies import body_of, forms_of, id_of, require_only, require_same
 from jexevents.sidecar.waiting import WAIT, wait_of, waited, waits
 from jexevents.store.results import Results, Row
 from jexevents.tasks.cancelling import Cancels
@@ -25,6 +26,7 @@ from jexevents.tasks.status import WORDS, is_over, states_of
 _CANCEL, _SIGNAL, _GIVE_UP = "CANCEL", "SIGNAL", "GIVE_UP"
 _ANSWER_SECONDS = 5.0
 _MOST_CAUSE = 4000
+_CAUSE = text("cause", "Why, in words.")
 
 
 class Showing(Protocol):
@@ -57,7 +59,7 @@ class ResultSurface:
                 role=Role.READ,
                 handler=self.listed,
                 answer="results",
-                query=("task_id", *PAGE),
+                query=(whole("task_id", "Results of this task."), *PAGE),
                 summary="Results, each with the sums over its runs.",
             ),
             Route(
@@ -77,6 +79,8 @@ class ResultSurface:
                 role=Role.RUN,
                 handler=self.operate,
                 request="result_operation",
+                bodies=forms_of("result_operation"),
+                headers=(IDEMPOTENCY_KEY,),
                 answer="result",
                 statuses=(200, 202, 404, 409, 422),
                 query=(WAIT,),
@@ -90,7 +94,7 @@ class ResultSurface:
                 handler=lambda request: self._cancelled(request, _cause(request)),
                 answer="result",
                 statuses=(200, 202, 404, 409),
-                query=("cause",),
+                query=(_CAUSE,),
                 summary="Cancel all runs of a result; nothing is removed.",
             ),
         ]
@@ -104,7 +108,7 @@ class ResultSurface:
                 handler=self.details,
                 answer="result_details",
                 statuses=(200, 404),
-                query=("status", "limit", "after"),
+                query=(choice("status", "Runs with this status.", WORDS), LIMIT, AFTER),
                 summary="The single runs of a result, by their numbers.",
             ),
             Route(
@@ -124,6 +128,8 @@ class ResultSurface:
                 role=Role.RUN,
                 handler=self.operate_detail,
                 request="detail_operation",
+                bodies=forms_of("detail_operation"),
+                headers=(IDEMPOTENCY_KEY,),
                 answer="result_detail",
                 statuses=(200, 202, 403, 404, 409, 422),
                 summary="Cancel a single run, send it a signal, or give it up.",
@@ -135,7 +141,7 @@ class ResultSurface:
                 handler=lambda request: self._detail_cancelled(request, _cause(request)),
                 answer="result_detail",
                 statuses=(200, 202, 404, 409),
-                query=("cause",),
+                query=(_CAUSE,),
                 summary="Cancel a single run; nothing is removed.",
             ),
         ]
@@ -144,12 +150,9 @@ class ResultSurface:
 
     def listed(self, request: Request) -> Response:
         """Give a page of results, the newest first."""
-        limit = limit_of(request)
-        rows = self.results.page(
-            limit=limit + 1,
-            before=number_or_none(request, "before"),
-            task_id=number_or_none(request, "task_id"),
-        )
+        asked = request.values
+        limit = asked["limit"]
+        rows = self.results.page(limit=limit + 1, before=asked["before"], task_id=asked["task_id"])
         return bare_page(
             request, rows, limit, "id", lambda row: taskrecords.result(row, self.public_url)
         )
@@ -195,8 +198,8 @@ class ResultSurface:
 
     def details(self, request: Request) -> Response:
         """Give a page of single runs, the first one first."""
-        status = choice_of(request, "status", WORDS)
-        limit, after = limit_of(request), number_or_none(request, "after")
+        status = request.values["status"]
+        limit, after = request.values["limit"], request.values["after"]
         result_id = id_of(request, "result_id", "result")
         rows = self.results.details(
             result_id,
@@ -306,4 +309,4 @@ def _waited(surface: Showing, request: Request, row: Row, seconds: float | None)
 
 
 def _cause(request: Request) -> str:
-    return request.query.get("cause", "")[:_MOST_CAUSE]
+    return (request.values["cause"] or "")[:_MOST_CAUSE]

@@ -12,7 +12,7 @@ from jexevents.lifecycle.executionid import number, shortest
 from jexevents.model import Role
 from jexevents.rfc3339 import plain
 from jexevents.schedules import by_clock, read_in_force, upcoming
-from jexevents.sidecar.paging import PAGE, limit_of, number_or_none, page
+from jexevents.sidecar.paging import PAGE, page
 from jexevents.sidecar.requests import Request
 from jexevents.sidecar.routes import Route
 from jexevents.store import schedules as store
@@ -55,7 +55,7 @@ class ScheduleSurface:
     def schedule(self, request: Request) -> dict[str, Any]:
         """Give a job's schedules, with those that it had, and a page of what became of them."""
         name = request.parameters["job"]
-        limit, before = limit_of(request), number_or_none(request, "before")
+        limit, before = request.values["limit"], request.values["before"]
         with self.database.look() as connection:
             now = self.clock(connection)
             rows = store.of_definition(connection, name)

@@ -13,7 +13,8 @@ from typing import Any
 
 from jexevents import __version__
 from jexevents.model import Role
-from jexevents.sidecar.paging import PAGE, bare_page, filter_of, limit_of, number_or_none
+from jexevents.sidecar.paging import PAGE, SINCE, UNTIL, bare_page
+from jexevents.sidecar.parameters import text, whole
 from jexevents.sidecar.problems import not_found
 from jexevents.sidecar.requests import Request
 from jexevents.sidecar.responses import Response
@@ -25,7 +26,12 @@ from jexevents.validation import is_uuid
 
 # The kind of server that the original says it is.
 _SERVER = "smrt-eve"
-_FILTERS = ("eventTypeId", "eventTypeVersion", "since", "until")
+_FILTERS = (
+    text("eventTypeId", "Events of this type."),
+    whole("eventTypeVersion", "Events of this version of their type."),
+    SINCE,
+    UNTIL,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,15 +152,16 @@ class SmrtLinkSurface:
         return self._page(request, asked)
 
     def _page(self, request: Request, system: str | None) -> Response:
-        limit = limit_of(request)
+        asked = request.values
+        limit = asked["limit"]
         rows = self.smrtlink.find(
             limit=limit + 1,
-            before=number_or_none(request, "before"),
+            before=asked["before"],
             source=system,
-            name=request.query.get("eventTypeId"),
-            version=number_or_none(request, "eventTypeVersion"),
-            since=filter_of(request, "since"),
-            until=filter_of(request, "until"),
+            name=asked["eventTypeId"],
+            version=asked["eventTypeVersion"],
+            since=asked["since"],
+            until=asked["until"],
         )
         return bare_page(request, rows, limit, "seq", _shown)
 

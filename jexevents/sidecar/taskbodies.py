@@ -10,10 +10,11 @@ from jexevents import strictjson
 from jexevents.errors import Invalid
 from jexevents.faults import shown
 from jexevents.model import Fault
-from jexevents.sidecar.jobparameters import fields, is_form
-from jexevents.sidecar.paging import is_number
+from jexevents.sidecar.jobparameters import FORM, fields, is_form
+from jexevents.sidecar.parameters import is_number
 from jexevents.sidecar.problems import malformed, not_found
 from jexevents.sidecar.requests import Request
+from jexevents.sidecar.routes import JSON
 
 # What of a body is a parameter of a run.
 PARAMETERS = (
@@ -38,6 +39,11 @@ def body_of(request: Request) -> dict[str, Any]:
     else:
         document = request.json(body)
     return {name: value for name, value in document.items() if value is not None}
+
+
+def forms_of(schema: str) -> dict[str, tuple[str, ...]]:
+    """Give the types of bodies that ``body_of`` reads, for a route's row."""
+    return {JSON: (schema,), FORM: (schema,)}
 
 
 def parameters_of(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from typing import Any
 from jexevents.executions.bell import Bell
 from jexevents.model import Role
 from jexevents.sidecar import taskrecords
-from jexevents.sidecar.paging import PAGE, bare_page, choice_of, limit_of, number_or_none
+from jexevents.sidecar.paging import PAGE, bare_page
+from jexevents.sidecar.parameters import IDEMPOTENCY_KEY, choice, text
 from jexevents.sidecar.problems import Problem, not_found
 from jexevents.sidecar.requests import Request
 from jexevents.sidecar.responses import Response
@@ -17,6 +18,7 @@ from jexevents.sidecar.results import run_answer
 from jexevents.sidecar.routes import Route
 from jexevents.sidecar.taskbodies import (
     body_of,
+    forms_of,
     id_of,
     parameters_of,
     require_only,
@@ -31,6 +33,10 @@ from jexevents.tasks.registry import MISSING, Asked, NameTaken, Registry
 from jexevents.tasks.runs import Runs
 
 _IMPORT = "IMPORT"
+_FILTERS = (
+    choice("status", "Tasks with this status.", STATUSES),
+    text("name", "The task with this name."),
+)
 _SETTLED = ("READY", "ERROR")
 
 
@@ -71,7 +77,7 @@ class TaskSurface:
                 role=Role.READ,
                 handler=self.listed,
                 answer="tasks",
-                query=(*TASK_FILTERS, *PAGE),
+                query=(*_FILTERS, *PAGE),
                 summary="The tasks that are registered.",
             ),
             Route(
@@ -80,6 +86,8 @@ class TaskSurface:
                 role=Role.RUN,
                 handler=self.register,
                 request="task_registration",
+                bodies=forms_of("task_registration"),
+                headers=(IDEMPOTENCY_KEY,),
                 answer="task",
                 statuses=(200, 202, 409, 422),
                 query=(WAIT,),
@@ -104,6 +112,10 @@ class TaskSurface:
                 role=Role.RUN,
                 handler=self.operate,
                 request="task_operation",
+                answer=("result", "task"),
+                bodies=forms_of("task_operation"),
+                bodiless=True,
+                headers=(IDEMPOTENCY_KEY,),
                 statuses=(200, 202, 404, 409, 422),
                 query=(WAIT,),
                 streams=waits,
@@ -121,13 +133,9 @@ class TaskSurface:
 
     def listed(self, request: Request) -> Response:
         """Give a page of tasks, the newest first."""
-        limit = limit_of(request)
-        rows = self.tasks.page(
-            limit=limit + 1,
-            before=number_or_none(request, "before"),
-            status=choice_of(request, "status", STATUSES),
-            name=request.query.get("name"),
-        )
+        filters = {name: request.values[name] for name in TASK_FILTERS}
+        limit, before = request.values["limit"], request.values["before"]
+        rows = self.tasks.page(limit=limit + 1, before=before, **filters)
         return bare_page(request, rows, limit, "id", taskrecords.task)
 
     def task(self, request: Request) -> dict[str, Any]:

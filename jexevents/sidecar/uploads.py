@@ -12,9 +12,10 @@ from jexevents.peers import Peers
 from jexevents.rfc3339 import plain
 from jexevents.sidecar.forms import ROOM_BYTES, file_too_large, read_file
 from jexevents.sidecar.nodes import require_node
-from jexevents.sidecar.paging import PAGE, bare_page, filter_of, limit_of, number_or_none
-from jexevents.sidecar.problems import forbidden, malformed, not_found
-from jexevents.sidecar.ranges import Part, asked_part
+from jexevents.sidecar.paging import PAGE, SINCE, UNTIL, bare_page
+from jexevents.sidecar.parameters import IDEMPOTENCY_KEY, text, uuid
+from jexevents.sidecar.problems import forbidden, not_found
+from jexevents.sidecar.ranges import RANGE, Part, asked_part
 from jexevents.sidecar.requests import Request
 from jexevents.sidecar.responses import Response
 from jexevents.sidecar.routes import Route
@@ -27,6 +28,21 @@ from jexevents.validation import is_uuid
 _PATH = "/api/v1/files"
 _NODE_PATH = "/nodes/files"
 _PIECE_BYTES = 1 << 16
+_ARCHIVES = ("application/gzip", "application/zip")
+_FORM = {
+    "type": "object",
+    "description": "One of these.",
+    "minProperties": 1,
+    "maxProperties": 1,
+    "properties": {field: {"type": "string", "format": "binary"} for field in FIELDS},
+    "additionalProperties": False,
+}
+_FILTERS = (
+    uuid("system", "Of this system.", "the id of a system"),
+    text("type", "Of bundles of this type."),
+    SINCE,
+    UNTIL,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +64,8 @@ class UploadSurface:
                 systems=True,
                 handler=self.take,
                 answer="smrtlink_stored_event",
+                bodies={"multipart/form-data": _FORM},
+                headers=(IDEMPOTENCY_KEY,),
                 statuses=(201, 403, 409, 415, 422, 507),
                 max_body_bytes=self.max_file_bytes + ROOM_BYTES,
                 too_large=lambda: file_too_large(self.max_file_bytes),
@@ -62,7 +80,7 @@ class UploadSurface:
                 handler=self.files,
                 answer="smrtlink_files",
                 statuses=(200, 403),
-                query=(*FILTERS, *PAGE),
+                query=(*_FILTERS, *PAGE),
                 error_members=error_members,
                 summary="Uploads, the newest first.",
             ),
@@ -83,6 +101,8 @@ class UploadSurface:
                 role=Role.READ,
                 systems=True,
                 handler=self.content,
+                produces=_ARCHIVES,
+                headers=(RANGE,),
                 statuses=(200, 206, 404, 416),
                 streams=True,
                 error_members=error_members,
@@ -105,6 +125,9 @@ class UploadSurface:
                 role=None,
                 any_host=True,
                 handler=self.for_node,
+                node=True,
+                produces=_ARCHIVES,
+                headers=(RANGE,),
                 statuses=(200, 206, 401, 404, 416, 503),
                 streams=True,
                 summary="The archive of an upload that lies here, for another node.",
@@ -130,9 +153,9 @@ class UploadSurface:
 
     def files(self, request: Request) -> Response:
         """Give a page of uploads; the header Link says where the next one is."""
-        filters = {name: filter_of(request, name) for name in FILTERS}
+        filters = {name: request.values[name] for name in FILTERS}
         filters["system"] = _system(request)
-        limit, before = limit_of(request), number_or_none(request, "before")
+        limit, before = request.values["limit"], request.values["before"]
         rows = self.uploads.store.find(limit=limit + 1, before=before, **filters)
         return bare_page(request, rows, limit, "seq", _shown)
 
@@ -198,14 +221,12 @@ class UploadSurface:
 
 def _system(request: Request) -> str | None:
     """Give the system that is asked for, or that the caller is bound to; None for all."""
-    text, bound = request.query.get("system"), request.caller.system
-    if text is None:
+    asked, bound = request.values["system"], request.caller.system
+    if asked is None:
         return bound
-    if not is_uuid(text):
-        raise malformed("system is no id.", "system", "the id of a system", text[:80])
-    if bound not in (None, text.lower()):
+    if bound not in (None, asked):
         raise forbidden(f"This credential is good for the system {bound} alone.")
-    return text.lower()
+    return asked
 
 
 def _shown(row: Row) -> dict[str, Any]:

@@ -7,30 +7,24 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from jexevents.executions.bell import Bell
-from jexevents.sidecar.problems import malformed
+from jexevents.sidecar.parameters import whole
 from jexevents.sidecar.requests import Request
 
 T = TypeVar("T")
 
-WAIT = "wait"
 WAIT_SECONDS = 300
+WAIT = whole("wait", "So many seconds to wait for the end, at most.", 0, WAIT_SECONDS)
 _POLL_SECONDS = 1.0
 
 
 def waits(request: Request) -> bool:
     """Whether a request waits."""
-    return WAIT in request.query
+    return WAIT.name in request.query
 
 
 def wait_of(request: Request) -> float | None:
-    """Give how many seconds to wait for the end, None for not at all. Raises Problem (400)."""
-    text = request.query.get(WAIT)
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) <= WAIT_SECONDS):
-        expected = f"whole seconds, {WAIT_SECONDS} at most"
-        raise malformed("That is no time to wait.", WAIT, expected, text[:80])
-    return float(text)
+    """Give how many seconds to wait for the end, None for not at all."""
+    return request.values[WAIT.name]
 
 
 def waited(

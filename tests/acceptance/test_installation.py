@@ -38,6 +38,9 @@ print(*[event["name"] for event in run.events()])
 """
 
 
+_SUFFIXES = (".py", ".sql", ".log", ".html", ".css", ".js", ".svg")
+
+
 class Environment:
     """A virtual environment with nothing in it but what pip puts there."""
 
@@ -108,10 +111,9 @@ def assert_works(installed, folder):
 def test_wheel_holds_everything(wheel):
     held = set(zipfile.ZipFile(wheel).namelist())
     sources = [path for path in (ROOT / "jexevents").rglob("*") if path.is_file()]
-    wanted = {
-        str(path.relative_to(ROOT)) for path in sources if path.suffix in (".py", ".sql", ".log")
-    }
+    wanted = {str(path.relative_to(ROOT)) for path in sources if path.suffix in _SUFFIXES}
     wanted.add("jexevents/library/event")
+    assert [name for name in held if name.endswith("/share/man/man1/jexevents.1")]
     wanted |= {f"jexevents/schemas/{path.name}" for path in (ROOT / "schemas").glob("*.json")}
     assert wanted - held == set()
     assert not [name for name in held if name.startswith(("tests", "schemas"))]

@@ -19,6 +19,7 @@ from jexevents.lifecycle import command, condor, pipeline, smrtlink
 from jexevents.model import INSERTED, Kind, Phase, Reason, Role
 from jexevents.schemafiles import with_folder
 from jexevents.sidecar import diagram, health, metrics, schemas
+from jexevents.sidecar.apidocs.surface import ApiDocs
 from jexevents.sidecar.cloudevents import CloudEventSurface
 from jexevents.sidecar.dashboard.job import JobPage
 from jexevents.sidecar.dashboard.jobs import JobPages
@@ -95,6 +96,7 @@ PAGES = Dashboard(
         Signing(SITE, NOTHING, NOTHING, 1),
     ],
 ).routes()
+ROUTES += ApiDocs([*ROUTES, *PAGES], SCHEMAS).routes()
 
 
 def rows(document: str) -> Iterator[list[str]]:
@@ -141,10 +143,10 @@ def test_routes(route: Route) -> None:
     role = "none" if route.role is None else f"`{route.role.value}`"
     assert [row[1] for row in rows(HTTP) if row[0] == f"`{name}`"] == [role]
     told = section(HTTP, name.replace("<", "\\<"))
-    for schema in (route.request, route.answer):
-        assert schema is None or f"`{schema}`" in told.replace("\n", " ")
-    for parameter in route.query or ():
-        assert f"`{parameter}`" in told
+    for schema in filter(None, (route.request, *route.answers)):
+        assert f"`{schema}`" in told.replace("\n", " ")
+    for parameter in route.in_query:
+        assert f"`{parameter.name}`" in told
     for status in route.statuses:
         assert str(status) in told
 
@@ -221,7 +223,7 @@ def commands(parser: argparse.ArgumentParser, path: str = "") -> Iterator[str]:
 
 
 def parser() -> argparse.ArgumentParser:
-    return import_module("jexevents.cli.main")._parser()
+    return import_module("jexevents.cli.main").build_parser()
 
 
 @pytest.mark.parametrize("command", list(commands(parser())))

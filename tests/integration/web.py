@@ -162,7 +162,7 @@ def routes() -> list[Route]:
             query=("name", "limit"),
         ),
         Route(method="PUT", path="/any/<x>/<rest:path>", role=Role.ADMIN, handler=echo,
-              summary="Take anything.", query=None),
+              summary="Take anything.", others=True),
         Route(method="POST", path="/agave/<job_token>", role=None, handler=echo,
               summary="Call back.", any_host=True, max_body_bytes=10),
         Route(method="POST", path="/free", role=None, handler=echo, summary="Public."),

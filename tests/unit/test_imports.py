@@ -164,6 +164,7 @@ LIBRARIES = {
     "bench": set(),
     "cloudevents": set(),
     "cronsim": {"schedules"},
+    "argcomplete": {"cli"},
     "jinja2": {"definitions", "sidecar"},
     "markupsafe": {"sidecar"},
     "yaml": {"definitions"},

@@ -20,7 +20,7 @@ from jexevents.sidecar.dashboard.charts import timeline
 from jexevents.sidecar.dashboard.filters import between
 from jexevents.sidecar.dashboard.forms import Form
 from jexevents.sidecar.dashboard.site import Site
-from jexevents.sidecar.paging import number_or_none
+from jexevents.sidecar.paging import BEFORE
 from jexevents.sidecar.problems import forbidden, malformed, not_found
 from jexevents.sidecar.requests import Request
 from jexevents.sidecar.responses import Response
@@ -56,7 +56,7 @@ class JobPage:
                 "/ui/jobs/<uuid>",
                 self.job,
                 summary="One job, with its events, and its output where it is run from here.",
-                query=("before",),
+                query=(BEFORE,),
                 statuses=(200, 404),
             ),
             self.site.action(
@@ -80,7 +80,7 @@ class JobPage:
     def job(self, request: Request) -> Response:
         """Show a job."""
         job = self._known(request)
-        before = number_or_none(request, "before")
+        before = request.values["before"]
         details = self.reading.details(job) or {}
         events = self.reading.events(job["id"], limit=_EVENTS + 1, before=before)
         shown = events[:_EVENTS]

@@ -14,7 +14,7 @@ from jexevents.lifecycle.states import states_of
 from jexevents.model import Kind, Phase
 from jexevents.sidecar.dashboard.filters import between
 from jexevents.sidecar.dashboard.site import Site
-from jexevents.sidecar.paging import uuid_or_none
+from jexevents.sidecar.paging import BEFORE_JOB
 from jexevents.sidecar.problems import malformed
 from jexevents.sidecar.requests import Request
 from jexevents.sidecar.responses import Response
@@ -39,7 +39,7 @@ class JobPages:
                 "/ui/jobs",
                 self.jobs,
                 summary="Jobs of all kinds, the newest first.",
-                query=(*_FILTERS, "before"),
+                query=(*_FILTERS, BEFORE_JOB),
             ),
         ]
 
@@ -47,7 +47,7 @@ class JobPages:
         """Show the jobs that are asked for; a filter that is left empty asks for nothing."""
         asked = {name: request.query.get(name, "").strip() for name in _FILTERS}
         states = states_of(None)
-        before = uuid_or_none(request, "before")
+        before = request.values["before"]
         found = self.search.page(
             limit=_ROWS,
             before=before,

@@ -21,10 +21,12 @@ from jexevents.model import Role
 from jexevents.sidecar.auth import Caller
 from jexevents.sidecar.dashboard import filters
 from jexevents.sidecar.dashboard.forms import FORM_BYTES, Form, form_of
+from jexevents.sidecar.jobparameters import FORM
+from jexevents.sidecar.parameters import Parameter
 from jexevents.sidecar.problems import REALM
 from jexevents.sidecar.requests import Request
 from jexevents.sidecar.responses import Response
-from jexevents.sidecar.routes import Failure, Route
+from jexevents.sidecar.routes import HTML_TYPE, Failure, Route
 
 FOLDER = Path(str(resources.files("jexevents.sidecar.dashboard")))
 HTML = "text/html; charset=utf-8"
@@ -61,6 +63,7 @@ NOTICES: Mapping[str, str] = {
 }
 _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8",
           ".svg": "image/svg+xml"}  # fmt: skip
+TYPES = tuple(kind.partition(";")[0] for kind in _TYPES.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,7 @@ class Site:
         *,
         summary: str,
         role: Role | None = Role.READ,
-        query: Sequence[str] = (),
+        query: Sequence[Parameter | str] = (),
         statuses: tuple[int, ...] = (200,),
         **more: Any,
     ) -> Route:
@@ -124,6 +127,7 @@ class Site:
             handler=handler,
             summary=summary,
             query=(*query, TOLD),
+            produces=(HTML_TYPE,),
             statuses=statuses,
             page=self.failed,
             **more,
@@ -155,6 +159,8 @@ class Site:
             role=role,
             handler=taken,
             summary=summary,
+            bodies={FORM: {"type": "object"}},
+            produces=(HTML_TYPE,),
             statuses=statuses,
             page=self.failed,
             max_body_bytes=max_body_bytes,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from jexevents.sidecar.dashboard.site import Site
+from jexevents.sidecar.dashboard.site import TYPES, Site
 from jexevents.sidecar.problems import not_found
 from jexevents.sidecar.requests import Request
 from jexevents.sidecar.responses import Response
@@ -47,6 +47,7 @@ class Dashboard:
             handler=self.static,
             summary=summary,
             statuses=(200, 304, 404),
+            produces=TYPES,
             query=("v",),
             asks_database=False,
             any_host=True,
