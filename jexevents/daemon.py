@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from jexevents import wiring
 from jexevents.broker.consumer import Consumer
 from jexevents.broker.depth import Depth
+from jexevents.census import Census
 from jexevents.composing import begin, database_check, run_to_end, start, tell_node
 from jexevents.config import Config
 from jexevents.ending import Ending
@@ -71,16 +72,30 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
     depth = Depth(config.amqp_uri, config.queue_name, name=f"jexevents {config.node_name} depth")
     _watch(metrics, consumer, presence, depth)
     running = wiring.running(
-        config, side, links, hooks.wake, presence.require, metrics.attempt_ended
+        config,
+        side,
+        links,
+        hooks.wake,
+        presence.require,
+        metrics.attempt_ended,
+        observer=metrics,
     )
     if running is not None:
         metrics.watch_jobs(running.use)
         presence.heard = lambda wanted: running.worker.drain("request", wanted=wanted)
     metrics.pools.watch(main=database.use, http=front.use, hooks=back.use, jobs=side.use)
     metrics.watch_hooks(lambda: hooks.pending)
+    census = Census(side, presence.require)
+    metrics.watch_ledger(census.counts)
     throttle = Throttle()
     surfaces = wiring.Surfaces(
-        config, front, observer, hooks.wake, links=links, ended=metrics.attempt_ended
+        config,
+        front,
+        observer,
+        hooks.wake,
+        links=links,
+        ended=metrics.attempt_ended,
+        of_uploads=metrics,
     )
 
     def readiness() -> dict[str, Check]:
@@ -113,7 +128,7 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
     if event_files is not None:
         services.append(event_files)
     services.append(http.server)
-    services.append(hooks)
+    services += [hooks, census]
     services += [wiring.ringing(config, links)] if running is None else running.services
     if not config.queue_exclusive:
         # Of an exclusive queue the broker tells other connections nothing.

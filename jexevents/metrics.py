@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import time
 from collections import Counter as Tally
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
-
-from jexevents.instruments import PREFIX, Instruments
+from jexevents.collectors import Jobs, LedgerCounts, Pools, Waiting
+from jexevents.instruments import Instruments
 from jexevents.model import Event, Outcome, Reason, Reject
-from jexevents.observers import AWAY, FAILED, REFUSED, TOO_SLOW, EngineUse, JobsUse, PoolUse
+from jexevents.observers import AWAY, FAILED, REFUSED, TOO_SLOW, JobsUse, LedgerUse
 
 DOORS = ("amqp", "http")
 ENDS = ("complete", "fail", "killed", "time-out", "lost", "cancelled")
+# What became of due times, of uploads; and the kinds of executions.
+DUE_OUTCOMES = ("ran", "late", "missed", "still-running", "paused", "skipped-hour")
+UPLOADED = ("taken", "again", "refused")
+RUN_KINDS = ("command", "container")
 
 _SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 _STORE_SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 _WAIT_SECONDS = (0.01, 0.02, 0.03, 0.05, 0.1, 0.15, 0.3, 0.5, 1, 3, 10, 60, 600)
 _HOOK_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 60)
+_QUEUE_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600)
+_RUN_SECONDS = (0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600, 4 * 3600, 24 * 3600)
 # What a try was, by the state that the delivery has after it.
 _TRIED = {"delivered": "delivered", "pending": "failed", "dead": "dead"}
 
@@ -31,7 +35,8 @@ _TRIED = {"delivered": "delivered", "pending": "failed", "dead": "dead"}
 class Metrics(Instruments):
     """The instruments of a process that works with the ledger.
 
-    An observer of the ingest, of the consumer, of the sidecar and of the webhooks.
+    An observer of the ingest, of the consumer, of the sidecar, of the webhooks, of uploads and of
+    what is run.
     """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
@@ -40,10 +45,11 @@ class Metrics(Instruments):
         self._events()
         self._batches()
         self._consumer()
-        self.pools = _Pools()
+        self.pools = Pools()
         self.registry.register(self.pools)
         self._hooks()
         self._executions()
+        self._uploads()
         self.database_up = self._gauge("database_up", "Whether PostgreSQL answers and may be used.")
 
     # --- what is reported
@@ -90,9 +96,30 @@ class Metrics(Instruments):
         """Count an attempt of an execution that is over; ``end`` is one of ``ENDS``."""
         self.execution_ends.labels(end).inc()
 
+    def begun(self, kind: str, waited_seconds: float) -> None:
+        """Measure how long an attempt that begins here had to wait."""
+        self.execution_wait.labels(kind).observe(max(0.0, waited_seconds))
+
+    def ran(self, kind: str, seconds: float) -> None:
+        """Measure how long an attempt went on that this process told the end of."""
+        self.execution_seconds.labels(kind).observe(max(0.0, seconds))
+
+    def decided(self, outcomes: Mapping[str, int]) -> None:
+        """Count due times by what became of them; each outcome is one of ``DUE_OUTCOMES``."""
+        for outcome, number in outcomes.items():
+            self.due_times.labels(outcome).inc(number)
+
+    def uploaded(self, outcome: str, size: int) -> None:
+        """Count an upload; ``outcome`` is one of ``UPLOADED``."""
+        self.uploads.labels(outcome).inc()
+        if outcome == UPLOADED[0]:
+            self.upload_bytes.inc(size)
+
     def leave_out_consumer(self) -> None:
-        """Show nothing of queue and batches: this process consumes none."""
+        """Show nothing of queue, batches and uploads: this process takes none, and decides nothing
+        about schedules."""
         for one in (
+            self.uploads, self.upload_bytes, self.due_times,
             self.lag, self.batch_messages, self.batch_store, self.batch_wait, self.batch_failures,
             self.last_batch, self.connected, self.reconnects, self.in_hand_messages,
             self.in_hand_bytes, self.queue_messages, self.queue_consumers, self.queue_seen,
@@ -101,11 +128,15 @@ class Metrics(Instruments):
 
     def watch_jobs(self, ask: Callable[[], JobsUse]) -> None:
         """Show how it stands with the jobs that are run, asked when somebody looks."""
-        self.registry.register(_Jobs(ask))
+        self.registry.register(Jobs(ask))
 
     def watch_hooks(self, ask: Callable[[], Mapping[str, int]]) -> None:
         """Show how many deliveries of each hook wait, asked when somebody looks."""
-        self.registry.register(_Waiting(ask))
+        self.registry.register(Waiting(ask))
+
+    def watch_ledger(self, ask: Callable[[], LedgerUse | None]) -> None:
+        """Show what the ledger holds, as it was counted last; nothing where that is long ago."""
+        self.registry.register(LedgerCounts(ask))
 
     # --- the instruments
 
@@ -181,107 +212,29 @@ class Metrics(Instruments):
         )
         for end in ENDS:
             self.execution_ends.labels(end)
+        self.execution_wait = self._histogram(
+            "execution_wait_seconds",
+            "Time from when an attempt was due to its begin.",
+            _QUEUE_SECONDS,
+            "kind",
+        )
+        self.execution_seconds = self._histogram(
+            "execution_seconds",
+            "Time from the begin of an attempt to its end.",
+            _RUN_SECONDS,
+            "kind",
+        )
+        for kind in RUN_KINDS:
+            self.execution_wait.labels(kind)
+            self.execution_seconds.labels(kind)
+        self.due_times = self._counter(
+            "due_times", "Due times of schedules by what became of them.", "outcome"
+        )
+        for outcome in DUE_OUTCOMES:
+            self.due_times.labels(outcome)
 
-
-class _Pools(Collector):
-    """The pools of connections, asked when somebody looks."""
-
-    def __init__(self) -> None:
-        self._asked: Mapping[str, Callable[[], PoolUse]] = {}
-
-    def watch(self, **pools: Callable[[], PoolUse]) -> None:
-        """Show these, by their names."""
-        self._asked = pools
-
-    def collect(self) -> Iterable[Metric]:
-        """Give what they are doing, as a registry wants it."""
-        uses = {name: ask() for name, ask in self._asked.items()}
-        connections = _pool_gauge("connections", "Open connections.", "state")
-        for pool, use in uses.items():
-            connections.add_metric([pool, "lent"], use.lent)
-            connections.add_metric([pool, "idle"], use.idle)
-        size = _pool_gauge("size", "Connections that it may open.")
-        waiting = _pool_gauge("waiting", "Callers that wait for a connection.")
-        waits = _pool_counter("waits", "Callers that had to wait for a connection.")
-        cut_off = _pool_counter("cut_off", "Transactions that were cut off, taking too long.")
-        for pool, use in uses.items():
-            size.add_metric([pool], use.size)
-            waiting.add_metric([pool], use.waiting)
-            waits.add_metric([pool], use.waits)
-            cut_off.add_metric([pool], use.cut_off)
-        return [connections, size, waiting, waits, cut_off]
-
-
-class _Waiting(Collector):
-    """The deliveries of webhooks that wait, as they were counted last."""
-
-    def __init__(self, ask: Callable[[], Mapping[str, int]]) -> None:
-        self._ask = ask
-
-    def collect(self) -> Iterable[Metric]:
-        """Give how many there are, as a registry wants it."""
-        told = "Deliveries of webhooks that are to be sent, all daemons' together."
-        pending = GaugeMetricFamily(f"{PREFIX}_hook_pending", told, labels=["hook"])
-        for hook, count in self._ask().items():
-            pending.add_metric([hook], count)
-        return [pending]
-
-
-class _Jobs(Collector):
-    """The jobs that are run, as this process has last seen it."""
-
-    def __init__(self, ask: Callable[[], JobsUse]) -> None:
-        self._ask = ask
-
-    def collect(self) -> Iterable[Metric]:
-        """Give how it stands, as a registry wants it."""
-        use = self._ask()
-        return [
-            _told("execution_slots", "Executions that may run here at once.", use.slots),
-            _told("executions_running", "Executions that this node has begun.", use.running),
-            _told("executions_waiting", "Executions that nobody has, of all nodes.", use.waiting),
-            _told("executions_held", "Executions that somebody has, of all nodes.", use.held),
-            _told("schedule_looked_timestamp_seconds", "When it was looked at what is due; 0 for "
-                  "never.", use.looked_at),
-            _told("repository_fetched_timestamp_seconds", "When the repository of definitions last "
-                  "answered; 0 for never.", use.fetched_at),
-            _told("repository_fault", "Whether its newest commit is not in force.", use.has_fault),
-            _told("worker_draining", "Whether nothing is claimed here any more.", use.draining),
-            *_of_kinds(use.of_kinds),
-            *_of_engine(use.engine),
-        ]  # fmt: skip
-
-
-def _of_kinds(kinds: Mapping[str, int]) -> Iterable[Metric]:
-    told = "Executions that this node has begun, by kind."
-    family = GaugeMetricFamily(f"{PREFIX}_executions_running_by_kind", told, labels=["kind"])
-    for kind, number in kinds.items():
-        family.add_metric([kind], number)
-    yield family
-
-
-def _of_engine(use: EngineUse | None) -> Iterable[Metric]:
-    if use is None:
-        return
-    yield _told("engine_up", "Whether the container engine of this node answers.", use.answers)
-    told = "Images that the engine was asked to pull, by what became of that."
-    pulls = CounterMetricFamily(f"{PREFIX}_image_pulls", told, labels=["outcome"])
-    pulls.add_metric(["pulled"], use.pulled)
-    pulls.add_metric(["failed"], use.failed)
-    yield pulls
-    told = "Containers of this ledger that were removed because nobody claims them."
-    swept = CounterMetricFamily(f"{PREFIX}_containers_swept", told)
-    swept.add_metric([], use.swept)
-    yield swept
-
-
-def _told(name: str, told: str, value: float) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"{PREFIX}_{name}", told, value=float(value))
-
-
-def _pool_gauge(name: str, told: str, *labels: str) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"{PREFIX}_pool_{name}", told, labels=["pool", *labels])
-
-
-def _pool_counter(name: str, told: str) -> CounterMetricFamily:
-    return CounterMetricFamily(f"{PREFIX}_pool_{name}", told, labels=["pool"])
+    def _uploads(self) -> None:
+        self.uploads = self._counter("uploads", "Uploaded files by what became of them.", "outcome")
+        for outcome in UPLOADED:
+            self.uploads.labels(outcome)
+        self.upload_bytes = self._counter("upload_bytes", "The bytes of those that were taken.")

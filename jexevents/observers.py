@@ -84,6 +84,26 @@ class HookObserver(Protocol):
         """``state`` is what the try made of the delivery: delivered, dead, or pending again."""
 
 
+class RunObserver(Protocol):
+    """Hears of the executions that this process begins and ends, and of what was due."""
+
+    def begun(self, kind: str, waited_seconds: float) -> None:
+        """An attempt begins; it could have begun so long ago."""
+
+    def ran(self, kind: str, seconds: float) -> None:
+        """An attempt is over, which had begun so long ago."""
+
+    def decided(self, outcomes: Mapping[str, int]) -> None:
+        """So many due times have each of these outcomes, and are in the ledger."""
+
+
+class UploadObserver(Protocol):
+    """Hears what became of each file that was uploaded; from several threads."""
+
+    def uploaded(self, outcome: str, size: int) -> None:
+        """``outcome`` is ``taken``, ``again`` or ``refused``; ``size`` is in bytes."""
+
+
 class MonitorObserver(Protocol):
     """Hears of what a monitor reads and publishes, in its thread."""
 
@@ -121,6 +141,18 @@ class Nobody:
         """Do nothing."""
 
     def sent(self, hook: str, state: str, seconds: float) -> None:
+        """Do nothing."""
+
+    def begun(self, kind: str, waited_seconds: float) -> None:
+        """Do nothing."""
+
+    def ran(self, kind: str, seconds: float) -> None:
+        """Do nothing."""
+
+    def decided(self, outcomes: Mapping[str, int]) -> None:
+        """Do nothing."""
+
+    def uploaded(self, outcome: str, size: int) -> None:
         """Do nothing."""
 
     def events_read(self, events: int, garbage: int) -> None:
@@ -188,6 +220,21 @@ class JobsUse(NamedTuple):
     draining: bool = False
     of_kinds: Mapping[str, int] = MappingProxyType({})
     engine: EngineUse | None = None
+
+
+class LedgerUse(NamedTuple):
+    """What the ledger holds of those who work with it, counted ``counted_at`` (seconds since 1970).
+
+    ``workers`` by how they stand, ``slots`` of those that live, ``tasks`` by status, ``schedules``
+    in force, and the hooks that are ``disabled`` since their receivers want no more.
+    """
+
+    counted_at: float
+    workers: Mapping[str, int]
+    slots: int
+    tasks: Mapping[str, int]
+    schedules: int
+    disabled: Sequence[str]
 
 
 class PublisherUse(NamedTuple):

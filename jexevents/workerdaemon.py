@@ -65,6 +65,7 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
         presence.require,
         metrics.attempt_ended,
         schedules=False,
+        observer=metrics,
     )
     metrics.watch_jobs(running.use)
     metrics.pools.watch(main=database.use, http=front.use, jobs=side.use)

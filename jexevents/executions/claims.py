@@ -99,16 +99,18 @@ class Claims(QueueWriter):
     def begin(self, claimed: Claimed, boot: str) -> bool:
         """Note that what was claimed begins now; False where it is this node's no more."""
         with self._database.transaction() as connection:
-            return bool(
-                QUERIES.execution_queue.begin_attempt(
-                    connection,
-                    job_id=claimed.job_id,
-                    attempt=claimed.attempt,
-                    node=self._node,
-                    claim=claimed.claim,
-                    boot=boot,
-                )
+            waited = QUERIES.execution_queue.begin_attempt(
+                connection,
+                job_id=claimed.job_id,
+                attempt=claimed.attempt,
+                node=self._node,
+                claim=claimed.claim,
+                boot=boot,
             )
+        if waited is None:
+            return False
+        self._observer.begun(claimed.named.kind.value, waited)
+        return True
 
     def renew(self, claimed: Collection[Claimed]) -> None:
         """Keep what was claimed and does not begin yet."""

@@ -25,6 +25,7 @@ class Reporting(QueueWriter):
         What is told of these is kept and changes nothing.
         """
         late: set[tuple[str, int]] = set()
+        over: list[tuple[str, float]] = []
         runs: dict[str, AnyRun] = {}
 
         def decide(connection: Connection) -> list[Event]:
@@ -41,10 +42,12 @@ class Reporting(QueueWriter):
                 runs[one.job_id] = row.what
                 if one.is_last:
                     told += self._ended(connection, row, one.ended_with, one.why)
-            self._note(connection, reports)
+            over[:] = self._note(connection, reports)
             return told
 
         self._write(decide, lambda: runs)
+        for kind, seconds in over:
+            self._observer.ran(kind, seconds)
         if any(one.is_last for one in reports):
             self._ring()
         return late
@@ -70,7 +73,8 @@ class Reporting(QueueWriter):
         reason = f"Attempt {row.attempt} of {row.what.retries.count + 1}: {why}"
         return [events.retried(row.named, events.now(), attempt, reason, delay)]
 
-    def _note(self, connection: Connection, reports: Sequence[Report]) -> None:
+    def _note(self, connection: Connection, reports: Sequence[Report]) -> list[tuple[str, float]]:
+        """Note how far they are; of attempts that are over now, give kind and seconds."""
         rows = [
             (
                 one.job_id,
@@ -81,7 +85,9 @@ class Reporting(QueueWriter):
             )
             for one in reports
         ]
-        QUERIES.execution_queue.note_reports(connection, **columns(_REPORTS, rows))
+        noted = QUERIES.execution_queue.note_reports(connection, **columns(_REPORTS, rows))
+        kinds = {one.job_id: one.named.kind.value for one in reports}
+        return [(kinds[job_id], seconds) for job_id, _, seconds in noted if seconds is not None]
 
     def depth(self) -> tuple[int, int]:
         """Say how many executions wait, and how many are in somebody's hands."""

@@ -16,6 +16,7 @@ from jexevents.executions.run import AnyRun, run_of_json
 from jexevents.executions.telling import Tell, tells_nobody
 from jexevents.lifecycle import command
 from jexevents.model import Event, Outcome
+from jexevents.observers import NOBODY, RunObserver
 from jexevents.store import audit
 from jexevents.store.database import Connection, Database
 from jexevents.store.ledger import Ledger
@@ -34,7 +35,7 @@ class QueueWriter:
 
     ``tell`` writes what hooks of the jobs get; ``wake`` is called with their names. ``ring`` is
     called when somebody may have something to begin, ``ended`` with the name of the event by which
-    an attempt ended.
+    an attempt ended. ``observer`` hears how long attempts waited and went on.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class QueueWriter:
         ring: Callable[[], None] = lambda: None,
         ended: Callable[[str], None] = lambda _end: None,
         lease_seconds: float = LEASE_SECONDS,
+        observer: RunObserver = NOBODY,
     ) -> None:
         self._ledger = ledger
         self._database = database
@@ -57,6 +59,7 @@ class QueueWriter:
         self._ring = ring
         self._tell_end = ended
         self._lease_seconds = lease_seconds
+        self._observer = observer
 
     def _write(
         self,

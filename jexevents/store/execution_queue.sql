@@ -77,13 +77,14 @@ where job_id = any(:job_ids::uuid[]);
 -- name: begin_attempt$
 -- Note that what was claimed begins now, if it is ours still: from here on no lease frees it. So its
 -- commit or image can be had: what was noted of others that need it is taken back, save where
--- somebody has them now.
+-- somebody has them now. Gives for how many seconds it was due; null where it is not ours.
 with ours as (
     update execution_queue set begun_at = clock_timestamp(), refused_at = null, refusal = null,
         refused_by = '{}'
     where job_id = :job_id and attempt = :attempt and node = :node and claim = :claim
         and begun_at is null
-    returning job_id, attempt, node, begun_at, coalesce(run->>'commit', run->>'image') as needs
+    returning job_id, attempt, node, begun_at, due_at,
+        coalesce(run->>'commit', run->>'image') as needs
 ), refused as (
     select q.job_id
     from execution_queue q
@@ -96,7 +97,7 @@ with ours as (
 )
 insert into execution_attempts (job_id, attempt, node, boot, begun_at)
 select job_id, attempt, node, :boot, begun_at from ours
-returning true;
+returning (select extract(epoch from begun_at - due_at)::float8 from ours);
 
 -- name: renew!
 -- Have leases of what was claimed and not begun last longer.
@@ -180,8 +181,13 @@ where x.result_id = :result_id and (:number::bigint is null or x.number = :numbe
 order by q.job_id
 for update of q;
 
--- name: note_reports!
--- Note how far attempts are known, how much they wrote, and which of them are over.
+-- name: note_reports
+-- Note how far attempts are known, how much they wrote, and which of them are over; of those that
+-- just came to be it, for how many seconds they had begun.
+with before as (
+    select job_id, attempt from execution_attempts
+    where job_id = any(:job_ids::uuid[]) and settled_at is null
+)
 update execution_attempts a set
     sequence = greatest(a.sequence, r.sequence),
     stdout_bytes = coalesce(r.stdout_bytes, a.stdout_bytes),
@@ -192,7 +198,11 @@ update execution_attempts a set
 from unnest(:job_ids::uuid[], :attempts::integer[], :sequences::bigint[],
     :stdouts::bigint[], :stderrs::bigint[], :missings::bigint[], :settled::boolean[])
     as r (job_id, attempt, sequence, stdout_bytes, stderr_bytes, missing_bytes, settled)
-where a.job_id = r.job_id and a.attempt = r.attempt;
+where a.job_id = r.job_id and a.attempt = r.attempt
+returning a.job_id, a.attempt,
+    case when r.settled and exists (
+        select from before b where b.job_id = a.job_id and b.attempt = a.attempt
+    ) then extract(epoch from a.settled_at - a.begun_at)::float8 end;
 
 -- name: leave_queue!
 -- Take out what is over.

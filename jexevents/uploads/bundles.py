@@ -23,7 +23,7 @@ from jexevents.faults import kind, shown
 from jexevents.lifecycle.smrtlink import CHANGE
 from jexevents.logs import get_logger
 from jexevents.model import Event, Fault, Outcome
-from jexevents.observers import NOBODY, IngestObserver
+from jexevents.observers import NOBODY, IngestObserver, UploadObserver
 from jexevents.rfc3339 import format_utc
 from jexevents.sources.smrtlink.events import system_event
 from jexevents.sources.smrtlink.types import EventTypes
@@ -86,6 +86,7 @@ class Uploads:
         limits: Limits,
         node: str,
         observer: IngestObserver = NOBODY,
+        of_uploads: UploadObserver = NOBODY,
     ) -> None:
         self.store = store
         self.folder = folder
@@ -94,6 +95,7 @@ class Uploads:
         self._types = types
         self._limits = limits
         self._observer = observer
+        self._of_uploads = of_uploads
 
     def take(self, sent: Sent) -> tuple[Mapping[str, Any], bool]:
         """Take a bundle in; gives its system event, and whether it is new.
@@ -103,6 +105,16 @@ class Uploads:
         not good for, Conflict where the Idempotency-Key was used for other content, StorageFull,
         FilesUnavailable, StoreUnavailable.
         """
+        size = sent.file.size
+        try:
+            document, is_new = self._take(sent)
+        except (Conflict, Forbidden, Invalid):
+            self._of_uploads.uploaded("refused", size)
+            raise
+        self._of_uploads.uploaded("taken" if is_new else "again", size)
+        return document, is_new
+
+    def _take(self, sent: Sent) -> tuple[Mapping[str, Any], bool]:
         is_in_doubt = False
         try:
             attempt = self._attempt(sent)

@@ -20,7 +20,7 @@ from jexevents.executions.queue import Queue
 from jexevents.executions.requests import Requests
 from jexevents.executions.retention import Retention
 from jexevents.executions.telling import tell
-from jexevents.observers import JobsUse
+from jexevents.observers import NOBODY, JobsUse, RunObserver
 from jexevents.runner import owning
 from jexevents.runner.commands import CommandExecutor, Settings
 from jexevents.runner.executor import Executor
@@ -131,6 +131,7 @@ class JobParts:
     links: Links
     wake: Wake = nobody_waits
     ended: Callable[[str], None] = lambda _end: None
+    observer: RunObserver = NOBODY
 
     def executions(self) -> Executions:
         """Give what reads executions."""
@@ -158,6 +159,7 @@ class JobParts:
             wake=self.wake,
             ring=self._rung,
             ended=self.ended,
+            observer=self.observer,
         )
 
     def orders(self) -> Orders:
@@ -276,16 +278,18 @@ def running(
     ended: Callable[[str], None] = lambda _end: None,
     *,
     schedules: bool = True,
+    observer: RunObserver = NOBODY,
 ) -> Running | None:
     """Make what runs jobs here, and tie it to ``links``; None where nothing is run from here.
 
     What was begun while there was a repository is looked after without one too. ``database`` is a
-    pool of its own; ``ended`` hears how attempts end. Only who ``schedules`` keeps definitions in
-    force, and starts what is due by them.
+    pool of its own; ``ended`` hears how attempts end, ``observer`` how long they took, and what
+    became of what was due. Only who ``schedules`` keeps definitions in force, and starts what is
+    due by them.
     """
     if not runs_any(config):
         return None
-    parts = JobParts(config, database, links, wake, ended)
+    parts = JobParts(config, database, links, wake, ended, observer)
     containers = container_parts(config, parts.queue(), parts.imports())
     worker = _worker(parts, containers, require_store)
     keeper = Keeper(
@@ -333,7 +337,12 @@ def _scheduled(
 ) -> tuple[Scheduler, Refresher]:
     config = parts.config
     scheduler = Scheduler(
-        Looks(parts.database, lambda: found.standing.in_force, parts.requests().request),
+        Looks(
+            parts.database,
+            lambda: found.standing.in_force,
+            parts.requests().request,
+            observer=parts.observer,
+        ),
         require_store=require_store,
     )
     refresher = Refresher(

@@ -11,7 +11,7 @@ from jexevents.archives.listing import Limits
 from jexevents.cloudevents import CloudEvents
 from jexevents.config import Config
 from jexevents.ingest import Ingest
-from jexevents.observers import NOBODY, IngestObserver
+from jexevents.observers import NOBODY, IngestObserver, UploadObserver
 from jexevents.peers import Peers
 from jexevents.pipelines import Pipelines
 from jexevents.processes import machine
@@ -75,7 +75,8 @@ class Surfaces:
     """Makes each surface over one pool.
 
     ``observer`` hears of what they store, ``wake`` is called when something is to be sent to hooks,
-    ``links`` are those with what runs jobs here, ``ended`` hears how attempts of executions end.
+    ``links`` are those with what runs jobs here, ``ended`` hears how attempts of executions
+    end, ``of_uploads`` what becomes of uploaded files.
     """
 
     config: Config
@@ -85,6 +86,7 @@ class Surfaces:
     now: Callable[[], datetime] = _now
     links: Links = field(default_factory=Links)
     ended: Callable[[str], None] = lambda _end: None
+    of_uploads: UploadObserver = NOBODY
 
     def routes(self, throttle: Throttle, folder: UploadFolder) -> list[Route]:
         """Give the tables of all of them."""
@@ -184,6 +186,7 @@ class Surfaces:
             limits=Limits(config.upload_max_unpacked_bytes, config.upload_max_members),
             node=config.node_name,
             observer=self.observer,
+            of_uploads=self.of_uploads,
         )
         return UploadSurface(uploads, Peers(config.node_secret), config.upload_max_bytes, self.now)
 

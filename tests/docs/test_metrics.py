@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timezone
 
 import pytest
 from prometheus_client import Metric
 
-from jexevents.metrics import Metrics
-from jexevents.model import Arrival, Outcome, Reason, Reject
-from jexevents.monitormetrics import MonitorMetrics
-from jexevents.observers import (
-    AWAY,
-    FAILED,
-    REFUSED,
-    TOO_SLOW,
-    EngineUse,
-    JobsUse,
-    LogsUse,
-    PoolUse,
-    PublisherUse,
-)
+from jexevents import metrics
+from jexevents.model import Outcome
+from jexevents.observers import AWAY, FAILED, REFUSED, TOO_SLOW
+from jexevents.schedules import Outcome as DueOutcome
+from jexevents.store.census import STANDINGS
+from jexevents.store.tasks import STATUSES
 from tests.docs.test_coverage import rows
+from tests.metrics.exported import all_families
 from tests.support import ROOT
 
 DOCUMENT = (ROOT / "docs/metrics.md").read_text("utf-8")
@@ -31,30 +23,9 @@ _OF_HISTOGRAMS = {"le"}
 
 
 @pytest.fixture(scope="module")
-def families(metrics: Metrics) -> list[Metric]:
+def families() -> list[Metric]:
     """All that is exported, by the daemon or by the log monitor."""
-    monitor = MonitorMetrics()
-    monitor.watch(lambda: PublisherUse(True, 0, 1, 0, 0, 0), lambda: LogsUse(1, 0, 0))
-    found = {family.name: family for family in monitor.registry.collect()}
-    return list((found | {one.name: one for one in metrics.registry.collect()}).values())
-
-
-@pytest.fixture(scope="module")
-def metrics() -> Metrics:
-    """All instruments of the daemon, each with at least one series."""
-    made = Metrics()
-    arrival = Arrival(b"", datetime.now(timezone.utc), "amqp:q")
-    made.stored("amqp:q", [Reject(arrival, (), Reason.EMPTY)], [Outcome.REJECTED])
-    made.answered("GET", "/metrics", 401, 0.1)
-    made.sent("portal", "delivered", 0.1)
-    made.watch_hooks(lambda: {"portal": 3})
-    made.watch_jobs(
-        lambda: JobsUse(
-            2, 1, 0, 1, 0.0, 0.0, False, False, {"command": 1}, EngineUse(True, 1, 0, 0)
-        )
-    )
-    made.pools.watch(main=lambda: PoolUse(3, 1, 2, 0, 0, 0))
-    return made
+    return all_families()
 
 
 def exported(families: list[Metric]) -> dict[str, tuple[str, set[str]]]:
@@ -71,7 +42,7 @@ def exported(families: list[Metric]) -> dict[str, tuple[str, set[str]]]:
 def told() -> dict[str, tuple[str, set[str]]]:
     return {
         name.strip("`"): (kind, set(re.findall(r"`(\w+)`", labels)))
-        for name, kind, labels, _ in rows(DOCUMENT)
+        for name, kind, labels, _ in rows(DOCUMENT.split("## Alarms\n")[0])
         if name != "Metric"
     }
 
@@ -91,5 +62,10 @@ def test_queries_ask_for_what_is_there(families: list[Metric]) -> None:
 
 def test_every_value_of_a_label_is_told() -> None:
     values = [AWAY, TOO_SLOW, REFUSED, FAILED, *(outcome.value for outcome in Outcome)]
+    values += [*STANDINGS, *STATUSES, *metrics.ENDS, *metrics.UPLOADED, *metrics.DUE_OUTCOMES]
     for value in values:
         assert f"`{value}`" in DOCUMENT
+
+
+def test_outcomes_of_due_times_are_those_of_the_schedules() -> None:
+    assert {one.value for one in DueOutcome} == set(metrics.DUE_OUTCOMES)

@@ -12,6 +12,7 @@ from jexevents.definitions.definition import Definition
 from jexevents.errors import Conflict, JexError, StoreTooSlow, Unavailable
 from jexevents.executions.requests import Asked, Made
 from jexevents.logs import get_logger
+from jexevents.observers import NOBODY, RunObserver
 from jexevents.runner.scheduler.commits import changes_of, may_look
 from jexevents.runner.scheduler.plan import Plan
 from jexevents.runner.scheduler.settling import Facts, Found, Settled, settled
@@ -63,7 +64,7 @@ class Looks:
     """Looks at what is due, by the definitions in force; used by one thread.
 
     ``definitions`` gives those, None while there are none. ``request`` makes executions. ``clock``
-    reads PostgreSQL's clock.
+    reads PostgreSQL's clock. ``observer`` hears what became of what was due.
     """
 
     def __init__(
@@ -73,11 +74,13 @@ class Looks:
         request: Request,
         *,
         clock: Callable[[Connection], datetime] = store.clock,
+        observer: RunObserver = NOBODY,
     ) -> None:
         self._database = database
         self._definitions = definitions
         self._request = request
         self._clock = clock
+        self._observer = observer
         self._plan: Plan | None = None
         # Those to be looked at a day further back: the rules of their zones may be newer ones.
         self._further: set[int] = set()
@@ -263,6 +266,7 @@ class Looks:
             self._settled(one.row, one.schedule, batch.now)
         outcomes = Counter(item.told.outcome for item in items)
         if outcomes:
+            self._observer.decided(outcomes)
             log.info(
                 "due_times_decided", **{word.replace("-", "_"): n for word, n in outcomes.items()}
             )

@@ -1,0 +1,1 @@
+"""Metrics as Prometheus and Grafana see them: rules, alerts, the dashboard."""
