@@ -153,7 +153,7 @@ def test_a_storm_can_be_stopped(runs) -> None:
     run = runs.python(STORM, "50", "0.02")
     heard(run, b"storm")
     run.signal("stop")
-    wait_until(lambda: states(run) == {"T"}, 10, "all to be stopped")
+    wait_until(lambda: states(run) == {"T"}, 30, "all to be stopped")
     found = {process.pid for process in marked(run)}
     run.ping()
     assert {process.pid for process in marked(run)} == found
