@@ -10,7 +10,7 @@ import pytest
 from tests.acceptance.support import environment, write_config
 from tests.support import ROOT, assert_nothing_runs
 
-PARTS = ["jexevents", "schemas", "setup.cfg", "setup.py", "LICENSE", "README.md"]
+PARTS = ["jexevents", "man", "schemas", "setup.cfg", "setup.py", "LICENSE", "README.md"]
 LOAD_ALL = """
 from importlib.resources import files
 from jexevents.validation import SCHEMAS

@@ -74,7 +74,7 @@ def fill(place: Jobs) -> Mapping[str, Sequence[Any]]:
     task = sent(place, "POST", "/task", {"repository": "lab/align:1.2", "name": "align"})
     nonce = sent(place, "POST", "/nonces", {"note": "one"})
     return {
-        "job": ["quick", "quick", "-", "nothing"],
+        "job": ["quick", "quick", "nothing"],
         "execution": [repr(execution["id"])],
         "event": ["complete", "start", "none"],
         "uuid": [condor["id"], inserted["UUID"], pipeline["uuid"], event["uuid"], SYSTEM,
