@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,7 +38,10 @@ def reader(tmp_path: Path, database: str, empty_database: str, vhost: str) -> It
             missing(program, "it is not installed")
     tryout.furnish(tmp_path)
     here, nobody, receiver = f"localhost:{free_port()}", f"127.0.0.1:{free_port()}", free_port()
-    hook = {"Name": "portal", "URL": f"http://{nobody}/in", "States": ["Failed"]}
+    # The README's own, which it has the reader give to make run.
+    (hook,) = json.loads(re.search(r"^JEXEVENTS_HOOKS='(.*)' make run$", README, re.M)[1])
+    hook["URL"] = hook["URL"].replace("localhost:9900", nobody)
+    assert nobody in hook["URL"]
     variables = {
         "JEXEVENTS_AMQPURI": vhost,
         "JEXEVENTS_DBURI": database,

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.docs import tryout
-from tests.docs.console import Reader, Shell, examples
+from tests.docs.console import Example, Reader, Shell, examples
 from tests.support import ROOT, free_port, unique
 
+README = (ROOT / "README.md").read_text("utf-8")
 DOCUMENT = (ROOT / "docs/tasks.md").read_text("utf-8")
 # What the document runs; here a registry of the test's own has it, for nothing beyond this machine
 # is asked.
@@ -48,3 +49,17 @@ def test_the_examples_run_as_written(reader: Reader) -> None:
     assert len(found) > 20
     for example in found:
         reader.follow(example, patience_seconds=20)
+
+
+def test_the_readme_runs(reader: Reader) -> None:
+    """Its few lines on containers print other words at each run, save those of the seventh."""
+    (lines,) = [
+        block.splitlines()
+        for block in README.split("```sh\n")
+        if block.startswith('curl -s -H "$AUTH" \'localhost:8080/task/')
+    ]
+    lines = lines[: lines.index("```")]
+    assert len(lines) == 4
+    reader.follow(Example(0, 'AUTH="Authorization: Bearer $(cat var/token)"', ""))
+    for line, output in zip(lines, ["...", "...", "part 7", "..."], strict=True):
+        reader.follow(Example(0, line, output), patience_seconds=30)
