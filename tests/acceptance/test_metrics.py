@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timezone
 
+from tests.acceptance.jobs import Jobs
 from tests.acceptance.support import Daemon, message, publish, run, submission
 from tests.support import wait_until
 
@@ -100,3 +101,28 @@ def test_with_a_token_in_the_database_a_token_is_needed(
     fields = {"Authorization": f"Bearer {tokens['read']}", "Accept": accept}
     answer = daemon.ask("GET", "/metrics", **fields)
     assert answer.headers["Content-Type"].startswith("application/openmetrics-text")
+
+
+def test_executions_and_due_times_are_measured(jobs: Callable[..., Jobs]) -> None:
+    place = jobs(
+        {
+            "fine.yml": "command: 'true'\n",
+            "often.yml": "command: 'true'\nschedule: {frequency: 1}\n",
+        }
+    )
+    daemon = place.daemon
+    place.wait_over(place.run("fine"))
+
+    def metric(name: str, **labels: str) -> float:
+        return daemon.metric(name, token=place.token, **labels) or 0
+
+    wait_until(lambda: metric("due_times_total", outcome="ran") >= 2, 30, "two due times")
+    wait_until(lambda: metric("execution_seconds_count", kind="command") >= 3, 30, "three ends")
+    assert metric("execution_wait_seconds_count", kind="command") >= 3
+    assert metric("execution_ends_total", end="complete") >= 3
+    assert 0 < metric("execution_seconds_sum", kind="command") < 60
+    # Counted every 10 seconds, so what was there at the daemon's start may be all that is known.
+    wait_until(lambda: metric("schedules") == 1, 30, "the schedule to be counted")
+    assert metric("workers", state="working") == 1
+    assert metric("workers_slots") == 2
+    assert metric("tasks", status="ERROR") == 0

@@ -385,6 +385,19 @@ def test_parameters_of_runs() -> None:
     assert "have 64 KiB at most, and 64 MiB in all" in TASKS
 
 
+LEDGER = (ROOT / "docs/ledger.md").read_text("utf-8")
+
+
+def test_kinds_and_phases_of_the_ledger() -> None:
+    told = [row[0].strip("`") for row in rows(section(LEDGER, "Jobs"))]
+    assert set(told) - {"Kind", "Phase"} == {one.value for one in [*Kind, *Phase]}
+
+
+@pytest.mark.parametrize("state", condor.PHASES)
+def test_states_of_condor(state: str) -> None:
+    assert state in section(README, "The status of a job")
+
+
 PIPELINES = (ROOT / "docs/pipelinejobs.md").read_text("utf-8")
 
 

@@ -334,3 +334,47 @@ def test_a_key_is_one_over_its_job_whoever_asks(place: Place) -> None:
     place.requests.request([Asked("typed", {"n": 1}, key="k2")])
     with pytest.raises(Conflict):
         place.requests.request([Asked("typed", {"n": 2}, key="k2")])
+
+
+class Heard:
+    """What an observer of the queue hears."""
+
+    def __init__(self) -> None:
+        self.begins: list[tuple[str, float]] = []
+        self.ends: list[tuple[str, float]] = []
+
+    def begun(self, kind: str, waited_seconds: float) -> None:
+        self.begins.append((kind, waited_seconds))
+
+    def ran(self, kind: str, seconds: float) -> None:
+        self.ends.append((kind, seconds))
+
+    def decided(self, outcomes: Any) -> None:
+        raise AssertionError("the queue decides nothing about due times")
+
+
+def test_an_observer_hears_how_long_attempts_waited_and_went_on(place: Place) -> None:
+    heard = Heard()
+    queue = Queue(Ledger(place.database), place.database, "one", observer=heard)
+    place.ask("free")
+    place.run("update jex.execution_queue set due_at = due_at - interval '1 minute'")
+    (claimed,) = queue.claim(1)
+    assert heard.begins == []
+    assert queue.begin(claimed, boot())
+    ((kind, waited),) = heard.begins
+    assert kind == "command"
+    assert 60 <= waited < 120
+    # Nobody begins what is begun.
+    assert not queue.begin(claimed, boot())
+    assert len(heard.begins) == 1
+    place.run("update jex.execution_attempts set begun_at = begun_at - interval '1 hour'")
+    begun = Report(claimed.job_id, claimed.named, claimed.attempt, [event(1, "start")])
+    queue.report([begun])
+    assert heard.ends == []
+    queue.report([ended(claimed)])
+    ((kind, seconds),) = heard.ends
+    assert kind == "command"
+    assert 3600 <= seconds < 3660
+    # The same report again, as after an answer that was lost.
+    queue.report([ended(claimed)])
+    assert len(heard.ends) == 1

@@ -9,6 +9,7 @@ import pytest
 
 from jexevents.metrics import Metrics
 from jexevents.model import Arrival, Event, Kind, Outcome, Reason, Reject
+from jexevents.observers import LedgerUse
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 
@@ -103,3 +104,56 @@ def test_tries_of_webhooks_are_counted_by_what_they_were(metrics: Metrics) -> No
     assert value(metrics, "hook_pending", hook="portal") is None
     waiting["portal"] = 7
     assert value(metrics, "hook_pending", hook="portal") == 7
+
+
+def test_executions_are_measured_by_kind(metrics: Metrics) -> None:
+    for kind in ("command", "container"):
+        assert value(metrics, "execution_wait_seconds_count", kind=kind) == 0
+    metrics.begun("command", 0.2)
+    metrics.begun("command", 400)
+    # A due time of a clock that is ahead of the node's.
+    metrics.begun("container", -1.0)
+    metrics.ran("container", 90.0)
+    assert value(metrics, "execution_wait_seconds_bucket", kind="command", le="0.25") == 1
+    assert value(metrics, "execution_wait_seconds_sum", kind="command") == pytest.approx(400.2)
+    assert value(metrics, "execution_wait_seconds_sum", kind="container") == 0
+    assert value(metrics, "execution_seconds_bucket", kind="container", le="60.0") == 0
+    assert value(metrics, "execution_seconds_bucket", kind="container", le="300.0") == 1
+
+
+def test_due_times_and_uploads_are_counted_by_what_became_of_them(metrics: Metrics) -> None:
+    assert value(metrics, "due_times_total", outcome="missed") == 0
+    metrics.decided({"ran": 2, "missed": 40})
+    metrics.decided({"ran": 1})
+    assert value(metrics, "due_times_total", outcome="ran") == 3
+    assert value(metrics, "due_times_total", outcome="missed") == 40
+    for outcome, size in (("taken", 100), ("taken", 23), ("again", 100), ("refused", 5)):
+        metrics.uploaded(outcome, size)
+    assert value(metrics, "uploads_total", outcome="taken") == 2
+    assert value(metrics, "uploads_total", outcome="again") == 1
+    assert value(metrics, "uploads_total", outcome="refused") == 1
+    assert value(metrics, "upload_bytes_total") == 123
+
+
+def test_counts_of_the_ledger_are_there_as_long_as_they_are_known(metrics: Metrics) -> None:
+    known: list[LedgerUse | None] = [None]
+    metrics.watch_ledger(lambda: known[0])
+    assert value(metrics, "ledger_counted_timestamp_seconds") == 0
+    assert value(metrics, "workers_slots") is None
+    known[0] = LedgerUse(7.0, {"working": 2, "away": 0}, 8, {"READY": 3}, 5, ["portal"])
+    assert value(metrics, "ledger_counted_timestamp_seconds") == 7
+    assert value(metrics, "workers", state="working") == 2
+    assert value(metrics, "workers", state="away") == 0
+    assert value(metrics, "workers_slots") == 8
+    assert value(metrics, "tasks", status="READY") == 3
+    assert value(metrics, "schedules") == 5
+    assert value(metrics, "hook_disabled", hook="portal") == 1
+    assert value(metrics, "hook_disabled", hook="other") is None
+
+
+def test_a_worker_shows_nothing_that_it_never_does(metrics: Metrics) -> None:
+    metrics.leave_out_consumer()
+    body = metrics.exposition("")[0].decode()
+    for name in ("queue_messages", "batch_messages", "uploads", "due_times", "lag_seconds"):
+        assert f"jexevents_{name}" not in body, name
+    assert "jexevents_execution_seconds" in body
