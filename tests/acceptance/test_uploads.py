@@ -47,6 +47,12 @@ def test_uploaded_swept_and_pruned(start, servers, tmp_path: Path) -> None:
     event = post(daemon)
     path = folder / event["message"]["uploadedBundlePath"]
     assert path.read_bytes() == bundle()
+    bad = requests.post(f"{base(daemon)}/api/v1/files", timeout=30,
+                        files={"techsupport_tgz": ("example.tgz", b"no archive")})  # fmt: skip
+    assert bad.status_code == 422, bad.text
+    assert daemon.metric("uploads_total", outcome="taken") == 1
+    assert daemon.metric("uploads_total", outcome="refused") == 1
+    assert daemon.metric("upload_bytes_total") == len(bundle())
     rows(servers["DBURI"], "update jex.uploads set received_at = now() - interval '3 days'")
     done = run("prune", "--config", daemon.config, "--older-than", "1d", "--dry-run")
     assert " 1 uploads" in done.out
