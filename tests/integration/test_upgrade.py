@@ -16,12 +16,13 @@ from jexevents.errors import SchemaVersionError
 from jexevents.store.database import Database
 from jexevents.store.migrate import bundled, check, migrate
 from jexevents.store.verify import Scope, Verification
+from tests.integration.web import bearer
 from tests.ledger import TestLedger, message, open_ledger, submitted, terminated
 from tests.support import ROOT, administer, database_uri, unique
 
 SAMPLE = ROOT / "tests/samples/upgrade"
 EXPECTED: dict[str, Any] = json.loads((SAMPLE / "expected.json").read_text("utf-8"))
-BEARER = {"Authorization": f"Bearer {EXPECTED['token']}"}
+BEARER = bearer(EXPECTED["token"])
 # What the oldest version had.
 FIRST = 4
 

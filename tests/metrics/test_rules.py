@@ -50,8 +50,8 @@ def test_a_wrong_scenario_is_seen(promtool: Promtool, tmp_path: Path) -> None:
     wrong = {"JexeventsDatabaseAway": Scenario(good.quiet, good.fires)}
     code, said = _tried(promtool, tmp_path, wrong)
     assert code != 0
-    assert "JexeventsDatabaseAway fires" in said
-    assert "JexeventsDatabaseAway is quiet" in said
+    assert said.count("JexeventsDatabaseAway") == 2
+    assert said.count("FAILED") >= 1
 
 
 def test_what_an_alert_says(promtool: Promtool, tmp_path: Path) -> None:
