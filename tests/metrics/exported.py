@@ -11,6 +11,7 @@ from jexevents.model import Arrival, Outcome, Reason, Reject
 from jexevents.monitormetrics import MonitorMetrics
 from jexevents.observers import EngineUse, JobsUse, LedgerUse, LogsUse, PoolUse, PublisherUse
 from jexevents.store.census import STANDINGS
+from jexevents.store.outbox import STATES as DELIVERY_STATES
 from jexevents.store.tasks import STATUSES
 
 
@@ -20,7 +21,8 @@ def filled_metrics() -> Metrics:
     arrival = Arrival(b"", datetime.now(timezone.utc), "amqp:q")
     made.stored("amqp:q", [Reject(arrival, (), Reason.EMPTY)], [Outcome.REJECTED])
     made.answered("GET", "/metrics", 401, 0.1)
-    made.sent("portal", "delivered", 0.1)
+    for state in DELIVERY_STATES:
+        made.sent("portal", state, 0.1)
     made.watch_hooks(lambda: {"portal": 3})
     engine = EngineUse(True, 1, 0, 0)
     kinds = {"command": 1, "container": 0}
