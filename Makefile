@@ -30,7 +30,7 @@ watch-log: $(VENV)/.installed ## The same with a log that grows: see its events 
 
 .PHONY: test
 test: $(VENV)/.installed ## Run all tests, against real servers
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: bench
 bench: $(VENV)/.installed ## Measure all rates, write docs/performance.md (about an hour)

@@ -67,9 +67,8 @@ def definitions_of(file: str, body: bytes) -> FileRead:
     unread = [one.fault for one in faults if filetext.value_at(document, one.fault.pointer) is None]
     for alone, index, entry in entries:
         base = pointer(() if index is None else (index,))
-        inner = [
-            _inside(fault, base) for fault in unread if f"{fault.pointer}/".startswith(f"{base}/")
-        ]
+        inner = [_inside(fault, base) for fault in unread if _is_inside(fault, base)]
+        is_wrong = any(_is_inside(one.fault, base) for one in faults)
         builder = _Builder(file, entry, line_of(lines, base), base, inner)
         definition = builder.built(filetext.stem(file) if alone is not None else None)
         for fault in builder.faults:
@@ -77,9 +76,13 @@ def definitions_of(file: str, body: bytes) -> FileRead:
             located = Located(line_of(lines, whole.pointer), whole)
             read.problems.append(Problem(file, *located, _job_at(document, located)))
         if definition is not None:
-            (read.faulty if builder.faults or inner else read.definitions).append(definition)
+            (read.faulty if builder.faults or is_wrong else read.definitions).append(definition)
     read.problems.sort(key=lambda problem: problem.line or 0)
     return read
+
+
+def _is_inside(fault: Fault, base: str) -> bool:
+    return f"{fault.pointer}/".startswith(f"{base}/")
 
 
 def _inside(fault: Fault, base: str) -> Fault:

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jexevents.definitions import loading
@@ -257,6 +257,7 @@ VALUES = st.recursive(
 
 
 @settings(max_examples=400, deadline=None)
+@example({"description": "\ud800"})
 @given(st.dictionaries(
     st.sampled_from([*SCHEMAS.document("job_definition")["properties"], "odd"]), VALUES,
     max_size=6))  # fmt: skip
