@@ -19,7 +19,7 @@ from tests.support import wait_until
 
 SETTINGS = (Path(__file__).parent / "schemathesis.toml").read_text("utf-8")
 PROGRAM = (sys.executable, "-c", "from schemathesis.cli import schemathesis; schemathesis()")
-# So long in CI, and from the same seed each time; `make contract` takes five minutes, and draws anew.
+# So long in CI, from the same seed each time; `make contract` takes five minutes, and draws anew.
 FULL = os.environ.get("JEXEVENTS_TEST_CONTRACT_SECONDS")
 SECONDS = int(FULL or "90")
 SEED = () if FULL else ("--seed", "1")
