@@ -24,6 +24,8 @@ FILTERS = ("kind", "phase", "state", "submitter", "source", "text", "since", "un
 # How long one page is looked for, in seconds, beside what it takes to look through one more span.
 PATIENCE_SECONDS = 0.12
 _FIRST_SPAN, _MOST_SPAN = 2_000, 50_000
+# So many jobs are looked through at once.
+_FEW = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +50,13 @@ class JobSearch:
         *,
         patience_seconds: float = PATIENCE_SECONDS,
         first_span: int = _FIRST_SPAN,
+        few: int = _FEW,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._patience_seconds = patience_seconds
         self._first_span = first_span
+        self._few = few
         self._clock = clock
 
     def page(self, *, limit: int, before: str | None = None, **filters: Any) -> Found:
@@ -87,10 +91,12 @@ class JobSearch:
         known: Sequence[Row],
     ) -> Found:
         until = self._clock() + self._patience_seconds
+        # The index of the times of submission leads to few jobs at once, wherever they stand.
+        has_few = self._has_few(connection, given)
         seen = {row["id"] for row in known}
         room, rows, span = limit - len(known), [], self._first_span
         while True:
-            floor = self._floor(connection, before, span, given)
+            floor = None if has_few else self._floor(connection, before, span, given)
             found = QUERIES.jobs.search_jobs.mappings(
                 connection, before=before, floor=floor, limit=room - len(rows) + 1, **given
             )
@@ -104,13 +110,18 @@ class JobSearch:
                 return Found([*known, *rows], floor, _time_of(floor))
             span = min(span * 4, _MOST_SPAN)
 
+    def _has_few(self, connection: Connection, given: Mapping[str, Any]) -> bool:
+        """Whether few jobs were submitted within the time that is asked for, if one is."""
+        since, until = given["since"], given["until"]
+        if since is None and until is None:
+            return False
+        found = QUERIES.jobs.jobs_within(connection, since=since, until=until, most=self._few)
+        return found < self._few
+
     def _floor(
         self, connection: Connection, before: str | None, span: int, given: Mapping[str, Any]
     ) -> str | None:
         """Give the id down to which ``span`` jobs stand; None where there are fewer."""
-        if given["since"] or given["until"]:
-            # The index of the times of submission leads to them, wherever they stand.
-            return None
         return QUERIES.jobs.nth_job(
             connection, before=before, submitter=given["submitter"], span=span - 1
         )

@@ -107,6 +107,16 @@ where (:before::uuid is null or id < :before)
 order by id desc
 offset :span limit 1;
 
+-- name: jobs_within$
+-- How many jobs were submitted within a time (arrived, where that is unknown), :most at most.
+select count(*)
+from (
+    select from jobs
+    where (:since::timestamptz is null or coalesce(submitted_at, created_at) >= :since)
+        and (:until::timestamptz is null or coalesce(submitted_at, created_at) < :until)
+    limit :most
+) few;
+
 -- name: jobs_named
 -- Jobs of which this is the key, the number in HTCondor (where no source stands before it), the id
 -- or an invocation id; filters as in search_jobs.

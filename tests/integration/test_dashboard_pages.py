@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ from jexevents.store.sessions import Sessions
 from tests.integration.dashboard import Browser, Page, signed_in
 from tests.integration.test_execution_queue import Place, begun, place
 from tests.integration.test_pipelines import Jobs
-from tests.ledger import TestLedger, executing, message, submitted, terminated, text
+from tests.ledger import NOON, TestLedger, executing, message, submitted, terminated, text
 
 __all__ = ["place"]
 
@@ -144,6 +145,21 @@ def test_what_no_index_leads_to_is_looked_for_in_spans(ledger: TestLedger) -> No
     whole = JobSearch(ledger.database, first_span=7).page(limit=10, phase="ERROR")
     assert [row["key"] for row in whole.rows] == seen
     assert whole.before is whole.looked_to is None
+
+
+@pytest.mark.parametrize("few", [1, 100])
+def test_times_are_looked_for_by_their_index_or_in_spans(ledger: TestLedger, few: int) -> None:
+    fill(ledger, 30, end=10)
+    search, seen, before = JobSearch(ledger.database, first_span=4, few=few), [], None
+    while True:
+        asked = {"since": NOON, "until": NOON + timedelta(hours=1), "phase": "ERROR"}
+        found = search.page(limit=2, before=before, **asked)
+        seen += [row["key"] for row in found.rows]
+        if (before := found.before) is None:
+            break
+    assert seen == ["130", "120", "110"]
+    later = search.page(limit=2, since=NOON + timedelta(hours=1))
+    assert (later.rows, later.before) == ([], None)
 
 
 def test_exact_finds_do_not_hide_others(ledger: TestLedger) -> None:
