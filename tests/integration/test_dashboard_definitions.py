@@ -27,7 +27,7 @@ vars:
 - {name: greeting, type: str, default: hello}
 - {name: times, type: int, default: 3}
 - {name: loud, type: bool}
-- {name: size, type: enum, enum: [small, large], default: large}
+- {name: size, type: enum, values: [small, large], default: large}
 - {name: words, type: seq, default: [a, b]}
 - {name: place, type: map}
 - {name: api-token, type: str}
@@ -324,7 +324,7 @@ def test_hostile_text_is_text(shown: Shown, place: Place, daemon: Any) -> None:
     text = (
         f"description: '{told}'\ncommand: echo {{{{ who }}}}\nvars:\n- name: who\n"
         f"  description: '{told}'\n  default: '{told}'\n- name: size\n  type: enum\n"
-        f"  enum: ['{told}', b]\n- name: words\n  type: seq\n  default: ['{told}']\n"
+        f"  values: ['{told}', b]\n- name: words\n  type: seq\n  default: ['{told}']\n"
     )
     daemon.repository.put(commit("c" * 40, hourly=text, other=text))
     shown.sql("update due_times set reason = %s, outcome = %s", HOSTILE, "missed")

@@ -224,6 +224,7 @@ class Site:
         caller: Caller | None,
         status: int,
         headers: Mapping[str, str],
+        /,
         **context: Any,
     ) -> Response:
         def may(role: str) -> bool:
