@@ -281,7 +281,7 @@ def test_all_schedules(shown: Shown, place: Place, daemon: Any) -> None:
     )
     browser = shown.browser(Role.READ)
     page = browser.page("/ui/schedules")
-    assert "1 schedules." in page.text
+    assert "Found: 1." in page.text
     assert [one.text for one in page.all("a") if one.text == "ran"] == ["ran"]
     ahead = page.one("section", id="ahead")
     assert ahead.text.count("hourly") == 30
