@@ -95,11 +95,11 @@ class Newest:
         self._looked_at = float("-inf")
         self._is_behind = False
 
-    def begin(self, after: int | None) -> tuple[int, Sequence[Told]]:
+    def begin(self, after: int | None) -> tuple[int, Iterator[Told]]:
         """Give the place of a new listener, and what he has to be told before it.
 
         ``after`` is the number up to which he was told everything, None for a new one. Raises
-        StoreUnavailable.
+        StoreUnavailable, as what it gives does.
         """
         with self._looking:
             if self._clock() - self._looked_at > _IDLE_SECONDS:
@@ -107,8 +107,8 @@ class Newest:
             with self._changed:
                 place = self._first + len(self._kept)
             if after is None:
-                return place, ()
-            return place, self._missed(after)
+                return place, iter(())
+            return place, self._missed(after, self._watch.seen, self._watch.floor)
 
     def _begin_anew(self) -> None:
         """Go on with the newest; a listener who reads nothing, so that he did not look, is told."""
@@ -118,20 +118,18 @@ class Newest:
         if 0 < before < self._watch.seen:
             self._keep([_passed_over(before + 1, self._watch.seen)])
 
-    def _missed(self, after: int) -> list[Told]:
-        """Give what came behind a number, up to what all listeners were told."""
-        end, floor = self._watch.seen, self._watch.floor
-        told = []
+    def _missed(self, after: int, end: int, floor: int) -> Iterator[Told]:
+        """Give what came behind a number, up to the one that all listeners were told; page by page,
+        so that he who reads slowly has one of them in memory."""
         if end - after > _MOST_CAUGHT_UP:
-            told.append(_passed_over(after + 1, end - _MOST_CAUGHT_UP))
+            yield _passed_over(after + 1, end - _MOST_CAUGHT_UP)
             after = end - _MOST_CAUGHT_UP
         while after < end:
             rows = self._watch.between(after + 1, end)
-            told += [_told(row, floor) for row in rows]
+            yield from (_told(row, floor) for row in rows)
             if len(rows) < PAGE_ROWS:
                 break
             after = rows[-1]["seq"]
-        return told
 
     def from_place(self, place: int, wanted: Filter) -> tuple[int, list[Told]]:
         """Give what stands from a place on, and the place behind it."""
@@ -209,10 +207,14 @@ class LedgerStream:
         return Response(200, body, {"X-Accel-Buffering": "no"}, EVENT_STREAM)
 
     def _body(
-        self, request: Request, wanted: Filter, place: int, missed: Sequence[Told]
+        self, request: Request, wanted: Filter, place: int, missed: Iterator[Told]
     ) -> Iterator[bytes]:
         yield f"retry: {_RETRY_MILLISECONDS}\n\n".encode()
-        yield from (told.text for told in missed if wanted.wants(told))
+        try:
+            yield from (told.text for told in missed if wanted.wants(told))
+        except StoreUnavailable as error:
+            # He comes again with the last id that he had.
+            raise Cut from error
         said_at = self.clock()
         while True:
             if request.unwanted():
