@@ -88,9 +88,16 @@ class SchedulePages:
     def _made_ahead(self) -> dict[str, Any]:
         rows, now = self._rows()
         active = [one.row for one in rows if one.active]
+        # What is soonest of all is due by those whose own next time is soonest; some of these do
+        # not run, in hours that are skipped, and so there are a few more.
+        soonest = [
+            (due[0].at, number)
+            for number, row in enumerate(active[:_MOST_SCHEDULES])
+            if (due := duetimes.coming(row, now, 1)[0])
+        ]
         found = [
             {"name": row.definition, "path": duetimes.path_of_job(row.definition), **due}
-            for row in active[:_MOST_SCHEDULES]
+            for row in (active[number] for _, number in sorted(soonest)[: 2 * _AHEAD])
             for due in map(duetimes.due, duetimes.coming(row, now, _AHEAD)[0])
             if due["runs"]
         ]
