@@ -260,7 +260,7 @@ def test_who_only_reads_does_nothing(shown: Shown, place: TaskPlace) -> None:
 
 def test_hostile_text_is_text(shown: Shown, place: TaskPlace) -> None:
     task_id = place.ready()
-    result = place.run(task_id, command=HOSTILE.replace("'", ""), environment={"A": HOSTILE})
+    result = place.run(task_id, command=[HOSTILE], environment={"A": HOSTILE})
     other = place.registered("tool", name="other")
     place.end(*place.begin(), code=3)
     place.sql("update jobs set reason = %s, submitter = %s", HOSTILE, HOSTILE)

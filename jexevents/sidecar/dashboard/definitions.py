@@ -11,7 +11,7 @@ from jexevents.definitions.definition import Definition
 from jexevents.definitions.repository import Commit
 from jexevents.errors import Conflict, Invalid, RepositoryUnavailable
 from jexevents.executions.requests import Asked, Requests
-from jexevents.lifecycle.executionid import microseconds
+from jexevents.lifecycle.executionid import microseconds, shortest
 from jexevents.model import Phase, Role
 from jexevents.sidecar import jobrecords
 from jexevents.sidecar.dashboard import duetimes, runform
@@ -211,8 +211,15 @@ class DefinitionPages:
             before=own,
             phase=choice("phase", asked["phase"], _PHASES),
         )
-        shown = [{**row, "ran": between(row["started_at"], row["finished_at"])} for row in rows]
-        turn = pager(path, asked, rows, _EXECUTIONS, "execution", fragment="executions")
+        shown = [
+            {
+                **row,
+                "id": shortest(row["execution"]),
+                "ran": between(row["started_at"], row["finished_at"]),
+            }
+            for row in rows
+        ]
+        turn = pager(path, asked, shown, _EXECUTIONS, "id", fragment="executions")
         return {"executions": shown[:_EXECUTIONS], "executions_pager": turn}
 
     def _schedules(self, name: str, path: str, asked: Mapping[str, str]) -> dict[str, Any]:

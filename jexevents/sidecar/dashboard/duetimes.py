@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from jexevents.errors import Invalid
 from jexevents.lifecycle.executionid import shortest
-from jexevents.schedules import by_clock, read_in_force, upcoming
+from jexevents.schedules import MEMBERS, by_clock, read_in_force, upcoming
 from jexevents.schedules.values import Due
 from jexevents.store.schedules import ScheduleRow
 
@@ -54,7 +54,9 @@ def due(one: Due) -> dict[str, Any]:
 
 def reads(members: Mapping[str, Any]) -> str:
     """Give what a definition says of a schedule, in one line."""
-    return ", ".join(f"{name}: {value}" for name, value in members.items()) or "once, at once"
+    order = (*MEMBERS, *sorted(members.keys() - set(MEMBERS)))
+    said = [f"{name}: {members[name]}" for name in order if members.get(name) not in (None, "")]
+    return ", ".join(said) or "once, at once"
 
 
 def path_of_job(name: str) -> str:
