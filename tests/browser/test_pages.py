@@ -23,15 +23,15 @@ from tests.tasks import TaskPlace
 SECONDS = 30
 FORM = """
 description: Says a word several times.
-command: for n in $(seq {{ times }}); do echo {{ word }} $n; done
+command: for n in $(seq {{ times }}); do echo {{ word }} $n; done; echo with
 vars:
 - {name: word, required: yes, description: What is said.}
 - {name: times, type: int, default: 2}
 - {name: how, type: enum, values: [loud, low]}
 - {name: loud, type: bool, default: no}
 - {name: more, type: seq}
-schedule: {frequency: '0 3 * * *', timezone: Europe/Berlin}
 """
+NIGHTLY = "command: 'true'\nschedule: {frequency: '0 3 * * *', timezone: Europe/Berlin}\n"
 # Nothing answers there, so that deliveries wait.
 HOOK = {"Name": "portal", "URL": "http://127.0.0.1:9/in"}
 
@@ -39,7 +39,9 @@ HOOK = {"Name": "portal", "URL": "http://127.0.0.1:9/in"}
 @pytest.fixture(scope="module")
 def place(shared_jobs: Callable[..., Jobs]) -> Place:
     """The daemon that these tests visit; it sends for a webhook, too."""
-    jobs = shared_jobs({**JOBS, "say.yml": FORM}, HTTPThreads=16, Hooks=[HOOK])
+    jobs = shared_jobs(
+        {**JOBS, "say.yml": FORM, "nightly.yml": NIGHTLY}, HTTPThreads=16, Hooks=[HOOK]
+    )
     reader = make_token(jobs.daemon.config, "read")[1]
     return Place(jobs, reader, jobs.token, jobs.admin)
 
@@ -309,7 +311,7 @@ def paths(place: Place, tasks: TaskPlace) -> list[str]:
     tasks.end(*tasks.begin(1), code=1)
     own = upload(place)
     return [
-        "/ui/definitions", "/ui/definitions/say", "/ui/definitions/fail", "/ui/schedules",
+        "/ui/definitions", "/ui/definitions/say", "/ui/definitions/nightly", "/ui/schedules",
         "/ui/tasks", f"/ui/tasks/{task_id}", f"/ui/tasks/{other}", "/ui/results",
         f"/ui/results/{result}", "/ui/workers", "/ui/webhooks", "/ui/webhooks/portal",
         "/ui/rejects", f"/ui/rejects/{number}", "/ui/uploads", f"/ui/uploads/{own}",
