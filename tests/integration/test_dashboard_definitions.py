@@ -216,6 +216,17 @@ def test_who_only_reads_runs_nothing(shown: Shown) -> None:
     assert page.all("input", name="v.who") == []
 
 
+def test_a_long_value_is_taken(shown: Shown) -> None:
+    browser = shown.browser(*RUNNER)
+    page = browser.page("/ui/definitions/typed")
+    long = "é" * 60_000
+    assert browser.click(page, "Run", **{"v.who": long}).status == 303
+    ((who,),) = shown.sql("select data->'values'->>'who' from events where name = 'requested'")
+    assert who == long
+    assert browser.click(page, "Run", **{"v.who": "é" * 65_000}).status == 422
+    assert browser.click(page, "Run", **{"v.who": "é" * 100_000}).status == 413
+
+
 # --- executions
 
 

@@ -17,7 +17,7 @@ from jexevents.sidecar import jobrecords
 from jexevents.sidecar.dashboard import duetimes, runform
 from jexevents.sidecar.dashboard.asking import asked_of, choice, pager, whole_number
 from jexevents.sidecar.dashboard.filters import between
-from jexevents.sidecar.dashboard.forms import Form
+from jexevents.sidecar.dashboard.forms import LONG_FORM_BYTES, Form
 from jexevents.sidecar.dashboard.inputs import refused_inputs
 from jexevents.sidecar.dashboard.site import Site
 from jexevents.sidecar.jobs import Fetching
@@ -84,6 +84,7 @@ class DefinitionPages:
                 role=Role.RUN,
                 summary="Run a job.",
                 statuses=(303, 404, 409, 422, 503),
+                max_body_bytes=LONG_FORM_BYTES,
             ),
             action(
                 f"{_ONE}/active",

@@ -31,7 +31,8 @@ _FILTERS = ("reason", "origin", "since", "until")
 _REASONS = tuple(one.value for one in Reason)
 # How many are looked at to count them by reason.
 _COUNTED = 10_000
-_BODY_BYTES = 100_000
+# As much as a page shows of a body; by default no more is kept of one.
+_BODY_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +103,13 @@ class RejectPages:
         if row is None:
             raise not_found(f"The ledger knows no reject {asked[:80]!r}; it may be off the list.")
         body = bytes(row["body"])
+        shown, is_text = _readable(body[:_BODY_BYTES])
         return self.site.render(
             request,
             "reject.html",
             reject=_row(row),
-            body=body[:_BODY_BYTES].decode("utf-8", "replace"),
+            body=shown,
+            is_text=is_text,
             left_out=max(0, len(body) - _BODY_BYTES),
             retry=RETRY,
             drop=DROP,
@@ -139,6 +142,17 @@ class RejectPages:
         # The one that is looked at says why.
         path = f"{_PATH}/{ids[0]}" if len(ids) == 1 else _PATH
         return self.site.seen(path, "refused-again")
+
+
+def _readable(body: bytes) -> tuple[str, bool]:
+    """Give a body for reading, and whether it is text; bytes in hexadecimal digits where not."""
+    try:
+        return body.decode("utf-8"), True
+    except UnicodeDecodeError as error:
+        # A character in two pieces at its end was cut by us, or by who kept the first part.
+        if error.reason == "unexpected end of data" and len(body) - error.start < 4:
+            return body[: error.start].decode("utf-8"), True
+    return body.hex(" ", 2), False
 
 
 def _row(row: Row) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from jexevents.errors import Conflict, Invalid, JexError
 from jexevents.model import Role
 from jexevents.sidecar.dashboard import taskform
 from jexevents.sidecar.dashboard.asking import asked_of, choice, pager, whole_number
-from jexevents.sidecar.dashboard.forms import Form
+from jexevents.sidecar.dashboard.forms import LONG_FORM_BYTES, Form
 from jexevents.sidecar.dashboard.inputs import refused_inputs
 from jexevents.sidecar.dashboard.results import shown_result
 from jexevents.sidecar.dashboard.site import Site
@@ -71,6 +71,7 @@ class TaskPages:
                 role=Role.RUN,
                 summary="Run a task.",
                 statuses=(303, 404, 409, 422),
+                max_body_bytes=LONG_FORM_BYTES,
             ),
             action(
                 f"{_ONE}/import",
