@@ -79,7 +79,7 @@ class RejectPages:
         )
         before = whole_number("before", asked["before"])
         rows = self.work.rejects.newest(chosen, _ROWS + 1, before)
-        counts = self.work.rejects.reasons_of_newest(chosen, _COUNTED)
+        counts = self.work.rejects.reasons_of_newest(chosen, _COUNTED) if rows else []
         given = {name: asked[name] for name in _FILTERS}
         return self.site.render(
             request,

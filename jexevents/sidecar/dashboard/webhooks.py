@@ -11,6 +11,7 @@ from jexevents.hookwords import given_id
 from jexevents.model import Role
 from jexevents.sidecar.dashboard.asking import asked_of, choice, pager, whole_number
 from jexevents.sidecar.dashboard.forms import Form
+from jexevents.sidecar.dashboard.overview import Kept
 from jexevents.sidecar.dashboard.site import Site
 from jexevents.sidecar.hooks import HookSurface
 from jexevents.sidecar.requests import Request
@@ -22,15 +23,22 @@ _PATH = "/ui/webhooks"
 _ONE = f"{_PATH}/<name>"
 _ROWS = 50
 _FILTERS = ("state", "before")
+_KEPT_SECONDS = 1.0
 _COLOURS = {PENDING: "queued", DELIVERED: "complete", DEAD: "error"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WebhookPages:
     """The pages; ``surface`` is that of the webhooks over HTTP."""
 
     site: Site
     surface: HookSurface
+
+    def __post_init__(self) -> None:
+        """Keep what is dear: the counts of millions of deliveries."""
+        # Asked for when it is needed: the tables of routes are made without a surface, too.
+        kept = Kept(lambda: self.surface.standing(), _KEPT_SECONDS)
+        object.__setattr__(self, "_standing", kept)
 
     def routes(self) -> list[Route]:
         """Give the table of these pages."""
@@ -62,7 +70,7 @@ class WebhookPages:
 
     def listed(self, request: Request) -> Response:
         """Show all webhooks."""
-        hooks = [{**one, "path": _path(one["name"])} for one in self.surface.standing()]
+        hooks = [{**one, "path": _path(one["name"])} for one in self._standing.get()]
         return self.site.render(request, "webhooks.html", hooks=hooks)
 
     def one(self, request: Request) -> Response:
@@ -76,13 +84,14 @@ class WebhookPages:
             state=choice("state", asked["state"], STATES),
         )
         path = _path(name)
-        hook = next((one for one in self.surface.standing() if one["name"] == name), None)
+        hook = next((one for one in self._standing.get() if one["name"] == name), None)
         return self.site.render(
             request,
             "webhook.html",
             name=name,
             path=path,
             hook=hook or {"options": {}, "count": None, "is_configured": False},
+            is_refused=self.surface.outbox.is_disabled(name),
             asked=asked,
             states=STATES,
             colours=_COLOURS,
