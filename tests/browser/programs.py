@@ -21,8 +21,10 @@ _FONTS = """<?xml version="1.0"?>
 <fontconfig>
 <dir>{root}/usr/share/fonts</dir><dir>/usr/share/fonts</dir>
 <cachedir prefix="xdg">fontconfig</cachedir>
-<alias><family>system-ui</family><prefer><family>DejaVu Sans</family></prefer></alias>
-<alias><family>monospace</family><prefer><family>DejaVu Sans Mono</family></prefer></alias>
+<alias binding="same"><family>monospace</family>
+<prefer><family>DejaVu Sans Mono</family></prefer></alias>
+<match target="pattern"><edit name="family" mode="append_last"><string>DejaVu Sans</string></edit>
+</match>
 </fontconfig>
 """
 
