@@ -14,6 +14,7 @@ from jexevents.errors import JexError, Unavailable
 from jexevents.ingest import failed, read_all
 from jexevents.model import Arrival, Event, Outcome, Reject
 from jexevents.sources.doors import Doors
+from jexevents.store.audit import COMMAND_LINE
 from jexevents.store.ledger import Ledger
 from jexevents.store.reading import Row
 from jexevents.store.reject_list import Choice, RejectList
@@ -64,13 +65,14 @@ class Retry:
         self._ledger = ledger
         self._doors = doors
 
-    def run(self, choice: Choice, last: int) -> Iterator[Tally]:
+    def run(self, choice: Choice, last: int, by: str = COMMAND_LINE) -> Iterator[Tally]:
         """Try the chosen ones up to the number ``last``; give after each step the tally so far.
 
-        Raises StoreUnavailable; the steps that were given are done.
+        ``by`` is the name of the credential of who asks, for the audit. Raises StoreUnavailable;
+        the steps that were given are done.
         """
         tally = Tally()
-        number = self._rejects.begin("rejects.retry", choice)
+        number = self._rejects.begin("rejects.retry", choice, by)
         for rows in self._rejects.walk(choice, last):
             step = self._read(rows, tally)
             self._store(step, tally)

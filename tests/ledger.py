@@ -20,6 +20,7 @@ from jexevents.sidecar.jex import Jex
 from jexevents.sidecar.ledger import LedgerSurface
 from jexevents.sidecar.ledgerstream import LedgerStream, Newest
 from jexevents.sidecar.nonces import NonceSurface
+from jexevents.sidecar.rejects import RejectSurface
 from jexevents.sidecar.throttle import Throttle
 from jexevents.sidecar.tokens import Tokens
 from jexevents.store.database import Database
@@ -105,6 +106,7 @@ def open_ledger(uri: str, zone: tzinfo = timezone.utc, **options: Any) -> Iterat
         *Jex(ingest, reading, "", now).routes(),
         *surfaces.jobs().routes(),
         *LedgerSurface(reading).routes(),
+        *RejectSurface(surfaces.reject_work()).routes(),
         *surfaces.pipelines(throttle).routes(),
         *surfaces.cloud_events().routes(),
         *surfaces.smrtlink().routes(),

@@ -31,6 +31,33 @@ _LISTS: Mapping[str, Mapping[str, str]] = {
     "a job by its key": {"text": "{key}"},
     "jobs in the middle of the ledger": {"before": "{middle}"},
 }
+# Lists of other things than jobs, each of as many as there are jobs.
+_OTHER_LISTS: Mapping[str, str] = {
+    "rejects": "/ui/rejects",
+    "rejects by a door that none came by": "/ui/rejects?origin=none",
+    "rejects for a reason that none has": "/ui/rejects?reason=headers",
+    "deliveries of a webhook": "/ui/webhooks/portal",
+    "deliveries that were given up": "/ui/webhooks/portal?state=dead",
+    "webhooks": "/ui/webhooks",
+    "uploads of a system that there is none of": f"/ui/uploads?system={'0' * 8}-{'0' * 4}-"
+    f"{'4' + '0' * 3}-{'8' + '0' * 3}-{'0' * 12}",
+    "uploads": "/ui/uploads",
+    "schedules": "/ui/schedules",
+    "tasks": "/ui/tasks",
+    "results": "/ui/results",
+    "workers": "/ui/workers",
+}
+_OTHER_ROWS = (
+    "insert into rejects (received_at, last_at, origin, source, reason, reasons, properties, body,"
+    " size, sha256, cut, checksum) select now(), now(), 'amqp:jexevents', '', 'schema', '[]', '{}',"
+    " 'no event', 8, sha256('x'), false, sha256(int4send(n)) from generate_series(1, %s) n",
+    "insert into hook_deliveries (hook, message_id, seq, state, finished_at) select 'portal',"
+    " gen_random_uuid(), n, 'delivered', now() from generate_series(1, %s) n",
+    "insert into uploads (id, system, node, path, filename, field, size, sha256, bundle_type,"
+    " bundle_version, manifest, credential, received_at) select gen_random_uuid(),"
+    " gen_random_uuid()::text, 'one', n::text, 'a.tgz', 'techsupport_tgz', 1, sha256('x'), 't', 1,"
+    " '{}', 'ann', now() from generate_series(1, %s) n",
+)
 
 
 def measure(bench: Bench) -> Result:
@@ -48,6 +75,9 @@ def measure(bench: Bench) -> Result:
             others = {
                 "the overview": _opened(bench, address, token, "/"),
                 "one job": _opened(bench, address, token, f"/ui/jobs/{known['middle']}"),
+            }
+            found |= {
+                name: _opened(bench, address, token, path) for name, path in _OTHER_LISTS.items()
             }
     slowest = max(found, key=lambda name: found[name]["max"])
     goals = [
@@ -70,6 +100,9 @@ def _fill(bench: Bench, stage: Stage, jobs: int) -> None:
             f"update jobs set submitter = 'user' || (key::bigint % {_SUBMITTERS})",
         )
         multiply(connection, jobs * STEPS // count - 1, bench.say)
+        for statement in _OTHER_ROWS:
+            database.ask(connection, statement, jobs)
+        database.ask(connection, "analyze")
 
 
 def _known(stage: Stage) -> dict[str, str]:

@@ -98,17 +98,15 @@ class HookSurface:
 
     def hooks(self, _request: Request) -> Mapping[str, Any]:
         """Give all hooks: those configured, those of definitions, and what is left of others."""
-        counts = {count.hook: count for count in self.outbox.counts()}
-        shown = [_hook(options, counts.pop(options["Name"], None)) for options in self.configured]
-        left = [
-            _hook({"Name": name} | _of_definition(counts[name]), counts[name], configured=False)
-            for name in sorted(counts)
+        items = [
+            _hook(one["options"], one["count"], configured=one["is_configured"])
+            for one in self.standing()
         ]
-        return {"items": shown + left, "next": None}
+        return {"items": items, "next": None}
 
     def deliveries(self, request: Request) -> Mapping[str, Any]:
         """Give a page of a hook's deliveries."""
-        name = self._known(request)
+        name = self.known(request.parameters["name"])
         limit = request.values["limit"]
         rows = self.outbox.find(
             name,
@@ -120,30 +118,59 @@ class HookSurface:
 
     def redeliver(self, request: Request) -> tuple[int, None]:
         """Have a delivery sent again."""
-        name, number = self._known(request), request.parameters["id"]
-        if not (is_number(number) and self._renew(request, name, int(number))):
-            raise not_found(f"The hook {name} has no delivery {number[:80]!r}.")
-        self.wake([name])
+        parameters = request.parameters
+        self.send_again(parameters["name"], parameters["id"], request.caller.name)
         return 202, None
 
     def enable(self, request: Request) -> None:
         """Have a hook sent for again."""
-        name = self._known(request)
-        if not self.outbox.enable(name, request.caller.name):
-            raise Problem(409, f"The hook {name} is not refused by its receiver.")
-        self.wake([name])
+        self.send_for(request.parameters["name"], request.caller.name)
 
-    def _renew(self, request: Request, name: str, number: int) -> bool:
-        needs_event = name not in self.eventless
-        return self.outbox.redeliver(name, number, request.caller.name, needs_event=needs_event)
+    # --- for the dashboard, too
 
-    def _known(self, request: Request) -> str:
-        asked = request.parameters["name"]
+    def known(self, asked: str) -> str:
+        """Give the name of a hook. Raises Problem (404) where there is none of this name."""
         if any(options["Name"] == asked for options in self.configured):
             return asked
         if self.outbox.find(asked, limit=1) or self.outbox.is_disabled(asked):
             return asked
         raise not_found(f"There is no hook {asked[:80]!r}.")
+
+    def send_again(self, asked: str, number: str, by: str) -> None:
+        """Have the delivery of this number sent again, whatever became of it.
+
+        ``by`` is the name of a credential. Raises Problem (404), and Conflict.
+        """
+        name = self.known(asked)
+        needs_event = name not in self.eventless
+        if not (
+            is_number(number)
+            and self.outbox.redeliver(name, int(number), by, needs_event=needs_event)
+        ):
+            raise not_found(f"The hook {name} has no delivery {number[:80]!r}.")
+        self.wake([name])
+
+    def send_for(self, asked: str, by: str) -> None:
+        """Have a hook sent for again whose receiver had answered 410. Raises Problem (404, 409)."""
+        name = self.known(asked)
+        if not self.outbox.enable(name, by):
+            raise Problem(409, f"The hook {name} is not refused by its receiver.")
+        self.wake([name])
+
+    def standing(self) -> list[dict[str, Any]]:
+        """Give all hooks, each with its ``count`` (None where nothing was sent) and ``options``."""
+        counts = {count.hook: count for count in self.outbox.counts()}
+        shown = [
+            {"name": options["Name"], "options": options, "is_configured": True,
+             "count": counts.pop(options["Name"], None)}
+            for options in self.configured
+        ]  # fmt: skip
+        left = [
+            {"name": name, "options": {"Name": name} | _of_definition(counts[name]),
+             "is_configured": False, "count": counts[name]}
+            for name in sorted(counts)
+        ]  # fmt: skip
+        return shown + left
 
 
 def _hook(options: Row, count: Count | None, *, configured: bool = True) -> dict[str, Any]:

@@ -106,6 +106,7 @@ class LedgerSurface:
                 handler=self.reject,
                 answer="ledger_reject",
                 statuses=(200, 404),
+                sessions=True,
                 summary="One message that could not be accepted, with every reason.",
             ),
         ]

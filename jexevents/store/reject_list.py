@@ -1,4 +1,4 @@
-"""Choose among the rejects, look through them, and drop them: for commands, not for requests.
+"""Choose among the rejects, look through them, and drop them.
 
 All of it goes through the chosen ones in the order of their numbers and in small steps, from
 behind one number up to another. Rejects that come meanwhile have higher numbers, so every walk
@@ -82,9 +82,17 @@ class RejectList:
             rows = QUERIES.rejects.known_reject_ids(connection, ids=list(ids))
             return sorted(set(ids) - {number for (number,) in rows})
 
-    def newest(self, choice: Choice, limit: int) -> list[Row]:
-        """Give the newest of the chosen ones, without their bodies."""
-        return self._rows(QUERIES.rejects.newest_rejects, limit=limit, **choice.arguments())
+    def newest(self, choice: Choice, limit: int, before: int | None = None) -> list[Row]:
+        """Give the newest of the chosen ones below a number, without their bodies."""
+        return self._rows(
+            QUERIES.rejects.newest_rejects, limit=limit, before=before, **choice.arguments()
+        )
+
+    def reasons_of_newest(self, choice: Choice, most: int) -> list[tuple[str, int]]:
+        """Count the newest of the chosen ones by reason, the most frequent first."""
+        with self._database.look() as connection:
+            rows = QUERIES.rejects.reasons_of_newest(connection, most=most, **choice.arguments())
+            return [(reason, count) for reason, count in rows]
 
     def walk(self, choice: Choice, last: int) -> Iterator[list[Row]]:
         """Give the chosen ones up to the number ``last``, a step at a time, bodies included."""
@@ -96,10 +104,13 @@ class RejectList:
             yield rows
             after = rows[-1]["id"]
 
-    def begin(self, action: str, choice: Choice) -> int:
-        """Note in the audit that an action begins; give the number of the note."""
+    def begin(self, action: str, choice: Choice, by: str = audit.COMMAND_LINE) -> int:
+        """Note in the audit that somebody begins an action; give the number of the note.
+
+        ``by`` is the name of a credential.
+        """
         with self._database.transaction() as connection:
-            return audit.note(connection, action, {"chosen": choice.told()})
+            return audit.note(connection, action, {"chosen": choice.told()}, by)
 
     def note(self, number: int, progress: Mapping[str, int], renewed: Mapping[int, Reject]) -> None:
         """Note how far a retry has come, and why those were refused that it tried last."""

@@ -77,7 +77,7 @@ group by reason
 order by count(*) desc, reason;
 
 -- name: newest_rejects
--- The newest of the chosen rejects, without their bodies.
+-- The newest of the chosen rejects before a number (null for all), without their bodies.
 select id, received_at, last_at, times, tried_at, origin, source, credential, reason, reasons,
     properties, size, sha256, cut
 from rejects
@@ -87,8 +87,26 @@ where (:ids::bigint[] is null or id = any(:ids::bigint[]))
     and (:since::timestamptz is null or received_at >= :since)
     and (:until::timestamptz is null or received_at < :until)
     and (:tried_before::timestamptz is null or tried_at is null or tried_at < :tried_before)
+    and (:before::bigint is null or id < :before)
 order by id desc
 limit :limit;
+
+-- name: reasons_of_newest
+-- How many of the newest of the chosen rejects have which reason.
+select reason, count(*) from (
+    select reason
+    from rejects
+    where (:ids::bigint[] is null or id = any(:ids::bigint[]))
+        and (:reason::text is null or reason = :reason)
+        and (:origin::text is null or origin = :origin)
+        and (:since::timestamptz is null or received_at >= :since)
+        and (:until::timestamptz is null or received_at < :until)
+        and (:tried_before::timestamptz is null or tried_at is null or tried_at < :tried_before)
+    order by id desc
+    limit :most
+) newest
+group by reason
+order by count(*) desc, reason;
 
 -- name: next_rejects
 -- The next of the chosen rejects in the order of their numbers, behind one number and up to

@@ -17,12 +17,20 @@ from jexevents.pipelines import Pipelines
 from jexevents.processes import machine
 from jexevents.runner.outputs import RunOutputs
 from jexevents.sidecar.cloudevents import CloudEventSurface
+from jexevents.sidecar.dashboard.definitions import DefinitionPages
 from jexevents.sidecar.dashboard.job import JobPage
 from jexevents.sidecar.dashboard.jobs import JobPages
 from jexevents.sidecar.dashboard.overview import Overview
+from jexevents.sidecar.dashboard.rejects import RejectPages
+from jexevents.sidecar.dashboard.results import ResultPages
+from jexevents.sidecar.dashboard.schedules import SchedulePages
 from jexevents.sidecar.dashboard.signing import Signing
 from jexevents.sidecar.dashboard.site import Site
 from jexevents.sidecar.dashboard.surface import Dashboard
+from jexevents.sidecar.dashboard.tasks import TaskPages
+from jexevents.sidecar.dashboard.uploads import UploadPages
+from jexevents.sidecar.dashboard.webhooks import WebhookPages
+from jexevents.sidecar.dashboard.workers import WorkerPages
 from jexevents.sidecar.health import Readiness
 from jexevents.sidecar.hooks import HookSurface
 from jexevents.sidecar.jex import Jex
@@ -32,6 +40,7 @@ from jexevents.sidecar.ledgerstream import LedgerStream, Newest
 from jexevents.sidecar.nonces import NonceSurface
 from jexevents.sidecar.outputs import OutputSurface
 from jexevents.sidecar.pipelinejobs import PipelineSurface
+from jexevents.sidecar.rejects import RejectSurface, RejectWork
 from jexevents.sidecar.results import ResultSurface
 from jexevents.sidecar.routes import Route
 from jexevents.sidecar.schedules import ScheduleSurface
@@ -51,6 +60,7 @@ from jexevents.store.outbox import Outbox
 from jexevents.store.overview import OverviewStore
 from jexevents.store.pipeline_jobs import PipelineJobs
 from jexevents.store.reading import Reading
+from jexevents.store.reject_list import RejectList
 from jexevents.store.results import Results
 from jexevents.store.sessions import Sessions
 from jexevents.store.smrtlink_events import SmrtLinkEvents
@@ -63,7 +73,7 @@ from jexevents.wiring.jobs import JobParts, Links
 from jexevents.wiring.reading import event_types
 from jexevents.wiring.storage import runs_folder
 from jexevents.wiring.webhooks import hooks, shown_hooks
-from jexevents.wiring.writing import ingest, ledger, upload_folder
+from jexevents.wiring.writing import ingest, ledger, retry, upload_folder
 
 
 def _now() -> datetime:
@@ -98,6 +108,7 @@ class Surfaces:
             *self.jobs().routes(),
             *LedgerSurface(Reading(self.database)).routes(),
             *LedgerStream(Newest(EventWatch(self.database))).routes(),
+            *RejectSurface(self.reject_work()).routes(),
             *self.pipelines(throttle).routes(),
             *self.smrtlink().routes(),
             *self.uploads(folder).routes(),
@@ -209,6 +220,11 @@ class Surfaces:
         eventless = {hook.name for hook in hooks(self.config) if not hook.needs_event}
         return HookSurface(Outbox(self.database), shown_hooks(self.config), self.wake, eventless)
 
+    def reject_work(self) -> RejectWork:
+        """Give what tries rejects again, or drops them."""
+        retrying = retry(self.config, self.database, self.wake)
+        return RejectWork(RejectList(self.database), retrying)
+
     def dashboard(self, throttle: Throttle, readiness: Readiness) -> Dashboard:
         """Give the pages for people; ``readiness`` is what /readyz tells."""
         site, database = Site(), self.database
@@ -227,6 +243,22 @@ class Surfaces:
                     readiness,
                 ),
                 JobPages(site, search),
+                DefinitionPages(
+                    site, parts.requests(), parts.executions(), database, self.links.fetching
+                ),
+                SchedulePages(site, database),
+                TaskPages(
+                    site,
+                    TaskList(database),
+                    parts.registry(),
+                    parts.runs(),
+                    Results(database),
+                ),
+                ResultPages(site, Results(database), parts.runs(), parts.cancels()),
+                WorkerPages(site, Workers(database)),
+                WebhookPages(site, self.hooks()),
+                RejectPages(site, Reading(database), self.reject_work()),
+                UploadPages(site, UploadStore(database)),
                 JobPage(
                     site, Reading(database), parts.executions(), parts.control(), parts.requests()
                 ),

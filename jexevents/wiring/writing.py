@@ -86,9 +86,9 @@ def observer(config: Config, metrics: Metrics, files: EventFiles | None = None) 
     return Several(metrics, UnknownTypes(event_types(config).knows, metrics), *others)
 
 
-def retry(config: Config, database: Database) -> Retry:
+def retry(config: Config, database: Database, wake: Wake = nobody_waits) -> Retry:
     """Give what tries rejects again, by the way that they came."""
-    return Retry(RejectList(database), ledger(config, database), doors(config))
+    return Retry(RejectList(database), ledger(config, database, wake), doors(config))
 
 
 def upload_folder(config: Config) -> UploadFolder:

@@ -21,12 +21,20 @@ from jexevents.schemafiles import with_folder
 from jexevents.sidecar import diagram, health, metrics, schemas
 from jexevents.sidecar.apidocs.surface import ApiDocs
 from jexevents.sidecar.cloudevents import CloudEventSurface
+from jexevents.sidecar.dashboard.definitions import DefinitionPages
 from jexevents.sidecar.dashboard.job import JobPage
 from jexevents.sidecar.dashboard.jobs import JobPages
 from jexevents.sidecar.dashboard.overview import Overview
+from jexevents.sidecar.dashboard.rejects import RejectPages
+from jexevents.sidecar.dashboard.results import ResultPages
+from jexevents.sidecar.dashboard.schedules import SchedulePages
 from jexevents.sidecar.dashboard.signing import Signing
 from jexevents.sidecar.dashboard.site import MENU, NOTICES, Site
 from jexevents.sidecar.dashboard.surface import Dashboard
+from jexevents.sidecar.dashboard.tasks import TaskPages
+from jexevents.sidecar.dashboard.uploads import UploadPages
+from jexevents.sidecar.dashboard.webhooks import WebhookPages
+from jexevents.sidecar.dashboard.workers import WorkerPages
 from jexevents.sidecar.hooks import HookSurface
 from jexevents.sidecar.jex import Jex
 from jexevents.sidecar.jobs import JobSurface
@@ -35,6 +43,7 @@ from jexevents.sidecar.ledgerstream import LedgerStream
 from jexevents.sidecar.nonces import NonceSurface
 from jexevents.sidecar.outputs import OutputSurface
 from jexevents.sidecar.pipelinejobs import PipelineSurface
+from jexevents.sidecar.rejects import RejectSurface
 from jexevents.sidecar.results import ResultSurface
 from jexevents.sidecar.routes import Route, all_statuses
 from jexevents.sidecar.schedules import ScheduleSurface
@@ -83,6 +92,7 @@ ROUTES = [
     *TaskSurface(NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, "").routes(),
     *ResultSurface(NOTHING, NOTHING, NOTHING, NOTHING, "").routes(),
     *WorkerSurface(NOTHING).routes(),
+    *RejectSurface(NOTHING).routes(),
     *schemas.routes(NOTHING),
     *metrics.routes(NOTHING),
 ]
@@ -93,6 +103,14 @@ PAGES = Dashboard(
         Overview(SITE, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING),
         JobPages(SITE, NOTHING),
         JobPage(SITE, NOTHING, NOTHING, NOTHING, NOTHING),
+        DefinitionPages(SITE, NOTHING, NOTHING, NOTHING),
+        SchedulePages(SITE, NOTHING),
+        TaskPages(SITE, NOTHING, NOTHING, NOTHING, NOTHING),
+        ResultPages(SITE, NOTHING, NOTHING, NOTHING),
+        WorkerPages(SITE, NOTHING),
+        WebhookPages(SITE, NOTHING),
+        RejectPages(SITE, NOTHING, NOTHING),
+        UploadPages(SITE, NOTHING),
         Signing(SITE, NOTHING, NOTHING, 1),
     ],
 ).routes()

@@ -1,17 +1,37 @@
-"""A browser without JavaScript: gets pages, sends their forms, reads what they show."""
+"""Pages over a test's own database, and a browser without JavaScript: it gets pages, sends their
+forms, reads what they show."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urlencode
 
+import psycopg2
+
+from jexevents import wiring
+from jexevents.config import from_mapping
 from jexevents.model import Role
-from jexevents.sidecar.app import App
+from jexevents.sidecar.app import App, build_app
+from jexevents.sidecar.auth import Gate
+from jexevents.sidecar.ledger import LedgerSurface
+from jexevents.sidecar.rejects import RejectSurface
+from jexevents.sidecar.throttle import Throttle
+from jexevents.sidecar.tokens import Tokens
+from jexevents.store.database import Database
+from jexevents.store.reading import Reading
+from jexevents.store.sessions import Sessions
+from jexevents.store.tokens import Tokens as StoredTokens
+from jexevents.wiring.jobs import Links
 from tests.integration.web import Answer, call
 from tests.ledger import TestLedger
+
+HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)>\'"&amp;{{ 7*7 }}</title></td>'
+SPOOF = "\u202egnp.exe\x07\x1b[31m"
 
 _VOID = {"meta", "link", "input", "img", "br", "hr"}
 
@@ -97,19 +117,29 @@ class Browser:
     def send(self, path: str, form: Any = None, **fields: str) -> Answer:
         """Send a form as it is."""
         given = {"CONTENT_TYPE": "application/x-www-form-urlencoded", **fields}
-        return call(self.app, "POST", path, urlencode(form or {}).encode(), **self._fields(given))
+        return call(
+            self.app,
+            "POST",
+            path,
+            urlencode(form or {}, doseq=True).encode(),
+            **self._fields(given),
+        )
 
-    def click(self, page: Page, label: str) -> Answer:
-        """Send the form of the first button that is called so."""
+    def click(self, page: Page, label: str, **fields: Any) -> Answer:
+        """Send the form of the first button that is called so, with ``fields`` filled in; one of
+        None is not sent."""
         at = next(
             number
             for number, one in enumerate(page.elements)
             if one.name == "button" and one.text.strip() == label
         )
         start = max(n for n in range(at) if page.elements[n].name == "form")
-        hidden = [one for one in page.elements[start:at] if one.name == "input"]
-        form = {one.attributes["name"]: one.attributes["value"] for one in hidden}
-        return self.send(page.elements[start].attributes["action"], form)
+        form = _fields_of(page.elements[start:at]) | fields
+        button = page.elements[at].attributes
+        if "name" in button:
+            form[button["name"]] = button["value"]
+        given = {name: value for name, value in form.items() if value is not None}
+        return self.send(page.elements[start].attributes["action"], given)
 
     def sign_in(self, token: str, **form: str) -> Answer:
         answer = self.send("/login", {"token": token, **form})
@@ -120,6 +150,88 @@ class Browser:
     def _fields(self, fields: dict[str, str]) -> dict[str, str]:
         cookie = {"HTTP_COOKIE": f"theme=x; jexevents_session={self.cookie}"} if self.cookie else {}
         return {**cookie, **self.fields, **fields}
+
+
+def _fields_of(elements: Sequence[Element]) -> dict[str, Any]:
+    """Give what a form would send as it is shown."""
+    form: dict[str, Any] = {}
+    select = ""
+    for one in elements:
+        name, attributes = one.attributes.get("name", ""), one.attributes
+        if one.name == "input" and name:
+            if attributes.get("type") != "checkbox" or "checked" in attributes:
+                form[name] = attributes["value"]
+        elif one.name == "textarea":
+            # A line feed at its beginning is none of the text.
+            form[name] = one.text.removeprefix("\n")
+        elif one.name == "select":
+            select = name
+        elif one.name == "option" and (select not in form or "selected" in attributes):
+            form[select] = attributes.get("value", one.text)
+    return form
+
+
+class Shown:
+    """The pages over a database, and what they lead to, put together as the daemon does."""
+
+    def __init__(self, uri: str, links: Links | None = None, **options: Any) -> None:
+        self.uri = uri
+        self.woken: list[str] = []
+        self.database = Database(uri)
+        config = from_mapping({"PublicURL": "https://jex.example.org", **options})
+        self.surfaces = wiring.Surfaces(
+            config, self.database, wake=self.woken.extend, links=links or Links()
+        )
+        self.tokens = StoredTokens(self.database)
+        throttle = Throttle()
+        routes = [
+            *self.surfaces.dashboard(throttle, dict).routes(),
+            *self.surfaces.uploads().routes(),
+            *RejectSurface(self.surfaces.reject_work()).routes(),
+            *LedgerSurface(Reading(self.database)).routes(),
+        ]
+        tokens = Tokens(self.tokens.in_force, cache_seconds=0, ask_again_seconds=0)
+        find = Sessions(self.database).find
+        gate = Gate(tokens, throttle=throttle, find_session=find)
+        self.app = build_app(routes, gate, check_answers=True)
+
+    def token(self, *roles: Role, name: str = "ann") -> str:
+        return self.tokens.make(name, roles).secret
+
+    def browser(self, *roles: Role, name: str = "ann") -> Browser:
+        """Give a browser that is signed in with a new token of these roles."""
+        browser = Browser(self.app)
+        assert browser.sign_in(self.token(*roles, name=name)).status == 303
+        return browser
+
+    def sql(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Give the rows of a statement, or nothing."""
+        with closing(psycopg2.connect(self.uri)) as connection, connection:
+            cursor = connection.cursor()
+            cursor.execute("set search_path to jex")
+            cursor.execute(statement, values)
+            return cursor.fetchall() if cursor.description else []
+
+    def audit(self) -> list[tuple[str, str]]:
+        """Give who did what, but for who made the tokens."""
+        return self.sql(
+            "select credential, action from audit where action <> 'token.make' order by id"
+        )
+
+
+def assert_is_text(answer: Answer) -> Page:
+    """Assert that HOSTILE and SPOOF, wherever they stand on a page, are text there."""
+    assert answer.status in (200, 404, 409, 422), answer.body
+    page = Page(answer.body)
+    for markup in (b"<script>alert", b"<img src=x"):
+        assert markup not in answer.body
+    known = {"/ui/static/live.js", "/ui/static/output.js"}
+    assert {one.attributes["src"].partition("?")[0] for one in page.all("script")} <= known
+    assert page.all("img") == []
+    assert "49" not in page.all("title")[0].text
+    for unseen in "\x07\x1b\u202e":
+        assert unseen not in answer.body.decode()
+    return page
 
 
 def cookie_of(answer: Answer) -> str:

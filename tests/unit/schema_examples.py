@@ -302,4 +302,16 @@ WORKER_EXAMPLES = {
     "worker": _WORKER,
     "workers": {"items": [_WORKER], "next": None},
     "worker_operation": {"operation": "DRAIN"},
+    "reject_operation": {"operation": "RETRY", "ids": [7, 8]},
+    "reject_outcome": {
+        "operation": "RETRY",
+        "missing": [8],
+        "stored": 1,
+        "known": 0,
+        "refused": 0,
+        "cut": 0,
+        "unknown_door": 0,
+        "gone": 0,
+        "dropped": 0,
+    },
 }

@@ -16,6 +16,8 @@ from jexevents.sidecar.requests import Request
 # The fields that every form has: the session's word, and what tells a form sent twice.
 WORD, KEY = "word", "key"
 FORM_BYTES = 1 << 16
+# Of forms that take values: of those at most 128 KiB, each byte of which is three in a form.
+LONG_FORM_BYTES = 1 << 19
 _FORM = "application/x-www-form-urlencoded"
 _MOST_FIELDS = 500
 _KEY = re.compile("[A-Za-z0-9_-]{8,64}")

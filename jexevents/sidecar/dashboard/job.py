@@ -17,6 +17,7 @@ from jexevents.lifecycle import command
 from jexevents.lifecycle.executionid import shortest
 from jexevents.model import Kind, Phase, Role
 from jexevents.sidecar.dashboard.charts import timeline
+from jexevents.sidecar.dashboard.duetimes import path_of_job
 from jexevents.sidecar.dashboard.filters import between
 from jexevents.sidecar.dashboard.forms import Form
 from jexevents.sidecar.dashboard.site import Site
@@ -117,6 +118,7 @@ class JobPage:
             "signals": _signals(job),
             "is_command": job["kind"] == Kind.COMMAND.value,
             "path": _path_of_outputs(job, row, details),
+            "of": _of(row, details),
             "asked": _asked_with(self.executions.asked_with(job["id"]) or {}),
         }
 
@@ -189,6 +191,14 @@ def _path_of_outputs(job: Row, row: Row, details: Row) -> str:
     if job["kind"] == Kind.CONTAINER.value:
         return f"/result/{details['result_id']}/detail/{details['detail_id']}/"
     return f"/jobs/{quote(row['definition'], safe='')}/{shortest(row['execution'])}/"
+
+
+def _of(row: Row, details: Row) -> tuple[str, str, str]:
+    """Give what an execution is one of: what that is, its name, the path of its page."""
+    if row["detail"]:
+        result = details["result_id"]
+        return "Result", f"{result} of {row['definition']}", f"/ui/results/{result}"
+    return "Job", row["definition"], path_of_job(row["definition"])
 
 
 def _facts(details: Row, job: Row) -> list[tuple[str, Any]]:

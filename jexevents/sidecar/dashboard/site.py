@@ -54,12 +54,34 @@ TOLD = "told"
 MENU = (
     ("Overview", "/"),
     ("Jobs", "/ui/jobs"),
+    ("Definitions", "/ui/definitions"),
+    ("Schedules", "/ui/schedules"),
+    ("Tasks", "/ui/tasks"),
+    ("Results", "/ui/results"),
+    ("Workers", "/ui/workers"),
+    ("Webhooks", "/ui/webhooks"),
+    ("Rejects", "/ui/rejects"),
+    ("Uploads", "/ui/uploads"),
 )
 # What pages can be told, by the word that stands in their URL: nobody else's words are shown.
 NOTICES: Mapping[str, str] = {
     "done": "It is done.",
     "pending": "It is under way: the node that has the job has not answered yet.",
     "repeated": "It was asked for again: this is the new execution.",
+    "asked": "It was asked for: this is the execution.",
+    "fetched": "The repository was fetched.",
+    "fetching": "The repository is being fetched.",
+    "registered": "It is registered; its image is imported as soon as a worker is free.",
+    "importing": "Its image is imported again as soon as a worker is free.",
+    "deleted": "The task was taken away; its results stay.",
+    "runs": "It was asked for: these are the runs.",
+    "cancelled": "It is cancelled; what runs is being killed.",
+    "accepted": "What was chosen is accepted now, and is off this list.",
+    "accepted-some": "Some of what was chosen is accepted now, and off this list; the rest stays.",
+    "refused-again": "It was refused again; the reasons are those of now.",
+    "dropped": "What was chosen is dropped.",
+    "sent-again": "It is sent again at once.",
+    "enabled": "It is sent for again.",
 }
 _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8",
           ".svg": "image/svg+xml"}  # fmt: skip
@@ -208,6 +230,7 @@ class Site:
         caller: Caller | None,
         status: int,
         headers: Mapping[str, str],
+        /,
         **context: Any,
     ) -> Response:
         def may(role: str) -> bool:

@@ -1,13 +1,15 @@
-// What makes pages live: whenever the stream that a page names tells of something, the page is asked
-// for anew, and every element with data-live is replaced by its new self. Pages do without it.
+// What makes pages live: whenever the stream that a page names tells of something, or every so many
+// seconds where it says so, the page is asked for anew, and every element with data-live is replaced
+// by its new self. Pages do without it.
 "use strict";
 (() => {
   const main = document.getElementById("content");
   const path = main && main.dataset.stream;
-  if (!path) return;
+  let every = main ? Number(main.dataset.every) : 0;
+  if (!path && !every) return;
   const note = document.getElementById("live-note");
   const leastPause = 1000, poll = 5000;
-  let stream = null, timer = null, asking = false, again = false, shownAt = 0;
+  let stream = null, timer = null, dueAt = 0, asking = false, again = false, shownAt = 0;
 
   function say(text, on) {
     note.hidden = false;
@@ -38,19 +40,30 @@
     try {
       const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
       if (answer.status === 401) { stop(); say("Signed out", false); return; }
-      if (answer.ok) replaceIn(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      if (answer.ok) {
+        const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+        replaceIn(fresh);
+        every = Number(fresh.getElementById("content")?.dataset.every);
+      }
     } catch { /* The daemon is away: the stream says so, and comes again by itself. */ }
     shownAt = Date.now();
     asking = false;
     if (again) { again = false; soon(); }
+    else if (every && !document.hidden) soon(1000 * every);
   }
 
+  // Who is to look sooner than was meant to looks then.
   function soon(pause = Math.max(100, leastPause - (Date.now() - shownAt))) {
-    if (timer === null) timer = setTimeout(() => { timer = null; refresh(); }, pause);
+    if (timer !== null && Date.now() + pause >= dueAt) return;
+    clearTimeout(timer);
+    dueAt = Date.now() + pause;
+    timer = setTimeout(() => { timer = null; refresh(); }, pause);
   }
 
   function start() {
-    if (stream || document.hidden) return;
+    if (document.hidden) return;
+    if (every) soon(1000 * every);
+    if (stream || !path) return;
     stream = new EventSource(path);
     stream.onopen = () => say("Live", true);
     for (const name of ["event", "lost"]) stream.addEventListener(name, () => soon());
