@@ -16,7 +16,7 @@ from tests.acceptance.jobs import Jobs
 from tests.acceptance.support import make_token, publish
 from tests.archives import bundle
 from tests.browser.conftest import JOBS, Place
-from tests.browser.test_dashboard import HOSTILE
+from tests.browser.test_dashboard import HOSTILE, insert
 from tests.support import wait_until
 from tests.tasks import TaskPlace
 
@@ -115,6 +115,20 @@ def test_executions_of_a_job_change_by_themselves(visit: Callable, place: Place)
     expect(visitor.page.locator("#live-note")).to_have_text("Live")
     place.jobs.run("fail")
     expect(visitor.page.locator("#executions-card")).to_contain_text("FAILED")
+
+
+def test_what_came_before_the_stream_was_open_is_shown(visit: Callable, place: Place) -> None:
+    visitor = visit()
+    # Nobody listens yet.
+    visitor.sign_in(place.reader, "/ui/uploads")
+
+    def late(route: Any) -> None:
+        insert(place, 9001)
+        route.continue_()
+
+    visitor.page.route("**/ledger/stream**", late)
+    visitor.go("/ui/jobs")
+    expect(visitor.page.get_by_role("link", name="9001")).to_be_visible()
 
 
 def test_definitions_are_fetched(visit: Callable, place: Place) -> None:

@@ -65,7 +65,8 @@
     if (every) soon(1000 * every);
     if (stream || !path) return;
     stream = new EventSource(path);
-    stream.onopen = () => say("Live", true);
+    // What came between the making of the page and this is told by nobody.
+    stream.onopen = () => { say("Live", true); soon(); };
     for (const name of ["event", "lost"]) stream.addEventListener(name, () => soon());
     stream.onerror = () => {
       // Where the browser gives up (no place is free), the page is asked for now and then.
