@@ -8,14 +8,17 @@ from typing import Any
 import pytest
 
 from jexevents.sidecar import health, metrics, schemas
+from jexevents.sidecar.apidocs.surface import ApiDocs
 from jexevents.sidecar.cloudevents import CloudEventSurface
 from jexevents.sidecar.hooks import HookSurface
 from jexevents.sidecar.jex import Jex
 from jexevents.sidecar.jobs import JobSurface
 from jexevents.sidecar.ledger import LedgerSurface
+from jexevents.sidecar.ledgerstream import LedgerStream
 from jexevents.sidecar.nonces import NonceSurface
 from jexevents.sidecar.outputs import OutputSurface
 from jexevents.sidecar.pipelinejobs import PipelineSurface
+from jexevents.sidecar.rejects import RejectSurface
 from jexevents.sidecar.results import ResultSurface
 from jexevents.sidecar.routes import Route
 from jexevents.sidecar.schedules import ScheduleSurface
@@ -23,6 +26,7 @@ from jexevents.sidecar.smrtlink import SmrtLinkSurface
 from jexevents.sidecar.tasks import TaskSurface
 from jexevents.sidecar.uploads import UploadSurface
 from jexevents.sidecar.workers import WorkerSurface
+from jexevents.validation import SCHEMAS
 from tests.docs.test_coverage import ROUTES
 from tests.support import ROOT
 
@@ -37,7 +41,8 @@ def _outputs(*, of_tasks: bool) -> list[Route]:
 
 PAGES: dict[str, Sequence[Route]] = {
     "jex": Jex(_N, _N, "", _N).routes(),
-    "ledger": LedgerSurface(_N).routes(),
+    "ledger": [*LedgerSurface(_N).routes(), *LedgerStream(_N).routes()],
+    "rejects": RejectSurface(_N).routes(),
     "pipelinejobs": [*PipelineSurface(_N, _N, "", "", 1, _N).routes(),
                      *NonceSurface(_N, _N).routes()],
     "smrtlink": SmrtLinkSurface(_N, "", _N).routes(),
@@ -52,7 +57,7 @@ PAGES: dict[str, Sequence[Route]] = {
     "hooks": HookSurface(_N, _N, _N).routes(),
     "metrics": metrics.routes(_N),
     "operations": health.routes(_N),
-    "http": schemas.routes(_N),
+    "http": [*schemas.routes(_N), *ApiDocs([], SCHEMAS).routes()],
 }  # fmt: skip
 
 

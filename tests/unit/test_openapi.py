@@ -32,6 +32,7 @@ WITH_RIVALS = (
     "/jobs/<job>/<execution>",
     "/jobs/<job>/<execution>/<event>",
     "/pipelinejobs/<uuid>",
+    "/ui/definitions/<job>/<execution>",
 )
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
 

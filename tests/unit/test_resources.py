@@ -76,4 +76,5 @@ def test_few_of_our_paths_have_others_within_them() -> None:
         "/jobs/<job>/<execution>",
         "/jobs/<job>/<execution>/<event>",
         "/pipelinejobs/<uuid>",
+        "/ui/definitions/<job>/<execution>",
     }

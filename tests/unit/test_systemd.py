@@ -65,7 +65,7 @@ def test_it_has_longer_to_end_than_it_takes(unit: Path) -> None:
 def test_its_command_is_one(unit: Path) -> None:
     command = read(unit)["Service"]["ExecStart"].split()
     assert command[0].endswith("/bin/jexevents")
-    parsed = import_module("jexevents.cli.main")._parser().parse_args(command[1:])
+    parsed = import_module("jexevents.cli.main").build_parser().parse_args(command[1:])
     assert str(parsed.config) == "/etc/jexevents.json"
 
 
