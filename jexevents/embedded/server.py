@@ -48,10 +48,15 @@ HBA = "local all all peer map=jexevents\n"
 
 
 class EmbeddedPostgres:
-    """PostgreSQL with its data under ``path``, which several processes may use at once."""
+    """PostgreSQL with its data under ``path``, which several processes may use at once.
 
-    def __init__(self, path: Path) -> None:
+    ``durable=False`` is for data that need not outlive a crash of the machine, such as those of
+    tests: nothing waits for the disk then.
+    """
+
+    def __init__(self, path: Path, *, durable: bool = True) -> None:
         self.folder = Folder(path)
+        self._durable = durable
         self._key = ""
         self._owner = 0
         self._guard = threading.RLock()
@@ -241,7 +246,7 @@ class EmbeddedPostgres:
             "unix_socket_directories": '"' + sockets.replace('"', '""') + '"',
             "unix_socket_permissions": "0700",
             "logging_collector": "off",
-            "fsync": "on",
+            "fsync": "on" if self._durable else "off",
             "synchronous_commit": "on",
         }
         for name, value in forced.items():

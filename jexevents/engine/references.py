@@ -55,6 +55,9 @@ class Reference:
         if self.host != DEFAULT_HOST:
             return self.repository
         folder, _, rest = self.path.partition("/")
+        if rest and _is_host(folder):
+            # Without its host, what comes first would be taken for one.
+            return self.repository
         return rest if folder == DEFAULT_FOLDER and rest and "/" not in rest else self.path
 
     @property

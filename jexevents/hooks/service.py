@@ -133,7 +133,9 @@ class HookSenders(Service):
             self._end_senders()
 
     def interrupt(self) -> None:
-        """Wake it."""
+        """Wake it, and have the senders begin nothing more."""
+        for sender in self._senders:
+            sender.stop()
         self._woken.set()
 
     def _lost(self, _sender: Service) -> None:

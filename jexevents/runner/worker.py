@@ -30,6 +30,7 @@ from jexevents.executions.orders import Orders
 from jexevents.executions.queue import Claimed, Offer, Queue, Report, Unsettled
 from jexevents.lifecycle.executionid import attempt_id
 from jexevents.logs import get_logger
+from jexevents.model import Kind
 from jexevents.runner.commands import NODES_OWN
 from jexevents.runner.executor import Attempt, Executor
 from jexevents.runner.obeying import Obeying
@@ -82,6 +83,8 @@ class Worker(Service):
         # Those of which nothing is heard by itself.
         self._unheld: dict[tuple[str, int], Attempt] = {}
         self._starting: dict[tuple[str, int], Claimed] = {}
+        # Those whose end is in the ledger, and whose remains are being removed.
+        self._cleaning: set[tuple[str, int]] = set()
         self._left: dict[str, float] = {}
         # What this node has claimed anew while the start of its earlier claim is under way.
         self._again: dict[tuple[str, int], Claimed] = {}
@@ -197,7 +200,7 @@ class Worker(Service):
                 self._look_at_unheld()
                 if time.monotonic() >= self._try_at:
                     self._work()
-                if self.draining and not self.running:
+                if self.draining and not self.running and not self._cleaning:
                     self.on_drained()
         finally:
             self._end()
@@ -403,10 +406,19 @@ class Worker(Service):
         self._let_go(attempt)
         self._wants_claim = True
         kind = attempt.named.kind
-        self._starts[kind].do(lambda: self._executors[kind].clean(attempt))
+        self._cleaning.add(attempt.place)
+        self._starts[kind].do(lambda: self._clean(kind, attempt))
         log.info("execution_ended", job=attempt.named.definition, attempt=attempt.number,
                  execution=attempt.named.text,
                  lost=report.lost, failure=report.failure)  # fmt: skip
+
+    def _clean(self, kind: Kind, attempt: Attempt) -> None:
+        """Remove what is left of it, in a thread of the pool."""
+        try:
+            self._executors[kind].clean(attempt)
+        finally:
+            self._cleaning.discard(attempt.place)
+            self._pull()
 
     def _end_late(self, attempt: Attempt) -> None:
         """End what was given up, and may run elsewhere by now."""

@@ -241,7 +241,8 @@ def test_a_check_that_is_ended_leaves_nothing(tmp_path, servers, temporary, monk
         wait_until(lambda: begun.exists() and begun.read_text().endswith("\n"), 30, "the fetch")
         process.terminate()
         assert process.wait(30) == 128 + signal.SIGTERM
-    assert not Path(f"/proc/{begun.read_text().strip()}").exists()
+    fetching = Path(f"/proc/{begun.read_text().strip()}")
+    wait_until(lambda: not fetching.exists(), 30, "the fetch to be gone")
 
 
 def test_no_room_for_the_newest_commit(check, tmp_path, monkeypatch):

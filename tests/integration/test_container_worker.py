@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -319,3 +321,47 @@ def test_a_drain_holds_before_the_worker_hears_of_it(place: ContainerPlace) -> N
         assert (does["uuid"], does["begun"], does["since"]) == (claimed.job_id, False, None)
     finally:
         name.release()
+
+
+def test_a_kill_is_told_before_the_end_that_it_makes(
+    place: ContainerPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = place.ask("sh", "-c", "while :; do sleep 0.05; done")
+    containers = place.engine.containers
+    kill = containers.kill
+
+    def slow_kill(name: str, signal: str = "SIGKILL") -> None:
+        kill(name, signal)
+        wait_until(lambda: containers.inspect(name).ended, 30, "the end of the container")
+        # Who follows the container has all the time to note its end first.
+        threading.Event().wait(0.5)
+
+    monkeypatch.setattr(containers, "kill", slow_kill)
+    with place.working():
+        place.running(job)
+        place.order(job, "kill")
+        assert place.ended(job)["state"] == "KILLED"
+    assert place.story(job)[2:] == ["start", "kill", "fail"]
+
+
+def test_a_drained_worker_removes_its_containers_before_it_says_so(
+    place: ContainerPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = place.ask("true")
+    containers = place.engine.containers
+    remove, may_remove, drained = containers.remove, threading.Event(), threading.Event()
+
+    def slow_remove(name: str, **how: Any) -> None:
+        may_remove.wait(10)
+        remove(name, **how)
+
+    monkeypatch.setattr(containers, "remove", slow_remove)
+    with place.working() as worker:
+        worker.on_drained = drained.set
+        place.ended(job)
+        wait_until(lambda: worker.running == 0, 30, "all to be settled")
+        worker.drain("test")
+        assert not drained.wait(0.5)
+        may_remove.set()
+        assert drained.wait(10)
+        assert place.containers() == []

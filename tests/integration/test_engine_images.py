@@ -63,7 +63,9 @@ def test_an_image_that_exists_here_only(engine: TestEngine, image: str) -> None:
     assert found.id.startswith("sha256:")
     assert found.size_bytes > 100_000
     assert abs(found.created.timestamp() - time.time()) < 3600
-    assert found.digests == ()
+    # The same image may have been pushed by another test, under a name of that test.
+    repository = image.partition(":")[0]
+    assert not [name for name in found.digests if name.startswith(repository)]
     assert pin(image, found) is None
     assert engine.images.find(found.id) == found
     assert engine.images.find(image.removesuffix(":latest")) == found

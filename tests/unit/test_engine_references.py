@@ -106,6 +106,13 @@ def names(draw) -> str:
     return f"{draw(HOSTS)}{path}{tag}{digest}"
 
 
+@pytest.mark.parametrize("name", ["docker.io/0.0/0", "docker.io/a.b/tool:1"])
+def test_a_folder_that_looks_like_a_host_keeps_the_host_before_it(name: str) -> None:
+    found = parse(name)
+    assert found.familiar == found.repository
+    assert parse(str(found)) == parse(found.asked) == found
+
+
 @given(names())
 def test_a_name_that_was_read_and_written_is_the_same_when_read_again(name: str) -> None:
     try:

@@ -59,8 +59,6 @@ class ContainerAttempt:
         self._life = Life(containers, wanted, sequence)
         self._fresh: list[Mapping[str, Any]] = []
         self._outcome: Outcome | None = None
-        # One order at a time: each is noted before and after it is carried out.
-        self._ordering = threading.Lock()
 
     @property
     def place(self) -> tuple[str, int]:
@@ -152,7 +150,8 @@ class ContainerAttempt:
         """Send a signal, once by the order's id."""
         if order.event not in command.SIGNALS:
             return {"fault": REFUSED, "error": _NO_STATUS}
-        with self._ordering:
+        # One order at a time: each is noted before and after it is carried out.
+        with self._life.ordering:
             known = self._life.notes.of_order(order.id)
             if known is None:
                 return self._carry_out(order)

@@ -102,6 +102,8 @@ class Life:
         self._wanted = wanted
         self.notes = Notes(wanted.folder, sequence)
         self.is_over = False
+        # Held while an order is carried out and noted: the end that it makes is noted behind it.
+        self.ordering = threading.Lock()
         self._last = LastState(wanted.folder)
         self._left = threading.Event()
         self._started_at: datetime | None = None
@@ -362,7 +364,11 @@ class Life:
         return f"{self.notes.why}; {code}" if asked and self.notes.why else code
 
     def _closing(self, end: Mapping[str, Any], at: int | None = None) -> dict[str, Any]:
-        """Note the event that ends the attempt."""
+        """Note the event that ends the attempt, behind the order that is carried out just now."""
+        with self.ordering:
+            return self._noted_end(end, at)
+
+    def _noted_end(self, end: Mapping[str, Any], at: int | None) -> dict[str, Any]:
         for event in self.notes.events:
             if event["auto"] and event["name"] != command.START:
                 return event
