@@ -215,6 +215,11 @@ def _show(console: Console, client: Client, place: Place) -> None:
         )
     console.print("\nWhat the ledger says of the jobs of the sample log:")
     console.print(table)
+    console.print(
+        f"\nSee them in a browser: {client.url}/ (sign in with the token in {_short(place.token)})\n",
+        soft_wrap=True,
+        markup=False,
+    )
     bearer = f'-H "Authorization: Bearer $(cat {_short(place.token)})"'
     console.print("Ask it yourself, in another terminal:\n")
     for path in (f"/last-events/{_INVOCATION}", "/ledger/jobs?phase=ERROR", "/readyz"):
