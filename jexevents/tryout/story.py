@@ -215,12 +215,9 @@ def _show(console: Console, client: Client, place: Place) -> None:
         )
     console.print("\nWhat the ledger says of the jobs of the sample log:")
     console.print(table)
-    console.print(
-        f"\nSee them in a browser: {client.url}/ (sign in with the token in {_short(place.token)})\n",
-        soft_wrap=True,
-        markup=False,
-    )
-    bearer = f'-H "Authorization: Bearer $(cat {_short(place.token)})"'
+    token = _short(place.token)
+    _say(console, f"See them in a browser: {client.url}/ (sign in with the token in {token})\n")
+    bearer = f'-H "Authorization: Bearer $(cat {token})"'
     console.print("Ask it yourself, in another terminal:\n")
     for path in (f"/last-events/{_INVOCATION}", "/ledger/jobs?phase=ERROR", "/readyz"):
         console.print(f"  curl {bearer} '{client.url}{path}'", soft_wrap=True, markup=False)
