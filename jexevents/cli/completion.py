@@ -27,9 +27,14 @@ def add_to(commands: Any) -> list[argparse.ArgumentParser]:
     return []
 
 
+def is_asked() -> bool:
+    """Say whether it is a shell that asks for words."""
+    return _ASKED in os.environ
+
+
 def offer(parser: argparse.ArgumentParser) -> None:
     """Answer the shell and end, where it is that which asks."""
-    if _ASKED in os.environ:
+    if is_asked():
         import argcomplete
 
         argcomplete.autocomplete(parser)

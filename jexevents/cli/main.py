@@ -5,32 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
 from jexevents import __version__, config, logs
-from jexevents.cli import (
-    audit_log,
-    check,
-    completion,
-    definitions,
-    hooks,
-    importing,
-    jobs,
-    migrate,
-    monitor,
-    nonce,
-    outputs,
-    prune,
-    rejects,
-    run,
-    smrtlink,
-    tail,
-    token,
-    verify,
-    workers,
-)
+from jexevents.cli import completion
 from jexevents.config import Config
 from jexevents.errors import BrokerMismatch, ConfigError, JexError, SchemaVersionError, Unavailable
 from jexevents.exits import Exit
@@ -48,6 +29,29 @@ Every option of the configuration: jexevents --help-config, docs/configuration.m
 """
 
 
+# The modules of this package that have the commands, in the order of the help.
+_MODULES: Mapping[str, tuple[str, ...]] = {
+    "migrate": ("migrate",),
+    "check": ("check",),
+    "token": ("token",),
+    "nonce": ("nonce",),
+    "hooks": ("hooks",),
+    "rejects": ("rejects",),
+    "verify": ("verify",),
+    "prune": ("prune",),
+    "definitions": ("definitions",),
+    "smrtlink": ("smrtlink",),
+    "workers": ("worker", "workers"),
+    "monitor": ("monitor",),
+    "importing": ("import",),
+    "audit_log": ("audit-log",),
+    "jobs": ("jobs", "show"),
+    "tail": ("tail",),
+    "run": ("run",),
+    "outputs": ("output", "signal"),
+    "completion": ("completion",),
+}
+_CONFIG, _VERSION, _HELP_CONFIG = "--config", "--version", "--help-config"
 # How commands that have actions call them.
 _ACTION = "ACTION"
 
@@ -79,10 +83,11 @@ class _HelpConfig(argparse.Action):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that ``arguments`` (sys.argv without the program) name; give its code."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        parser = build_parser()
+        parser = build_parser(_needed(given))
         completion.offer(parser)
-        options = parser.parse_args(arguments)
+        options = parser.parse_args(given)
         return int(options.run(options, _configuration(options)))
     except BrokenPipeError:
         # Who reads our output has seen enough, as with "| head".
@@ -95,24 +100,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _code(error)
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Give the parser of the command line."""
+def _needed(given: Sequence[str]) -> Iterable[str]:
+    """Give the modules that a command line needs. The others are not loaded, which is most of what
+    a start costs; for help, for completion and for what is wrong all are."""
+    rest = list(given)
+    while rest and rest[0].partition("=")[0] == _CONFIG:
+        del rest[: 1 if "=" in rest[0] else 2]
+    if completion.is_asked():
+        return _MODULES
+    if not rest or rest[0] in (_VERSION, _HELP_CONFIG):
+        return ()
+    return [module for module, commands in _MODULES.items() if rest[0] in commands] or _MODULES
+
+
+def build_parser(modules: Iterable[str] = tuple(_MODULES)) -> argparse.ArgumentParser:
+    """Give the parser of the command line, with the commands of these modules of the package."""
     parser = _Parser(
         prog="jexevents",
         description=_DESCRIPTION,
         epilog=_EPILOGUE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"jexevents {__version__}")
-    parser.add_argument("--help-config", action=_HelpConfig, help="print every option and end")
+    parser.add_argument(_VERSION, action="version", version=f"jexevents {__version__}")
+    parser.add_argument(_HELP_CONFIG, action=_HelpConfig, help="print every option and end")
     _add_config(parser, default=None)
     parser.set_defaults(run=_run_daemon, configured=True)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
-    for command in (
-        migrate, check, token, nonce, hooks, rejects, verify, prune, definitions, smrtlink,
-        workers, monitor, importing, audit_log, jobs, tail, run, outputs, completion,
-    ):  # fmt: skip
-        for added in command.add_to(commands):
+    for module in modules:
+        for added in import_module(f"jexevents.cli.{module}").add_to(commands):
             # Given before the command or behind it; suppressed, so that it is not set twice.
             _add_config(added, default=argparse.SUPPRESS)
     return parser
@@ -120,7 +135,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_config(parser: argparse.ArgumentParser, default: object) -> None:
     parser.add_argument(
-        "--config",
+        _CONFIG,
         metavar="PATH",
         type=Path,
         default=default,

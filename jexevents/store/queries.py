@@ -6,6 +6,7 @@ of ``jobs.sql``: one object a file. Those that are asked all the time are prepar
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
@@ -108,8 +109,21 @@ _GIVES: dict[SQLOperationType, Callable[[Any], Any]] = {
 }
 
 
-def _load() -> SimpleNamespace:
-    return SimpleNamespace(**{file.stem: _loaded(file) for file in sorted(FOLDER.glob("*.sql"))})
+class _Queries:
+    """The files by their names, each read when it is first needed: commands need few of them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+
+    def __getattr__(self, name: str) -> SimpleNamespace:
+        # Asked for what is not there yet. One alone reads a file: its statements are prepared once.
+        with self._lock:
+            if name not in vars(self):
+                file = FOLDER / f"{name}.sql"
+                if not file.is_file():
+                    raise AttributeError(f"There are no statements {name!r}.")
+                setattr(self, name, _loaded(file))
+            return vars(self)[name]
 
 
 def _loaded(file: Path) -> SimpleNamespace:
@@ -123,4 +137,4 @@ def _loaded(file: Path) -> SimpleNamespace:
     )
 
 
-QUERIES = _load()
+QUERIES = _Queries()
