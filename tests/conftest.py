@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import signal
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -31,11 +32,15 @@ from tests.support import ROOT, administer, database_uri, fill_template, missing
 
 
 def pytest_configure() -> None:
-    """Give the runs of each checkout a temporary folder of their own.
+    """Give the runs of each checkout a temporary folder of their own, and let Ctrl-C end programs.
+
+    What a shell runs in its background ignores SIGINT, and so would all that the tests start.
 
     Each run takes the rights of others from the folder above all its temporary ones. Where that is
     one for all, the PostgreSQL of another run, which has a user of its own, dies of it.
     """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     name = f"jex-{os.getuid()}-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:6]}"
     folder = Path(tempfile.gettempdir(), name)
     folder.mkdir(mode=0o755, exist_ok=True)

@@ -44,7 +44,7 @@ _PARTS = {
         "side",
         "unmade",
     ),
-    "surfaces": ("Surfaces"),
+    "surfaces": ("Surfaces",),
     "webhooks": (
         "hook_of_definition",
         "hook_senders",

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from jexevents import wiring
+
 PACKAGE = Path(__file__).resolve().parents[2] / "jexevents"
 
 # What each part may import of the others; a part is a folder or a module of the package.
@@ -272,3 +274,10 @@ def test_what_a_start_loads() -> None:
 
 def test_every_part_is_listed() -> None:
     assert {part_of(path) for path in modules()} == set(ALLOWED)
+
+
+def test_wiring_has_what_it_names() -> None:
+    for name in wiring.__all__:
+        assert getattr(wiring, name) is not None
+    with pytest.raises(AttributeError):
+        wiring.nothing  # noqa: B018
