@@ -14,14 +14,16 @@ from jexevents.model import Credential
 CACHE_SECONDS = 30.0
 ASK_AGAIN_SECONDS = 1.0
 WAIT_SECONDS = 5.0
+# How often it is asked at once, so that a token works the moment that it is made.
+BURST = 5
 
 
 class Tokens:
     """A cache over ``load``, which gives all credentials or raises Unavailable.
 
     The set is asked for again after ``cache_seconds``, at once after ``reread``, and for a token
-    that it does not hold; the latter at most once in ``ask_again_seconds``, so that guessing
-    cannot hammer the database. While the database cannot be asked, the last known set stands
+    that it does not hold; the latter once in ``ask_again_seconds`` in the long run, ``BURST`` times
+    at once after a rest, so that guessing cannot hammer the database. While the database cannot be asked, the last known set stands
     for what it knows. One thread asks at a time; the others go on with what there is.
     """
 
@@ -41,7 +43,7 @@ class Tokens:
         self._known: tuple[Credential, ...] | None = None
         self._failure: Unavailable | None = None
         self._asked = 0
-        self._stale_at = self._may_ask_at = float("-inf")
+        self._stale_at = self._may_ask_at = self._paid_until = float("-inf")
         self._reread = False
 
     def find(self, token: str) -> Credential | None:
@@ -103,7 +105,9 @@ class Tokens:
         now = self._clock()
         # A database that takes long to fail is asked as seldom again.
         pause = max(self._ask_again_seconds, now - began if self._failure else 0)
-        self._may_ask_at = now + pause
+        self._paid_until = max(self._paid_until, now) + pause
+        rest = 0 if self._failure else (BURST - 1) * self._ask_again_seconds
+        self._may_ask_at = self._paid_until - rest
         self._stale_at = now + (pause if self._failure else self._cache_seconds)
         self._asked += 1
 
