@@ -23,8 +23,9 @@ class Tokens:
 
     The set is asked for again after ``cache_seconds``, at once after ``reread``, and for a token
     that it does not hold; the latter once in ``ask_again_seconds`` in the long run, ``BURST`` times
-    at once after a rest, so that guessing cannot hammer the database. While the database cannot be asked, the last known set stands
-    for what it knows. One thread asks at a time; the others go on with what there is.
+    at once after a rest, so that guessing cannot hammer the database. While the database cannot be
+    asked, the last known set stands for what it knows. One thread asks at a time; the others go on
+    with what there is.
     """
 
     def __init__(
