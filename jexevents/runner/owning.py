@@ -54,8 +54,8 @@ def _take(owner: int, folder: Path, deadline: float) -> None:
         except BlockingIOError as error:
             if time.monotonic() > deadline:
                 raise ConfigError(
-                    f"Another live daemon works in the folder of jobs {folder}.",
-                    remedy="Give each daemon a JobsDir of its own.",
+                    f"Another live daemon or worker works in the folder of jobs {folder}.",
+                    remedy="Give each daemon a JobsDir of its own, each worker beside it a --name.",
                 ) from error
             time.sleep(_LOOK_SECONDS)
 
@@ -73,7 +73,7 @@ def _require_own(signed: bytes, folder: Path, runs: Path, node: str) -> bool:
         raise ConfigError(
             f"The folder of jobs {folder} has executions of the node {before!r}, and this is "
             f"{node!r}.",
-            remedy="Set NodeName to that name, or JobsDir to another folder.",
+            remedy="Set NodeName (of a worker: --name) to that name, or JobsDir to another folder.",
         )
     return before == node
 

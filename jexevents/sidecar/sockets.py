@@ -57,15 +57,16 @@ def _open(family: socket.AddressFamily, address: tuple, *, required: bool) -> so
     return one
 
 
+_OPTION = "HTTPListenPort (of a worker or a monitor: --listen)"
 _REMEDIES = {
-    errno.EADDRINUSE: "Another program has it: stop that one, or change HTTPListenPort.",
-    errno.EACCES: "Ports below 1024 need privileges: choose a higher one for HTTPListenPort.",
-    errno.EADDRNOTAVAIL: "This machine has no such address: correct HTTPListenPort.",
+    errno.EADDRINUSE: f"Another program has it: stop that one, or change {_OPTION}.",
+    errno.EACCES: f"Ports below 1024 need privileges: choose a higher one for {_OPTION}.",
+    errno.EADDRNOTAVAIL: f"This machine has no such address: correct {_OPTION}.",
 }
 
 
 def _unusable(binding: Binding, exc: OSError | UnicodeError) -> ConfigError:
     where = f"{binding.hosts[0]}:{binding.port}"
-    remedy = _REMEDIES.get(getattr(exc, "errno", None), "Correct HTTPListenPort.")
+    remedy = _REMEDIES.get(getattr(exc, "errno", None), f"Correct {_OPTION}.")
     why = getattr(exc, "strerror", None) or str(exc)
     return ConfigError(f"HTTPListenPort: {where} cannot be bound: {why}.", remedy=remedy)

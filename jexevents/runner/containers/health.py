@@ -23,6 +23,8 @@ class EngineHealth(Service):
         self.came = came
         self.about: About | None = None
         self.problem: str | None = "It was not asked yet."
+        # Whether the log has that it does not answer, at the first look too.
+        self._is_told = False
 
     @property
     def answers(self) -> bool:
@@ -31,9 +33,9 @@ class EngineHealth(Service):
 
     def missed(self, error: EngineUnavailable) -> None:
         """Note that it does not answer."""
-        if self.problem is None:
+        if not self._is_told:
             log.warning("engine_away", reason=str(error))
-        self.problem = str(error)
+        self.problem, self._is_told = str(error), True
 
     def run(self) -> None:
         """Ask again and again until stopped."""
@@ -54,5 +56,5 @@ class EngineHealth(Service):
             return
         if self.problem is not None:
             log.info("engine_answers", engine=self._engine.address, version=self.about.version)
-            self.problem = None
+            self.problem, self._is_told = None, False
             self.came()
