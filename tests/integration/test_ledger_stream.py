@@ -196,7 +196,7 @@ def test_numbers_that_were_rolled_back_are_not_waited_for(
     ledger: TestLedger, database: str
 ) -> None:
     now = [0.0]
-    watch = EventWatch(ledger.database, clock=lambda: now[0])
+    watch = EventWatch(ledger.database, missing_seconds=100, clock=lambda: now[0])
     watch.begin()
     with closing(psycopg2.connect(database)) as broken:
         lost = insert(broken.cursor(), 1)
@@ -205,7 +205,10 @@ def test_numbers_that_were_rolled_back_are_not_waited_for(
         seq = insert(good.cursor(), 2)
     assert [row["seq"] for row in watch.look().rows] == [seq]
     assert watch.floor == lost - 1
-    now[0] = 60.0
+    now[0] = 99.0
+    assert watch.look().rows == []
+    assert watch.floor == lost - 1
+    now[0] = 101.0
     assert watch.look().rows == []
     assert watch.floor == watch.seen == seq
 
