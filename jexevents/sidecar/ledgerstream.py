@@ -38,6 +38,7 @@ _MOST_KEPT, _MOST_KEPT_BYTES = 5000, 8 << 20
 # Who comes again is told so many of what he missed, at most.
 _MOST_CAUGHT_UP = 10_000
 _WAIT_SECONDS = 0.25
+_QUIET = b": nothing new\n"
 _OF_JOB = ("kind", "key", "state", "phase")
 _FILTERS = (
     KIND,
@@ -103,6 +104,7 @@ class Newest:
         self._kept: deque[Told] = deque()
         self._kept_bytes = 0
         self._first = 0
+        self._told_to = 0
         self._looked_at = float("-inf")
         self._is_behind = False
 
@@ -118,7 +120,7 @@ class Newest:
             with self._changed:
                 place = self._first + len(self._kept)
             if after is None:
-                return place, iter(())
+                return place, iter((Told(self.mark(place)),))
             return place, self._missed(after, self._watch.seen, self._watch.floor)
 
     def _begin_anew(self) -> None:
@@ -126,8 +128,9 @@ class Newest:
         before = self._watch.seen
         self._watch.begin()
         self._looked_at = self._clock()
-        if 0 < before < self._watch.seen:
-            self._keep([_passed_over(before + 1, self._watch.seen)])
+        is_behind = 0 < before < self._watch.seen
+        lost = [_passed_over(before + 1, self._watch.seen)] if is_behind else []
+        self._keep(lost, self._watch.floor)
 
     def _missed(self, after: int, end: int, floor: int) -> Iterator[Told]:
         """Give what came behind a number, up to the one that all listeners were told; page by page,
@@ -151,6 +154,13 @@ class Newest:
         found = [told for told in kept if wanted.wants(told)]
         return end, [_fell_behind(missed), *found] if missed > 0 else found
 
+    def mark(self, place: int) -> bytes:
+        """Give what tells a listener at the end up to where he was told everything, be it that
+        nothing was for him: he comes again with that. A comment where there is more for him."""
+        with self._changed:
+            is_at_end = place == self._first + len(self._kept)
+            return _QUIET + (f"id: {self._told_to}\n\n".encode() if is_at_end else b"\n")
+
     def wait(self, place: int, seconds: float) -> None:
         """Look, if it is time to; else wait till there is something behind a place."""
         if self._is_due() and self._looking.acquire(False):
@@ -172,17 +182,18 @@ class Newest:
         self._is_behind = noticed.is_more
         told = [] if noticed.skipped is None else [_passed_over(*noticed.skipped)]
         told += [_told(row, noticed.floor) for row in noticed.rows]
-        if told:
-            self._keep(told)
+        self._keep(told, noticed.floor)
 
-    def _keep(self, told: Sequence[Told]) -> None:
+    def _keep(self, told: Sequence[Told], floor: int) -> None:
         with self._changed:
+            self._told_to = floor
             self._kept.extend(told)
             self._kept_bytes += sum(len(one.text) for one in told)
             while len(self._kept) > _MOST_KEPT or self._kept_bytes > _MOST_KEPT_BYTES:
                 self._kept_bytes -= len(self._kept.popleft().text)
                 self._first += 1
-            self._changed.notify_all()
+            if told:
+                self._changed.notify_all()
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +248,7 @@ class LedgerStream:
                 yield b"".join(told.text for told in found)
                 said_at = self.clock()
             elif self.clock() - said_at >= KEEP_ALIVE_SECONDS:
-                yield b": nothing new\n\n"
+                yield self.newest.mark(place)
                 said_at = self.clock()
             else:
                 yield HEAD

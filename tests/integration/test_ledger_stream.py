@@ -278,6 +278,27 @@ def test_quiet_streams_say_that_they_are_there(
         assert next(listener._pieces).startswith(b": ")
 
 
+def test_who_heard_of_nothing_misses_nothing_when_he_comes_again(
+    ledger: TestLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another filter would have him told nothing, and so give him no id to come again with."""
+    monkeypatch.setattr(ledgerstream, "KEEP_ALIVE_SECONDS", 0.0)
+    query, marks = "name=executing", []
+    with listening(ledger, query) as listener:
+        marks.append(next(listener._pieces))
+        ledger.send(message(submitted()))
+        (stored,) = ledger.get("/ledger/events")["items"]
+        until = time.monotonic() + SECONDS
+        while f"id: {stored['seq']}\n".encode() not in marks[-1]:
+            assert time.monotonic() < until, marks
+            marks.append(next(listener._pieces))
+        assert listener.seen == []
+    assert f"id: {stored['seq']}\n".encode() not in marks[0]
+    ledger.send(message(executing(second=1)))
+    with listening(ledger, query, HTTP_LAST_EVENT_ID=str(stored["seq"])) as listener:
+        assert listener.read(1)[0]["name"] == "executing"
+
+
 def test_an_outage_of_the_database_is_sat_out(ledger: TestLedger) -> None:
     with listening(ledger) as listener:
         dsn, ledger.database._dsn = ledger.database._dsn, "postgresql://127.0.0.1:1/none"
