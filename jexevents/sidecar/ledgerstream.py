@@ -40,6 +40,8 @@ _MOST_CAUGHT_UP = 10_000
 _WAIT_SECONDS = 0.25
 _QUIET = b": nothing new\n"
 _OF_JOB = ("kind", "key", "state", "phase")
+# What filters look at. Nothing else of a row is kept beside its text.
+_LOOKED_AT = ("kind", "key", "job_id", "name")
 _FILTERS = (
     KIND,
     text("key", "Of jobs with this key."),
@@ -56,8 +58,8 @@ LAST_EVENT_ID = Parameter(
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One event for listeners: its text, and its row for their filters; without one it is the word
-    that some were passed over, which all get."""
+    """One event for listeners: its text, and what of its row their filters look at; without that it
+    is a word that all get, such as that some were passed over."""
 
     text: bytes
     row: Mapping[str, Any] | None = None
@@ -283,7 +285,8 @@ def _told(row: Row, floor: int) -> Told:
         "received_at": plain(row["received_at"]),
         "data": row["data"],
     }
-    return Told(_event("event", document, min(row["seq"], floor)), row)
+    looked_at = {name: row[name] for name in _LOOKED_AT}
+    return Told(_event("event", document, min(row["seq"], floor)), looked_at)
 
 
 def _passed_over(first: int, last: int) -> Told:

@@ -3,6 +3,12 @@
 // by its new self. Pages do without it.
 "use strict";
 (() => {
+  // What was told once is not told again when the page is loaded again, or its address is sent on.
+  const address = new URL(location.href);
+  if (address.searchParams.has("told")) {
+    address.searchParams.delete("told");
+    history.replaceState(history.state, "", address);
+  }
   const main = document.getElementById("content");
   const path = main && main.dataset.stream;
   let every = main ? Number(main.dataset.every) : 0;
