@@ -95,7 +95,8 @@ def test_what_is_read_stays_as_it_is_when_a_page_changes(visit: Callable, place:
 
 
 def test_the_way_of_a_pipeline_job_changes_by_itself(visit: Callable, place: Place) -> None:
-    asked = {"pipeline_uuid": "10650844-1baa-55c5-a481-5e945b19c065", "archive_path": "/p/1"}
+    asked = {"pipeline_uuid": "10650844-1baa-55c5-a481-5e945b19c065",
+             "archive_path": "/products/1", "data": {}}  # fmt: skip
     made = place.jobs.daemon.ask("POST", "/pipelinejobs", asked, token=place.admin).json()
     visitor = visit()
     visitor.sign_in(place.reader, "/ui/jobs?kind=pipeline")
@@ -105,11 +106,14 @@ def test_the_way_of_a_pipeline_job_changes_by_itself(visit: Callable, place: Pla
     expect(picture).to_have_attribute("alt", re.compile("CREATED"))
     assert picture.evaluate("image => image.complete && image.naturalWidth > 0")
     expect(page.locator("#live-note")).to_have_text("Live")
-    with page.expect_response(re.compile("diagram")):
-        told = {"uuid": made["uuid"], "token": made["token"], "name": "run"}
-        path = "/actors/v2/pipelinejobs/messages"
-        assert place.jobs.daemon.ask("POST", path, told, token=place.admin).status == 200
+    loaded: list[str] = []
+    page.on("request", lambda request: loaded.append(request.url))
+    told = {"uuid": made["uuid"], "token": made["token"], "name": "run"}
+    path = "/actors/v2/pipelinejobs/messages"
+    answer = place.jobs.daemon.ask("POST", path, told, token=place.admin)
+    assert answer.status == 200, answer
     expect(picture).to_have_attribute("alt", re.compile("RUNNING"))
+    wait_until(lambda: any("diagram" in url for url in loaded), SECONDS, "the picture of now")
 
 
 def test_output_grows_and_signals_are_sent(visit: Callable, place: Place) -> None:
@@ -235,6 +239,15 @@ def test_every_page_fits_on_a_phone(visit: Callable, place: Place) -> None:
     for path in ["/login", *pages(place)]:
         visitor.go(path)
         assert (path, visitor.is_wider_than_its_window) == (path, False)
+
+
+def test_the_document_of_the_interface_can_be_used_by_anybody(
+    visit: Callable, place: Place, axe: str
+) -> None:
+    visitor = visit(viewport={"width": 360, "height": 740})
+    visitor.go("/docs")
+    assert visitor.faults_of_access(axe) == []
+    assert not visitor.is_wider_than_its_window
 
 
 def test_by_keyboard_alone(visit: Callable, place: Place) -> None:
