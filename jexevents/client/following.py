@@ -53,6 +53,8 @@ class Follower:
                     if event is None:
                         continue
                     last_id = event.id or last_id
+                    if not event.name:
+                        continue
                     yield event
                     if event.name == END:
                         return

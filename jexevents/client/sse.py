@@ -22,8 +22,8 @@ class ServerEvent:
 
 def events(pieces: Iterable[bytes]) -> Iterator[ServerEvent | None]:
     """Give the events in pieces of bytes as soon as each is whole; None for what only says that the
-    server is there. What is cut off at the end is no event. Raises ServerAway for one without an
-    end."""
+    server is there, one without a name for what has nothing but an id. What is cut off at the end
+    is no event. Raises ServerAway for one without an end."""
     lines: list[str] = []
     room, last_id = MAX_EVENT_BYTES, ""
     for line in _lines(pieces):
@@ -40,7 +40,7 @@ def events(pieces: Iterable[bytes]) -> Iterator[ServerEvent | None]:
 
 
 def _event(lines: Iterable[str], last_id: str) -> tuple[ServerEvent | None, str]:
-    name, data = "message", []
+    name, data, before = "message", [], last_id
     for line in lines:
         field, _, value = line.partition(":")
         value = value.removeprefix(" ")
@@ -50,7 +50,9 @@ def _event(lines: Iterable[str], last_id: str) -> tuple[ServerEvent | None, str]
             name = value or name
         elif field == "id" and "\0" not in value:
             last_id = value
-    return (ServerEvent(name, "\n".join(data), last_id) if data else None), last_id
+    if data:
+        return ServerEvent(name, "\n".join(data), last_id), last_id
+    return (None if last_id == before else ServerEvent("", "", last_id)), last_id
 
 
 def _lines(pieces: Iterable[bytes]) -> Iterator[str]:

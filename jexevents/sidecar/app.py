@@ -16,7 +16,7 @@ from typing import Any
 import bottle
 import uuid_utils
 
-from jexevents.errors import JexError
+from jexevents.errors import JexError, Unavailable
 from jexevents.logs import get_logger, shows
 from jexevents.model import NONCE
 from jexevents.observers import NOBODY, RequestObserver
@@ -48,7 +48,7 @@ from jexevents.sidecar.routes import (
     secret_spans,
 )
 from jexevents.sidecar.slots import Aside, Slots
-from jexevents.sidecar.streams import UNWANTED, Limited, Place
+from jexevents.sidecar.streams import UNWANTED, Limited, Place, Unwanted
 from jexevents.validation import SCHEMAS, Schemas
 
 MAX_BODY_BYTES = 1 << 20
@@ -225,14 +225,7 @@ class App:
             nonce,
             asked_path(environ),
         )
-        caller = self._gate.admit(
-            route.role,
-            attempt,
-            any_host=route.any_host,
-            nonces=route.nonces,
-            systems=route.systems,
-            sessions=route.takes_sessions,
-        )
+        caller = self._let_in(route, attempt)
         exchange.caller, exchange.known = caller.name, caller
         limit = route.max_body_bytes or self._max_body_bytes
         if (content_length(environ) or 0) > limit:
@@ -254,9 +247,38 @@ class App:
             max_body_bytes=limit,
             schemas=self._schemas,
             place=Place(self._streams),
-            unwanted=environ.get(UNWANTED, bool),
+            unwanted=self._unwanted(route, attempt, environ.get(UNWANTED, bool)),
             aside=aside,
         )
+
+    def _let_in(self, route: Route, attempt: Attempt) -> Caller:
+        return self._gate.admit(
+            route.role,
+            attempt,
+            any_host=route.any_host,
+            nonces=route.nonces,
+            systems=route.systems,
+            sessions=route.takes_sessions,
+        )
+
+    def _unwanted(
+        self, route: Route, attempt: Attempt, is_gone: Callable[[], bool]
+    ) -> Callable[[], bool]:
+        # A nonce is used up by being shown again, and a signature is good for a moment.
+        if not route.streams or route.role is None or route.nonces or route.systems:
+            return is_gone
+        return Unwanted(is_gone, partial(self._is_out, route, attempt), self._clock)
+
+    def _is_out(self, route: Route, attempt: Attempt) -> bool:
+        """Whether who was let in would not be now: his token or session has ended."""
+        try:
+            self._let_in(route, attempt)
+        except Problem:
+            return True
+        except Unavailable:
+            # The database is away: nobody knows of an end.
+            return False
+        return False
 
     def _finished(self, route: Route, response: Response) -> bottle.HTTPResponse:
         if self._check_answers:

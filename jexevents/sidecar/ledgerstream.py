@@ -38,7 +38,10 @@ _MOST_KEPT, _MOST_KEPT_BYTES = 5000, 8 << 20
 # Who comes again is told so many of what he missed, at most.
 _MOST_CAUGHT_UP = 10_000
 _WAIT_SECONDS = 0.25
+_QUIET = b": nothing new\n"
 _OF_JOB = ("kind", "key", "state", "phase")
+# What filters look at. Nothing else of a row is kept beside its text.
+_LOOKED_AT = ("kind", "key", "job_id", "name")
 _FILTERS = (
     KIND,
     text("key", "Of jobs with this key."),
@@ -55,8 +58,8 @@ LAST_EVENT_ID = Parameter(
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One event for listeners: its text, and its row for their filters; without one it is the word
-    that some were passed over, which all get."""
+    """One event for listeners: its text, and what of its row their filters look at; without that it
+    is a word that all get, such as that some were passed over."""
 
     text: bytes
     row: Mapping[str, Any] | None = None
@@ -103,6 +106,7 @@ class Newest:
         self._kept: deque[Told] = deque()
         self._kept_bytes = 0
         self._first = 0
+        self._told_to = 0
         self._looked_at = float("-inf")
         self._is_behind = False
 
@@ -118,7 +122,7 @@ class Newest:
             with self._changed:
                 place = self._first + len(self._kept)
             if after is None:
-                return place, iter(())
+                return place, iter((Told(self.mark(place)),))
             return place, self._missed(after, self._watch.seen, self._watch.floor)
 
     def _begin_anew(self) -> None:
@@ -126,8 +130,9 @@ class Newest:
         before = self._watch.seen
         self._watch.begin()
         self._looked_at = self._clock()
-        if 0 < before < self._watch.seen:
-            self._keep([_passed_over(before + 1, self._watch.seen)])
+        is_behind = 0 < before < self._watch.seen
+        lost = [_passed_over(before + 1, self._watch.seen)] if is_behind else []
+        self._keep(lost, self._watch.floor)
 
     def _missed(self, after: int, end: int, floor: int) -> Iterator[Told]:
         """Give what came behind a number, up to the one that all listeners were told; page by page,
@@ -151,6 +156,13 @@ class Newest:
         found = [told for told in kept if wanted.wants(told)]
         return end, [_fell_behind(missed), *found] if missed > 0 else found
 
+    def mark(self, place: int) -> bytes:
+        """Give what tells a listener at the end up to where he was told everything, be it that
+        nothing was for him: he comes again with that. A comment where there is more for him."""
+        with self._changed:
+            is_at_end = place == self._first + len(self._kept)
+            return _QUIET + (f"id: {self._told_to}\n\n".encode() if is_at_end else b"\n")
+
     def wait(self, place: int, seconds: float) -> None:
         """Look, if it is time to; else wait till there is something behind a place."""
         if self._is_due() and self._looking.acquire(False):
@@ -172,17 +184,18 @@ class Newest:
         self._is_behind = noticed.is_more
         told = [] if noticed.skipped is None else [_passed_over(*noticed.skipped)]
         told += [_told(row, noticed.floor) for row in noticed.rows]
-        if told:
-            self._keep(told)
+        self._keep(told, noticed.floor)
 
-    def _keep(self, told: Sequence[Told]) -> None:
+    def _keep(self, told: Sequence[Told], floor: int) -> None:
         with self._changed:
+            self._told_to = floor
             self._kept.extend(told)
             self._kept_bytes += sum(len(one.text) for one in told)
             while len(self._kept) > _MOST_KEPT or self._kept_bytes > _MOST_KEPT_BYTES:
                 self._kept_bytes -= len(self._kept.popleft().text)
                 self._first += 1
-            self._changed.notify_all()
+            if told:
+                self._changed.notify_all()
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +250,7 @@ class LedgerStream:
                 yield b"".join(told.text for told in found)
                 said_at = self.clock()
             elif self.clock() - said_at >= KEEP_ALIVE_SECONDS:
-                yield b": nothing new\n\n"
+                yield self.newest.mark(place)
                 said_at = self.clock()
             else:
                 yield HEAD
@@ -272,7 +285,8 @@ def _told(row: Row, floor: int) -> Told:
         "received_at": plain(row["received_at"]),
         "data": row["data"],
     }
-    return Told(_event("event", document, min(row["seq"], floor)), row)
+    looked_at = {name: row[name] for name in _LOOKED_AT}
+    return Told(_event("event", document, min(row["seq"], floor)), looked_at)
 
 
 def _passed_over(first: int, last: int) -> Told:

@@ -160,6 +160,8 @@ class PipelineSurface:
                 produces=(_SVG,),
                 statuses=(200, 404),
                 sessions=True,
+                # Another one has a page load the picture anew.
+                query=(text("v", "Anything: it makes another address of the same."),),
                 summary="The state machine with the way of one PipelineJob through it.",
             ),
         ]

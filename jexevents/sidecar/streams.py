@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from threading import BoundedSemaphore
 from typing import BinaryIO
@@ -13,6 +14,8 @@ from jexevents.sidecar.responses import Response
 
 # Where the server puts into the environ what says whether an answer is wanted still.
 UNWANTED = "jexevents.unwanted"
+# So often it is looked whether who gets a long answer may have it still.
+ADMISSION_SECONDS = 15.0
 
 
 class Head(bytes):
@@ -29,6 +32,31 @@ HEAD = Head()
 class Cut(ClientDisconnected):
     """An answer ends before its end, and its reader must see that: nobody wants it any more, or
     it cannot be gone on with. The connection is closed, without a word in the log."""
+
+
+class Unwanted:
+    """Whether a long answer is wanted no more: nobody waits for it (``is_gone``), or who asked is
+    let in no more (``is_out``), which may be dear and is looked at now and then."""
+
+    def __init__(
+        self,
+        is_gone: Callable[[], bool],
+        is_out: Callable[[], bool],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._is_gone = is_gone
+        self._is_out = is_out
+        self._clock = clock
+        self._looked_at = clock()
+
+    def __call__(self) -> bool:
+        """Say so."""
+        if self._is_gone():
+            return True
+        if self._clock() - self._looked_at < ADMISSION_SECONDS:
+            return False
+        self._looked_at = self._clock()
+        return self._is_out()
 
 
 class Limited:

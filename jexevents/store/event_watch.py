@@ -22,8 +22,8 @@ Row = Mapping[str, Any]
 PAGE_ROWS = 1000
 # What an event says is told up to here; it came in that many bytes.
 MOST_BYTES = 16 << 10
-# Longer than any transaction that stores events (DBStatementTimeoutSeconds, and half of it more).
-_MISSING_SECONDS = 30.0
+# Longer than any transaction that stores events by default.
+MISSING_SECONDS = 40.0
 # So far back it is looked, at the beginning, for what is being stored just then.
 _BEGIN_BEHIND = 5000
 # Who is behind by more than that goes on with the newest.
@@ -58,11 +58,21 @@ class Noticed:
 class EventWatch:
     """Looks from where the look before it ended; for one thread at a time.
 
+    What is missing is looked for again for ``missing_seconds``, which must be longer than any
+    transaction that stores events.
+
     Methods raise StoreUnavailable while PostgreSQL does not answer; nothing is missed by that.
     """
 
-    def __init__(self, database: Database, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        missing_seconds: float = MISSING_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._database = database
+        self._missing_seconds = missing_seconds
         self._clock = clock
         self._seen = 0
         self._missing: list[_Range] = []
@@ -114,7 +124,7 @@ class EventWatch:
         for one in self._missing:
             if one.low > bound:
                 missing.append(one)
-            elif now - one.since < _MISSING_SECONDS:
+            elif now - one.since < self._missing_seconds:
                 missing += _gaps(one.low, one.high, seqs, one.since)
         top = max([self._seen, *seqs[-1:]])
         missing += _gaps(self._seen + 1, top, seqs, now)

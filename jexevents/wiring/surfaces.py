@@ -51,7 +51,7 @@ from jexevents.sidecar.uploads import UploadSurface
 from jexevents.sidecar.workers import WorkerSurface
 from jexevents.smrtlink import SmrtLink
 from jexevents.store.database import Database
-from jexevents.store.event_watch import EventWatch
+from jexevents.store.event_watch import MISSING_SECONDS, EventWatch
 from jexevents.store.execution_outputs import ExecutionOutputs
 from jexevents.store.job_search import JobSearch
 from jexevents.store.ledger import Wake, nobody_waits
@@ -107,7 +107,7 @@ class Surfaces:
             *self.outputs(runs_folder(self.config)).routes(),
             *self.jobs().routes(),
             *LedgerSurface(Reading(self.database)).routes(),
-            *LedgerStream(Newest(EventWatch(self.database))).routes(),
+            *LedgerStream(Newest(self.event_watch())).routes(),
             *RejectSurface(self.reject_work()).routes(),
             *self.pipelines(throttle).routes(),
             *self.smrtlink().routes(),
@@ -219,6 +219,12 @@ class Surfaces:
         """Give the surface of webhooks."""
         eventless = {hook.name for hook in hooks(self.config) if not hook.needs_event}
         return HookSurface(Outbox(self.database), shown_hooks(self.config), self.wake, eventless)
+
+    def event_watch(self) -> EventWatch:
+        """Give what notices events as they are stored."""
+        # A transaction that takes half as long again as a statement may is cut off.
+        longest = 2 * self.config.db_statement_timeout_seconds
+        return EventWatch(self.database, missing_seconds=max(longest, MISSING_SECONDS))
 
     def reject_work(self) -> RejectWork:
         """Give what tries rejects again, or drops them."""

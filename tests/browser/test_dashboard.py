@@ -73,6 +73,49 @@ def test_a_list_changes_by_itself(visit: Callable, place: Place) -> None:
     expect(page).to_have_url(re.compile("kind=pipeline"))
 
 
+def test_what_is_read_stays_as_it_is_when_a_page_changes(visit: Callable, place: Place) -> None:
+    """What is open, what has the focus, and how far a table was moved on a phone."""
+    insert(place, 2101)
+    visitor = visit(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
+    visitor.sign_in(place.reader, "/ui/jobs")
+    page = visitor.page
+    page.get_by_label("The jobs found").evaluate("table => { table.scrollLeft = 120; }")
+    insert(place, 2102)
+    expect(page.get_by_role("link", name="2102", exact=False)).to_be_visible()
+    assert page.get_by_label("The jobs found").evaluate("table => table.scrollLeft") == 120
+    page.get_by_role("link", name="2101", exact=False).click()
+    expect(page.locator("#live-note")).to_have_text("Live")
+    summary = page.locator("#events-card details[id] > summary")
+    summary.click()
+    expect(summary).to_be_focused()
+    insert(place, 2101, "bob")
+    expect(summary).to_have_count(2)
+    expect(summary.last).to_be_focused()
+    expect(page.locator("#events-card details[open]")).to_have_count(1)
+
+
+def test_the_way_of_a_pipeline_job_changes_by_itself(visit: Callable, place: Place) -> None:
+    asked = {"pipeline_uuid": "10650844-1baa-55c5-a481-5e945b19c065",
+             "archive_path": "/products/1", "data": {}}  # fmt: skip
+    made = place.jobs.daemon.ask("POST", "/pipelinejobs", asked, token=place.admin).json()
+    visitor = visit()
+    visitor.sign_in(place.reader, "/ui/jobs?kind=pipeline")
+    page = visitor.page
+    page.get_by_role("link", name=made["uuid"]).click()
+    picture = page.locator("#way img")
+    expect(picture).to_have_attribute("alt", re.compile("CREATED"))
+    assert picture.evaluate("image => image.complete && image.naturalWidth > 0")
+    expect(page.locator("#live-note")).to_have_text("Live")
+    loaded: list[str] = []
+    page.on("request", lambda request: loaded.append(request.url))
+    told = {"uuid": made["uuid"], "token": made["token"], "name": "run"}
+    path = "/actors/v2/pipelinejobs/messages"
+    answer = place.jobs.daemon.ask("POST", path, told, token=place.admin)
+    assert answer.status == 200, answer
+    expect(picture).to_have_attribute("alt", re.compile("RUNNING"))
+    wait_until(lambda: any("diagram" in url for url in loaded), SECONDS, "the picture of now")
+
+
 def test_output_grows_and_signals_are_sent(visit: Callable, place: Place) -> None:
     execution = place.jobs.run("grow")
     visitor = visit()
@@ -196,6 +239,15 @@ def test_every_page_fits_on_a_phone(visit: Callable, place: Place) -> None:
     for path in ["/login", *pages(place)]:
         visitor.go(path)
         assert (path, visitor.is_wider_than_its_window) == (path, False)
+
+
+def test_the_document_of_the_interface_can_be_used_by_anybody(
+    visit: Callable, place: Place, axe: str
+) -> None:
+    visitor = visit(viewport={"width": 360, "height": 740})
+    visitor.go("/docs")
+    assert visitor.faults_of_access(axe) == []
+    assert not visitor.is_wider_than_its_window
 
 
 def test_by_keyboard_alone(visit: Callable, place: Place) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import shutil
 import subprocess
 
@@ -55,3 +57,11 @@ def test_codes_of_run_and_variables() -> None:
     for name in (CLIENT_URL, CLIENT_TOKEN):
         assert f"`{name}`" in TEXT
         assert f".B {name}" in PAGE
+
+
+@pytest.mark.parametrize(
+    "path", ["docs/dashboard.md", "jexevents/sidecar/dashboard/templates/login.html"]
+)
+def test_who_has_no_token_is_told_how_one_is_made(path: str) -> None:
+    (told,) = re.findall("jexevents (token make [^`<]+)", (ROOT / path).read_text("utf-8"))
+    assert build_parser().parse_args(shlex.split(told)).role == ["read"]

@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 
 from jexevents.errors import StoreUnavailable
 from jexevents.model import Role
-from jexevents.sidecar import health, metrics
+from jexevents.sidecar import health, metrics, streams
 from jexevents.sidecar.app import build_app
+from jexevents.sidecar.auth import Gate
 from jexevents.sidecar.responses import Response
 from jexevents.sidecar.routes import Route, all_statuses
+from jexevents.sidecar.tokens import Tokens
 from tests.integration.web import (
     CREDENTIALS,
     ERRORS,
@@ -338,6 +340,31 @@ def test_a_long_answer_that_ends_early_gives_its_place_back(handler):
     statuses = {call(only, "GET", "/f").status for _ in range(3)}
     gc.collect()
     assert statuses <= {200, 204, 500}
+
+
+@pytest.mark.parametrize("fate", ["revoked", "away", "in force"])
+def test_who_is_let_in_no_more_gets_no_more_of_a_long_answer(monkeypatch, fate):
+    def load():
+        if fate == "away":
+            raise StoreUnavailable("PostgreSQL is away.")
+        return known
+
+    def pieces(request):
+        yield b"a"
+        if fate == "revoked":
+            known.clear()
+        yield b"out" if request.unwanted() else b"in"
+
+    monkeypatch.setattr(streams, "ADMISSION_SECONDS", 0)
+    known, fate_at_last = list(CREDENTIALS), fate
+    fate = "in force"
+    tokens = Tokens(load, cache_seconds=0, ask_again_seconds=0)
+    assert tokens.any_exist()
+    fate = fate_at_last
+    route = Route(method="GET", path="/f", role=Role.READ, summary="s", streams=True,
+                  handler=lambda request: Response(200, pieces(request)))  # fmt: skip
+    answer = call(build_app([route], Gate(tokens)), "GET", "/f", **bearer("read"))
+    assert answer.body == (b"aout" if fate == "revoked" else b"ain")
 
 
 def test_a_long_answer_that_fails_at_its_first_piece_is_logged_and_a_problem():

@@ -224,6 +224,19 @@ def test_a_job_of_a_pipeline_shows_its_way(ledger: TestLedger) -> None:
     assert (drawn.status, drawn.headers["Content-Type"]) == (200, "image/svg+xml")
 
 
+def test_a_hidden_job_of_a_pipeline_shows_its_way_to_administrators_alone(
+    ledger: TestLedger,
+) -> None:
+    jobs = Jobs(ledger)
+    assert jobs.call("DELETE", f"/pipelinejobs/{jobs.uuid}", who=jobs.admin).status == 204
+    (job,) = ledger.jobs(kind="pipeline")
+    pictures = [
+        signed_in(ledger, role).page(f"/ui/jobs/{job['id']}").all("img")
+        for role in (Role.READ, Role.ADMIN)
+    ]
+    assert [len(found) for found in pictures] == [0, 1]
+
+
 # --- acting
 
 

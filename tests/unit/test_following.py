@@ -94,6 +94,12 @@ def test_a_stream_that_is_cut_goes_on_behind_its_last_event() -> None:
     assert server.asked == ["", "1", "1", "1"]
 
 
+def test_a_stream_that_tells_nothing_but_an_id_goes_on_behind_that() -> None:
+    server = Server("id: 1\ndata: a\n\n: quiet\nid: 7\n\n: quiet\nid: 7\n\nCUT", END)
+    assert followed(server) == ["a", "{}"]
+    assert server.asked == ["", "7"]
+
+
 def test_who_had_all_already_is_told_the_end() -> None:
     assert followed(Server(Reply(204, {}, None))) == ["{}"]
 

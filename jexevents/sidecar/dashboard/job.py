@@ -16,6 +16,7 @@ from jexevents.faults import names_secret
 from jexevents.lifecycle import command
 from jexevents.lifecycle.executionid import shortest
 from jexevents.model import Kind, Phase, Role
+from jexevents.sidecar.auth import Caller
 from jexevents.sidecar.dashboard.charts import timeline
 from jexevents.sidecar.dashboard.duetimes import path_of_job
 from jexevents.sidecar.dashboard.filters import between
@@ -101,6 +102,7 @@ class JobPage:
             events=[_event(one) for one in shown],
             paged=before is not None,
             older=older,
+            way=_has_way(job, details, request.caller),
             run=self._run(job, details),
         )
 
@@ -170,6 +172,12 @@ class JobPage:
 
 def _path(job: Row) -> str:
     return f"/ui/jobs/{job['id']}"
+
+
+def _has_way(job: Row, details: Row, caller: Caller) -> bool:
+    """Whether there is a picture of its way: of a hidden job for administrators alone."""
+    is_shown = details.get("hidden_at") is None or caller.has(Role.ADMIN)
+    return job["kind"] == Kind.PIPELINE.value and is_shown
 
 
 def _end(job: Row, now: datetime) -> datetime | None:

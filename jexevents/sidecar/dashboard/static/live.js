@@ -3,13 +3,19 @@
 // by its new self. Pages do without it.
 "use strict";
 (() => {
+  // What was told once is not told again when the page is loaded again, or its address is sent on.
+  const address = new URL(location.href);
+  if (address.searchParams.has("told")) {
+    address.searchParams.delete("told");
+    history.replaceState(history.state, "", address);
+  }
   const main = document.getElementById("content");
   const path = main && main.dataset.stream;
   let every = main ? Number(main.dataset.every) : 0;
   if (!path && !every) return;
   const note = document.getElementById("live-note");
   const leastPause = 1000, poll = 5000;
-  let stream = null, timer = null, dueAt = 0, asking = false, again = false, shownAt = 0;
+  let stream = null, timer = null, dueAt = 0, asking = false, again = false, shownAt = 0, out = false;
 
   function say(text, on) {
     note.hidden = false;
@@ -22,15 +28,27 @@
     return element.contains(at) && at.matches("input, select, textarea, button");
   }
 
+  // What leads to the same element of the new self: a link, what opens details, what is scrolled.
+  function wayTo(element) {
+    const href = element.getAttribute("href"), label = element.getAttribute("aria-label");
+    if (href !== null) return `[href="${CSS.escape(href)}"]`;
+    if (element.matches("details[id] > summary")) return `#${CSS.escape(element.parentElement.id)} > summary`;
+    if (element.matches(".chart-scroll")) return ".chart-scroll";
+    return label === null ? null : `[aria-label="${CSS.escape(label)}"]`;
+  }
+
   function replaceIn(fresh) {
     for (const old of document.querySelectorAll("[data-live]")) {
       const made = fresh.getElementById(old.id);
       if (!made || isUsed(old) || old.innerHTML === made.innerHTML) continue;
       const open = new Set([...old.querySelectorAll("details[open][id]")].map((one) => one.id));
-      const focused = old.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+      const focused = old.contains(document.activeElement) ? wayTo(document.activeElement) : null;
+      const scrolled = [...old.querySelectorAll("[tabindex], .chart-scroll")].filter((one) => one.scrollLeft || one.scrollTop)
+        .map((one) => [wayTo(one), one.scrollLeft, one.scrollTop]);
       old.replaceChildren(...made.childNodes);
       for (const one of old.querySelectorAll("details[id]")) if (open.has(one.id)) one.open = true;
-      if (focused) old.querySelector(`[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+      for (const [way, left, top] of scrolled) if (way) old.querySelector(way)?.scrollTo(left, top);
+      if (focused) old.querySelector(focused)?.focus({ preventScroll: true });
     }
   }
 
@@ -39,7 +57,7 @@
     asking = true;
     try {
       const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-      if (answer.status === 401) { stop(); say("Signed out", false); return; }
+      if (answer.status === 401) { out = true; stop(); say("Signed out", false); return; }
       if (answer.ok) {
         const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
         replaceIn(fresh);
@@ -61,7 +79,7 @@
   }
 
   function start() {
-    if (document.hidden) return;
+    if (document.hidden || out) return;
     if (every) soon(1000 * every);
     if (stream || !path) return;
     stream = new EventSource(path);

@@ -33,7 +33,7 @@
 
   function tell() {
     box.classList.toggle("searched", search.value !== "");
-    count.textContent = search.value ? `${hits} lines` : "";
+    count.textContent = search.value ? `${hits} ${hits === 1 ? "line" : "lines"}` : "";
   }
 
   function trim() {
@@ -90,4 +90,10 @@
   addEventListener("pagehide", () => stream.close());
   search.addEventListener("input", () => { for (const line of box.children) show(line); tell(); });
   follow.addEventListener("change", moved);
+  // Who looks back is not taken to the end again by what comes.
+  const back = ["ArrowUp", "PageUp", "Home"];
+  const leave = () => { follow.checked = false; };
+  box.addEventListener("wheel", (event) => { if (event.deltaY < 0) leave(); }, { passive: true });
+  box.addEventListener("touchmove", leave, { passive: true });
+  box.addEventListener("keydown", (event) => { if (back.includes(event.key)) leave(); });
 })();
