@@ -19,10 +19,6 @@ from jexevents.config.option import Derived, Option
 MIB = 1024 * 1024
 
 
-def _half(name: str) -> Derived:
-    return Derived(f"half of {name}", lambda values: values[name] // 2)
-
-
 def _host_name(_values: Mapping[str, Any]) -> str:
     return re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname()).lstrip("._-")[:253] or "localhost"
 
@@ -301,10 +297,9 @@ _HTTP = (
     Option(
         "StreamLimit",
         types.whole(0, 999),
-        _half("HTTPThreads"),
-        "Long answers (followed streams, waits) at the same time; less than HTTPThreads, so that "
-        "short ones are always answered.",
-        example=4,
+        32,
+        "Long answers at the same time: followed outputs and streams, waits, open pages of the "
+        "dashboard. Each has a thread of its own, so that short ones are always answered.",
     ),
 )
 

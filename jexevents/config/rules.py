@@ -43,12 +43,6 @@ _RULES = (
         is_secret=True,
     ),
     Rule(
-        ("StreamLimit", "HTTPThreads"),
-        "StreamLimit below HTTPThreads",
-        lambda values: values["StreamLimit"] < values["HTTPThreads"],
-        "Lower the first or raise the second, or streams would keep all others waiting.",
-    ),
-    Rule(
         ("PrefetchCount", "BatchSize"),
         "PrefetchCount at least BatchSize",
         lambda values: values["PrefetchCount"] >= values["BatchSize"],

@@ -34,7 +34,7 @@ class Access:
     anonymous_roles: frozenset[Role] = frozenset()
     token_cache_seconds: float = 5.0
     threads: int = 8
-    stream_limit: int = 4
+    stream_limit: int = 32
     max_body_bytes: int = 1 << 20
     spool: Path | None = None
 

@@ -45,7 +45,7 @@ class Place:
 @pytest.fixture(scope="module")
 def place(shared_jobs: Callable[..., Jobs]) -> Place:
     """The daemon that the tests of a module visit."""
-    jobs = shared_jobs(JOBS, HTTPThreads=16)
+    jobs = shared_jobs(JOBS)
     reader = make_token(jobs.daemon.config, "read")[1]
     return Place(jobs, reader, jobs.token, jobs.admin)
 

@@ -39,9 +39,7 @@ HOOK = {"Name": "portal", "URL": "http://127.0.0.1:9/in"}
 @pytest.fixture(scope="module")
 def place(shared_jobs: Callable[..., Jobs]) -> Place:
     """The daemon that these tests visit; it sends for a webhook, too."""
-    jobs = shared_jobs(
-        {**JOBS, "say.yml": FORM, "nightly.yml": NIGHTLY}, HTTPThreads=16, Hooks=[HOOK]
-    )
+    jobs = shared_jobs({**JOBS, "say.yml": FORM, "nightly.yml": NIGHTLY}, Hooks=[HOOK])
     reader = make_token(jobs.daemon.config, "read")[1]
     return Place(jobs, reader, jobs.token, jobs.admin)
 

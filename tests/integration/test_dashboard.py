@@ -58,7 +58,7 @@ def test_the_cookie_is_a_safe_one(ledger: TestLedger, database: str) -> None:
     answer = browser.sign_in(ledger.token(Role.READ))
     told = answer.headers["Set-Cookie"].split("; ")[1:]
     # PublicURL says https here.
-    assert sorted(told) == ["HttpOnly", "Max-Age=43200", "Path=/", "SameSite=Strict", "Secure"]
+    assert sorted(told) == ["HttpOnly", "Max-Age=43200", "Path=/", "SameSite=Lax", "Secure"]
     ((kept,),) = run(database, "select sha256 from jex.sessions")
     assert bytes(kept) == sha256(browser.cookie.encode()).digest()
 

@@ -280,6 +280,14 @@ def test_buttons_that_the_caller_may_use(ledger: TestLedger, place: Place, actin
     }
 
 
+def test_what_waits_says_for_what(ledger: TestLedger, place: Place, acting: App) -> None:
+    named = place.ask("free")
+    browser = of_roles(ledger, acting, Role.READ)
+    assert "It waits for a worker with a free slot." in browser.page(path_of(place, named)).text
+    begun(place, place.queue())
+    assert "It waits for" not in browser.page(path_of(place, named)).text
+
+
 def test_ending_what_waits(ledger: TestLedger, place: Place, acting: App) -> None:
     named = place.ask("free")
     browser = of_roles(ledger, acting, Role.READ, Role.RUN)

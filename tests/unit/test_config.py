@@ -81,7 +81,7 @@ def test_everything_has_a_default():
     assert (config.exchange_name, config.exchange_type) == ("condor_events", "fanout")
     assert (config.queue_name, config.consumer_tag) == ("jexevents", "jexevents")
     assert config.http_listen_port == ListenAddress(None, 8080)
-    assert (config.batch_size, config.prefetch_count, config.stream_limit) == (500, 1000, 4)
+    assert (config.batch_size, config.prefetch_count, config.stream_limit) == (500, 1000, 32)
     assert config.warnings == ()
     assert config.path is None
 
@@ -571,15 +571,12 @@ def test_the_local_time_zone_is_one():
 
 
 def test_derived_defaults_follow_what_they_derive_from():
-    config = from_mapping({"BatchSize": 10, "HTTPThreads": 3})
-    assert (config.prefetch_count, config.stream_limit) == (20, 1)
+    assert from_mapping({"BatchSize": 10}).prefetch_count == 20
 
 
 @pytest.mark.parametrize(
     ("mapping", "part"),
     [
-        ({"StreamLimit": 8}, "StreamLimit below HTTPThreads"),
-        ({"HTTPThreads": 2, "StreamLimit": 2}, "StreamLimit below HTTPThreads"),
         ({"PrefetchCount": 499}, "PrefetchCount at least BatchSize"),
         ({"QueueArguments": {"x-queue-type": "quorum"}, "QueueDurable": False}, "quorum"),
         ({"QueueArguments": {"x-queue-type": "stream"}, "QueueExclusive": True}, "stream"),

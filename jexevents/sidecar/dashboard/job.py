@@ -16,6 +16,7 @@ from jexevents.faults import names_secret
 from jexevents.lifecycle import command
 from jexevents.lifecycle.executionid import shortest
 from jexevents.model import Kind, Phase, Role
+from jexevents.sidecar import jobrecords
 from jexevents.sidecar.auth import Caller
 from jexevents.sidecar.dashboard.charts import timeline
 from jexevents.sidecar.dashboard.duetimes import path_of_job
@@ -121,8 +122,16 @@ class JobPage:
             "is_command": job["kind"] == Kind.COMMAND.value,
             "path": _path_of_outputs(job, row, details),
             "of": _of(row, details),
+            "waits_for": self._waits_for(job, row),
             "asked": _asked_with(self.executions.asked_with(job["id"]) or {}),
         }
+
+    def _waits_for(self, job: Row, row: Row) -> Mapping[str, Any] | None:
+        """Say what a command waits for that nobody has; what containers do is on their result."""
+        if job["kind"] != Kind.COMMAND.value or job["phase"] != Phase.QUEUED.value:
+            return None
+        found = self.executions.find(row["definition"], row["execution"])
+        return None if found is None else jobrecords.waits_for(found)
 
     # --- what buttons do
 

@@ -110,9 +110,13 @@ class Signing:
         )
 
     def _cookie(self, request: Request, value: str, seconds: int | None = None) -> str:
-        """Give the cookie: it ends with the browser, at the latest with the session."""
+        """Give the cookie: it ends with the browser, at the latest with the session.
+
+        It comes with links from elsewhere (Lax), so that one in a mail opens its page: pages only
+        read, and forms have a word of the session.
+        """
         seconds = int(self.session_seconds) if seconds is None else seconds
-        cookie = f"{COOKIE}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict"
+        cookie = f"{COOKIE}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax"
         return f"{cookie}; Secure" if self._is_secured(request) else cookie
 
     def _is_secured(self, request: Request) -> bool:
