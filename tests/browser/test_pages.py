@@ -91,8 +91,8 @@ def test_a_job_is_run_by_its_form(visit: Callable, place: Place) -> None:
     word.fill(HOSTILE)
     page.get_by_label("times").fill("often")
     page.get_by_label("how").select_option("low")
+    visitor.expect_status(422)
     visitor.press("Run")
-    visitor.complaints[:] = [one for one in visitor.complaints if "422" not in one]
     times = page.get_by_label("times")
     expect(times).to_have_attribute("aria-invalid", "true")
     expect(times).to_have_accessible_description(re.compile("whole number.*often"))
@@ -149,8 +149,8 @@ def test_the_active_list(visit: Callable, place: Place) -> None:
     visitor = visit()
     visitor.sign_in(place.runner, "/ui/definitions/greet")
     visitor.press("Take off the active list")
+    visitor.expect_status(409)
     visitor.press("Run")
-    visitor.complaints[:] = [one for one in visitor.complaints if "409" not in one]
     expect(visitor.page.get_by_role("alert")).to_contain_text("taken off the active list")
     visitor.press("Put back on the active list")
     visitor.press("Run")
@@ -175,8 +175,8 @@ def test_a_task_from_its_registration_to_its_runs(
     page = visitor.page
     page.get_by_role("link", name="Tasks", exact=True).click()
     page.get_by_label("Image").fill("Not An Image")
+    visitor.expect_status(422)
     visitor.press("Register")
-    visitor.complaints[:] = [one for one in visitor.complaints if "422" not in one]
     expect(page.get_by_label("Image")).to_have_attribute("aria-invalid", "true")
     page.get_by_label("Image").fill("lab/tool")
     page.get_by_role("textbox", name=re.compile("^Name")).last.fill("mine")
@@ -350,8 +350,8 @@ def test_a_form_that_was_refused_can_be_used_by_anybody(
     visitor.sign_in(place.admin, "/ui/definitions/say")
     visitor.page.get_by_label("word").fill("x")
     visitor.page.get_by_label("times").fill("x")
+    visitor.expect_status(422)
     visitor.press("Run")
-    visitor.complaints[:] = [one for one in visitor.complaints if "422" not in one]
     expect(visitor.page.get_by_role("alert")).to_be_visible()
     assert visitor.faults_of_access(axe) == []
 

@@ -14,11 +14,13 @@ expect.set_options(timeout=SECONDS * 1000)
 
 @dataclass
 class Visitor:
-    """A page of a browser of its own; ``complaints`` is what its console has of errors."""
+    """A page of a browser of its own; ``complaints`` is what its console has of errors, without
+    those that are ``expected``."""
 
     page: Page
     address: str
     complaints: list[str] = field(default_factory=list)
+    expected: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.page.set_default_timeout(SECONDS * 1000)
@@ -28,12 +30,18 @@ class Visitor:
         self.page.on("dialog", lambda dialog: self.complaints.append(f"dialog: {dialog.message}"))
 
     def _heard(self, message: Any) -> None:
+        if any(words in message.text for words in self.expected):
+            return
         if message.type in ("error", "warning"):
             self.complaints.append(f"{message.type}: {message.text} ({message.location})")
 
     def _asked(self, request: Request) -> None:
         if not request.url.startswith((self.address, "data:", "blob:")):
             self.complaints.append(f"asked for {request.url}")
+
+    def expect_status(self, status: int) -> None:
+        """Take an answer with this status for no fault, from here on."""
+        self.expected.append(f"a status of {status} ")
 
     def go(self, path: str) -> None:
         self.page.goto(f"{self.address}{path}")
