@@ -230,6 +230,8 @@ select hook, count(*) from hook_deliveries where state = 'pending' group by hook
 
 -- name: find_deliveries
 -- A page of a hook's deliveries, the newest first, older than the one with the number ``before``.
+-- What is compared as a row has one index alone: by the hook and the state apart, the planner walks
+-- over all deliveries by their numbers where it takes a state for a common one.
 select d.id, d.hook, d.message_id, d.seq, d.kind, e.source, e.name, e.occurred_at, d.job_id,
     d.job, d.created_at, d.state, d.attempts, d.tried_first_at, d.tried_at, d.due_at,
     coalesce(d.claimed_until > statement_timestamp(), false) as is_being_sent, d.finished_at,
@@ -238,8 +240,10 @@ from unnest(:states::text[]) as wanted (state)
 cross join lateral (
     select *
     from hook_deliveries
-    where hook = :hook and state = wanted.state and (:before::bigint is null or id < :before)
-    order by id desc
+    where (hook, state, id) > (:hook, wanted.state, 0)
+        and (hook, state, id)
+            < (:hook, wanted.state, coalesce(:before::bigint, 9223372036854775807))
+    order by hook desc, state desc, id desc
     limit :limit
 ) d
 left join events e on e.seq = d.seq
