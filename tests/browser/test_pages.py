@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
@@ -32,6 +33,7 @@ vars:
 - {name: more, type: seq}
 """
 NIGHTLY = "command: 'true'\nschedule: {frequency: '0 3 * * *', timezone: Europe/Berlin}\n"
+SYSTEM = "2319db24-f46e-11e6-a35c-3c15c2cc8f88"
 # Nothing answers there, so that deliveries wait.
 HOOK = {"Name": "portal", "URL": "http://127.0.0.1:9/in"}
 
@@ -329,7 +331,29 @@ def paths(place: Place, tasks: TaskPlace) -> list[str]:
         "/ui/tasks", f"/ui/tasks/{task_id}", f"/ui/tasks/{other}", "/ui/results",
         f"/ui/results/{result}", "/ui/workers", "/ui/webhooks", "/ui/webhooks/portal",
         "/ui/rejects", f"/ui/rejects/{number}", "/ui/uploads", f"/ui/uploads/{own}",
+        *jobs_of_others(place),
     ]  # fmt: skip
+
+
+def jobs_of_others(place: Place) -> list[str]:
+    """The pages of a job of each kind that other systems tell of, and of a run of a container."""
+    pipeline = {
+        "pipeline_uuid": "10650844-1baa-55c5-a481-5e945b19c065", "data": {"a": 1},
+        "archive_path": "/products/v2/a", "archive_system": "data-sd2e-community",
+    }  # fmt: skip
+    event = {
+        "smrtlinkId": SYSTEM, "uuid": str(uuid.uuid4()), "createdAt": "2026-01-02T03:04:05Z",
+        "eventTypeId": "smrtlink_job_change_state", "eventTypeVersion": 1,
+        "message": {"jobId": 7, "jobTypeId": "pbsmrtpipe", "state": "RUNNING"},
+    }  # fmt: skip
+    for path, body in (("/pipelinejobs", pipeline), ("/api/v1/events", event)):
+        answer = place.jobs.daemon.ask("POST", path, body, token=place.admin)
+        assert answer.status == 201, answer.body
+    found = []
+    for kind in ("pipeline", "smrtlink", "container"):
+        page = place.jobs.daemon.ask("GET", f"/ledger/jobs?kind={kind}&limit=1", token=place.admin)
+        found.append(f"/ui/jobs/{page.json()['items'][0]['id']}")
+    return found
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
