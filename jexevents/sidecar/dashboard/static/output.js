@@ -88,6 +88,8 @@
     }
   };
   addEventListener("pagehide", () => stream.close());
+  // A page that comes back out of the browser's memory has no stream any more.
+  addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
   search.addEventListener("input", () => { for (const line of box.children) show(line); tell(); });
   follow.addEventListener("change", moved);
   // Who looks back is not taken to the end again by what comes.
