@@ -11,6 +11,7 @@ from jexevents.cli.choosing import moment
 from jexevents.cli.naming import NotOne, add_id, job_named
 from jexevents.cli.painting import (
     STYLES,
+    is_terminal,
     phase_of,
     print_facts,
     print_json,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from jexevents.client.poster import Poster
 
 _HEADS = ("id", "kind", "key", "source", "state", "submitter", "submitted", "finished")
+_SPARE = ("source", "id", "submitter", "finished")
 _FILTERS = ("kind", "phase", "state", "key", "source", "submitter", "since", "until")
 _FACTS = (
     "id", "kind", "key", "source", "state", "phase", "reason", "exit_code", "submitter",
@@ -107,7 +109,8 @@ def _list(poster: Poster, options: argparse.Namespace) -> Exit:
         for job in found:
             print_json(job)
         return Exit.OK
-    print_rows(_HEADS, (_row(job) for job in found))
+    row = _row_for_people if is_terminal() else _row
+    print_rows(_HEADS, map(row, found), _SPARE)
     return Exit.OK
 
 
@@ -131,6 +134,15 @@ def _row(job: Row) -> list[Any]:
         job["submitted_at"] or job["created_at"],
         job["finished_at"],
     ]
+
+
+def _row_for_people(job: Row) -> list[Any]:
+    """Give a row with an execution's key as ``show`` takes it, and times to the second."""
+    cells = _row(job)
+    if job["kind"] == Kind.COMMAND.value:
+        cells[_HEADS.index("key")] = f"{job['source']}/{job['key']}"
+    cells[-2:] = [time and f"{time[:10]} {time[11:19]}" for time in cells[-2:]]
+    return cells
 
 
 def _text(value: Any) -> Any:

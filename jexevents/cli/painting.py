@@ -21,6 +21,8 @@ STYLES: Mapping[str, str] = {
     Phase.ERROR.value: "bold red",
     Phase.CANCELLED.value: "magenta",
 }
+# A table is asked how wide it would be in a terminal as wide as this.
+_WIDEST = 10_000
 Cell = tuple[str, str] | str
 
 
@@ -34,19 +36,30 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False), flush=True)
 
 
-def print_rows(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+def print_rows(
+    heads: Sequence[str], rows: Iterable[Sequence[Any]], spare: Sequence[str] = ()
+) -> None:
     """Print rows under ``heads``: as a table on a terminal, else a line each with tabs between.
 
     A cell is a value, or a text and its style; whatever is in it, it is shown and does nothing.
+    A terminal that is too narrow is spared the columns ``spare``, one after the other till it is
+    not: what is left is not cut.
     """
     if not is_terminal():
         for row in [heads, *rows]:
             print("\t".join(_plain(cell) for cell in row))
         return
-    table = Table(*heads, box=None, pad_edge=False, header_style="bold")
-    for row in rows:
-        table.add_row(*map(painted, row))
-    Console().print(table)
+    console, shown = Console(), [[painted(cell) for cell in row] for row in rows]
+    left = list(heads)
+    for name in ("", *spare):
+        left = [head for head in left if head != name]
+        table = Table(*left, box=None, pad_edge=False, header_style="bold")
+        for row in shown:
+            table.add_row(*(cell for head, cell in zip(heads, row, strict=True) if head in left))
+        whole = console.measure(table, options=console.options.update(width=_WIDEST))
+        if whole.maximum <= console.width:
+            break
+    console.print(table)
 
 
 def print_facts(facts: Iterable[tuple[str, Any]]) -> None:

@@ -35,6 +35,7 @@ def main() -> int:
     with ExitStack() as stack:
         try:
             place = Place.of(Path.cwd())
+            stack.enter_context(place.held())
             if options.story == _WATCH:
                 watching.tell(console, place, stack, options.jobs)
             else:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +31,25 @@ class Place:
             )
         cache = Path(os.environ.get("JEXEVENTS_CACHE") or folder / ".cache")
         return cls(config, folder / "var", cache)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Have the folder for this process alone. Raises ConfigError where another has it."""
+        self.var.mkdir(parents=True, exist_ok=True)
+        with (self.var / "tryout.pid").open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                file.seek(0)
+                raise ConfigError(
+                    f"`make run` or `make watch-log` runs in {self.var.parent} already (process "
+                    f"{file.read().strip()}).",
+                    remedy="Stop it first, by Ctrl-C in its terminal.",
+                ) from error
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n")
+            file.flush()
+            yield
 
     @property
     def token(self) -> Path:

@@ -82,6 +82,19 @@ def test_jobs_on_a_terminal_are_a_table_in_colours(place: Jobs) -> None:
         assert "wregglej" in seen(running.text)
 
 
+def test_a_narrow_terminal_is_spared_columns_and_cuts_none(place: Jobs) -> None:
+    execution = place.run("say", wait=30)
+    with on_terminal("jobs", "--kind", "command", **known(place, COLUMNS="70")) as running:
+        assert running.wait() == 0
+    shown = seen(running.text)
+    assert f"say/{execution['id']}" in shown
+    assert "…" not in shown
+    assert execution["uuid"] not in shown
+    with on_terminal("jobs", "--kind", "command", **known(place, COLUMNS="200")) as running:
+        assert running.wait() == 0
+    assert execution["uuid"] in seen(running.text)
+
+
 def test_colours_are_left_out_where_they_are_not_wanted(place: Jobs) -> None:
     with on_terminal("jobs", **known(place, NO_COLOR="1")) as running:
         assert running.wait() == 0

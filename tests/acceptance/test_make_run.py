@@ -126,6 +126,11 @@ def test_runs_again_and_again(folder, package_cache, vhost):
     third = Run(folder, package_cache, JEXEVENTS_HTTP_LISTEN_PORT=f"0.0.0.0:{port}").wait_up()
     assert f"http://127.0.0.1:{port}/" in third.curl_lines()[0]
     assert curl(third.curl_lines()[0], folder) == last
+    log = (folder / "var" / "jexevents.log").read_bytes()
+    fourth = Run(folder, package_cache)
+    fourth.wait_said("already (process ")
+    assert "Stop it first" in fourth.text
+    assert (folder / "var" / "jexevents.log").read_bytes().startswith(log)
     third.interrupt()
     assert_nothing_runs(folder)
     # All that is made stands where `make clean` looks for it.

@@ -123,5 +123,7 @@ def _hint(variable: Variable) -> str:
     elif variable.type not in (_TEXT, _BOOL, kinds.ENUM):
         parts.append(told(variable))
     if variable.type not in (_BOOL, kinds.ENUM) and names_secret(variable.name):
-        parts.append("what is filled in is not shown again")
+        parts.append(
+            "it is not shown here, but the ledger keeps it: what is secret belongs into JobSecrets"
+        )
     return "; ".join(part for part in parts if part)

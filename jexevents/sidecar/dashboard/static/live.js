@@ -9,6 +9,8 @@
     address.searchParams.delete("told");
     history.replaceState(history.state, "", address);
   }
+  // What is newest stands at the right of a chart: a narrow window begins there.
+  for (const one of document.querySelectorAll(".chart-scroll")) one.scrollLeft = one.scrollWidth;
   const main = document.getElementById("content");
   const path = main && main.dataset.stream;
   let every = main ? Number(main.dataset.every) : 0;
