@@ -92,7 +92,8 @@ where (:kind::text is null or kind = :kind)
     and (:since::timestamptz is null or coalesce(submitted_at, created_at) >= :since)
     and (:until::timestamptz is null or coalesce(submitted_at, created_at) < :until)
     and (:text::text is null or strpos(lower(key), lower(:text)) > 0
-        or strpos(lower(submitter), lower(:text)) > 0)
+        or strpos(lower(submitter), lower(:text)) > 0
+        or strpos(lower(source), lower(:text)) > 0)
     and (:before::uuid is null or id < :before)
     and (:floor::uuid is null or id >= :floor)
 order by id desc

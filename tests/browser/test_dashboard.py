@@ -182,7 +182,7 @@ def test_without_javascript(visit: Callable, place: Place) -> None:
     page.get_by_label("Token").fill(place.runner)
     visitor.press("Sign in")
     page.get_by_role("link", name="Jobs", exact=True).click()
-    page.get_by_label("Key, id or submitter").fill(execution["uuid"])
+    page.get_by_label("Key, id, name or submitter").fill(execution["uuid"])
     visitor.press("Find")
     page.get_by_role("row").nth(1).get_by_role("link").click()
     expect(page.locator("#output")).to_be_hidden()
