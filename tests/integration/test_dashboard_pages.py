@@ -280,13 +280,10 @@ def test_buttons_that_the_caller_may_use(ledger: TestLedger, place: Place, actin
     }
 
 
-def test_an_execution_is_found_by_a_part_of_its_name(
-    ledger: TestLedger, place: Place, acting: App
-) -> None:
+def test_an_execution_is_found_by_a_part_of_its_name(ledger: TestLedger, place: Place) -> None:
     path = path_of(place, place.ask("free"))
     place.ask("typed", values={"n": 7})
-    browser = of_roles(ledger, acting, Role.READ)
-    found = browser.page("/ui/jobs", "text=REE").all("a")
+    found = Browser(ledger.app).page("/ui/jobs", "text=REE").all("a")
     paths = {one.attributes["href"] for one in found}
     assert [one for one in paths if one.startswith("/ui/jobs/")] == [path]
 
