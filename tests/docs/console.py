@@ -26,7 +26,8 @@ _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _EXECUTION = r"(?<![0-9.])1[0-9]{9}\.[0-9]{1,6}(?![0-9])"
 _TOLD = re.compile(f"{_UUID}|{_EXECUTION}")
 _ELLIPSIS = "\0"
-_COMMAND_SECONDS = 30.0
+# Some commands wait for a hundred containers, which takes long on a machine that is busy.
+_COMMAND_SECONDS = 300.0
 _ASKS = re.compile(r"curl (?!.*\s-[Xd]\b)", re.DOTALL)
 # How a thing looks in the document, and what may stand in its place.
 _LOOSE = (
