@@ -72,10 +72,19 @@ class Chain:
 
     @property
     def behind(self) -> int:
-        """How many bytes of the log the broker has not taken over yet."""
+        """How many bytes of the log the broker has not taken over yet; those of a file that has its
+        name and was not noticed yet are among them."""
         opened = [one for one in (self._active, *self._trailing) if one is not None]
         waiting = sum(one.unread + max(0, one.file.read - one.file.position) for one in opened)
-        return waiting + sum(one.size or 0 for one in self._queue)
+        waiting += sum(one.size or 0 for one in self._queue)
+        return waiting + self._unnoticed({one.inode for one in (*opened, *self._queue)})
+
+    def _unnoticed(self, known: set[int]) -> int:
+        try:
+            found = os.stat(self.path)
+        except OSError:
+            return 0
+        return 0 if found.st_ino in known else found.st_size
 
     def step(self, now: float) -> Iterator[Outgoing]:
         """Read a bit on; ``now`` is in seconds of any clock that only goes forward.

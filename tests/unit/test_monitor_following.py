@@ -64,6 +64,20 @@ def test_a_log_that_is_not_there_yet_is_followed_from_its_first_byte(tmp_path):
     monitor.stop()
 
 
+def test_what_was_not_noticed_yet_is_behind(site, monitor):
+    site.write(event(1))
+    assert monitor.chain.behind == len(event(1))
+    monitor.drain()
+    assert monitor.chain.behind == 0
+    site.rename()
+    site.begin()
+    assert monitor.chain.behind == 0
+    site.write(event(2))
+    assert monitor.chain.behind == len(event(2))
+    monitor.drain()
+    assert monitor.chain.behind == 0
+
+
 def test_an_event_that_is_half_written_is_waited_for(site, monitor):
     site.write(event(1) + event(2)[:40])
     monitor.drain()
