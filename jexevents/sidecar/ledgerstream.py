@@ -52,7 +52,7 @@ LAST_EVENT_ID = Parameter(
     name="Last-Event-ID",
     summary="Go on behind the event of this id.",
     expected="the id of an event of this stream",
-    schema={"type": "string", "pattern": "^[0-9]{1,18}$"},
+    schema={"type": "string", "pattern": "^[0-9]{0,18}$"},
 )
 
 

@@ -27,7 +27,7 @@ LAST_EVENT_ID = Parameter(
     name="Last-Event-ID",
     summary="Go on behind the event of this id, for a client of events.",
     expected="the id of an event of this output",
-    schema={"type": "string", "pattern": "^[0-9]{1,7}:[0-9]{1,18}(:end)?$"},
+    schema={"type": "string", "pattern": "^([0-9]{1,7}:[0-9]{1,18}(:end)?)?$"},
 )
 # The attempt, where the next event begins, and a word behind the very last.
 _EVENT_ID = re.compile(r"([0-9]{1,7}):([0-9]{1,18})(:end)?")
