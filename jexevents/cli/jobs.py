@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from jexevents.cli.choosing import moment
-from jexevents.cli.naming import NotOne, add_id, job_named
+from jexevents.cli.naming import add_id, job_named
 from jexevents.cli.painting import (
     STYLES,
     is_terminal,
@@ -18,7 +18,7 @@ from jexevents.cli.painting import (
     print_line,
     print_rows,
 )
-from jexevents.cli.server import add_server, asking, complain
+from jexevents.cli.server import add_server, asking
 from jexevents.client.following import query_of
 from jexevents.exits import Exit
 from jexevents.model import Kind, Phase
@@ -157,11 +157,7 @@ def _show(options: argparse.Namespace, _config: None) -> Exit | int:
 
 
 def _one(poster: Poster, options: argparse.Namespace) -> Exit:
-    try:
-        job = job_named(poster, options.id)
-    except NotOne as error:
-        complain(str(error))
-        return Exit.DATA
+    job = job_named(poster, options.id)
     path = f"/ledger/jobs/{job['id']}/events"
     events = list(islice(pages(poster, path, {}, options.events), options.events))[::-1]
     if options.json:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from jexevents.cli.naming import NotOne, Target, add_id, target_named
+from jexevents.cli.naming import Target, add_id, target_named
 from jexevents.cli.painting import print_facts, print_json
 from jexevents.cli.server import add_server, asking, complain
 from jexevents.client.bodies import json_body
@@ -87,11 +87,7 @@ def _output(options: argparse.Namespace, _config: None) -> Exit | int:
 
 
 def _print(poster: Poster, options: argparse.Namespace) -> Exit:
-    try:
-        target = target_named(poster, options.id)
-    except NotOne as error:
-        complain(str(error))
-        return Exit.DATA
+    target = target_named(poster, options.id)
     parameters = {"attempt": options.attempt, "tail": options.tail}
     path = f"{target.path}/{options.stream}"
     if options.follow:
@@ -165,11 +161,7 @@ def _signal(options: argparse.Namespace, _config: None) -> Exit | int:
 
 
 def _send(poster: Poster, options: argparse.Namespace) -> Exit:
-    try:
-        target = target_named(poster, options.id)
-    except NotOne as error:
-        complain(str(error))
-        return Exit.DATA
+    target = target_named(poster, options.id)
     answer = sent(poster, target, options.signal, options.cause)
     if options.json:
         print_json(answer)

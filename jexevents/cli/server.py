@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from jexevents import config
 from jexevents.cli.durations import duration
+from jexevents.cli.naming import NotOne
 from jexevents.client import address
 from jexevents.client.credentials import Credential, NoCredential, Nothing, Token
 from jexevents.config.environment import CLIENT_TOKEN, CLIENT_URL
@@ -56,7 +57,8 @@ def _span(text: str) -> float:
 
 
 def asking(options: argparse.Namespace, work: Callable[[Poster], Exit | int]) -> Exit | int:
-    """Have ``work`` ask the server that the options name; what that refuses is told, and is 65.
+    """Have ``work`` ask the server that the options name; what that refuses is told, and is 65,
+    and so is what names no job.
 
     Raises ServerAway where it does not answer.
     """
@@ -73,6 +75,9 @@ def asking(options: argparse.Namespace, work: Callable[[Poster], Exit | int]) ->
             return work(poster)
         except Refused as refused:
             return told(refused)
+        except NotOne as error:
+            complain(str(error))
+            return Exit.DATA
 
 
 def told(refused: Refused, place: str = "") -> Exit:

@@ -286,7 +286,7 @@ class JobSurface:
         """Repeat an execution with its values, on its commit unless the newest is asked for."""
         seconds = wait_of(request)
         refuse_any(request)
-        row = self._row(request)
+        row = known_execution(self.executions, request)
         asked = repetition(
             self.executions,
             row,
@@ -300,12 +300,13 @@ class JobSurface:
     def execution(self, request: Request) -> dict[str, Any]:
         """Say what became of an execution."""
         seconds = wait_of(request)
-        return self._shown(self._waited(request, self._row(request), seconds))
+        row = known_execution(self.executions, request)
+        return self._shown(self._waited(request, row, seconds))
 
     def create_event(self, request: Request) -> tuple[int, dict[str, Any]]:
         """Create an event: 202 where the node that has the execution has not answered yet."""
         order = request.json()
-        row = self._row(request)
+        row = known_execution(self.executions, request)
         cause = order.get("cause") or ""
         if order.get("give_up"):
             return self._given_up(request, row, order["event"], cause)
@@ -331,7 +332,7 @@ class JobSurface:
 
     def event(self, request: Request) -> dict[str, Any]:
         """Give the last event of a name."""
-        row, name = self._row(request), request.parameters["event"]
+        row, name = known_execution(self.executions, request), request.parameters["event"]
         found = self.executions.last_named(row["job_id"], name)
         if found is None:
             raise not_found(f"The execution has had no event {name[:100]!r}.")
@@ -347,14 +348,6 @@ class JobSurface:
                 headers={"Retry-After": "3600"},
             )
         return self.fetching
-
-    def _row(self, request: Request) -> Row:
-        name, text = request.parameters["job"], request.parameters["execution"]
-        own = microseconds(text)
-        row = None if own is None else self.executions.find(name, own)
-        if row is None:
-            raise not_found(f"There is no execution {text[:40]!r} of a job {name[:100]!r}.")
-        return row
 
     def _waited(self, request: Request, row: Row, seconds: float | None) -> Row:
         """Wait till an execution is over, for so long at most."""
@@ -385,3 +378,13 @@ class JobSurface:
 def _one_line(text: str) -> str:
     """Give a text as a header can hold it."""
     return " ".join(text.encode("ascii", "replace").decode().split())[:500]
+
+
+def known_execution(executions: Executions, request: Request) -> Row:
+    """Give the execution that the path names. Raises Problem (404), StoreUnavailable."""
+    name, text = request.parameters["job"], request.parameters["execution"]
+    own = microseconds(text)
+    row = None if own is None else executions.find(name, own)
+    if row is None:
+        raise not_found(f"There is no execution {text[:40]!r} of a job {name[:100]!r}.")
+    return row

@@ -121,12 +121,12 @@ class LedgerSurface:
 
     def job(self, request: Request) -> dict[str, Any]:
         """Give one job."""
-        row = self._known(request)
+        row = known_job(self.reading, request)
         return ledger_job(row, self.reading.details(row))
 
     def events(self, request: Request) -> dict[str, Any]:
         """Give a page of a job's events."""
-        row = self._known(request)
+        row = known_job(self.reading, request)
         asked = request.values
         limit, name = asked["limit"], asked["name"]
         rows = self.reading.events(row["id"], limit=limit + 1, before=asked["before"], name=name)
@@ -156,12 +156,14 @@ class LedgerSurface:
             raise not_found(f"The ledger knows no reject {asked[:80]!r}.")
         return ledger_reject(row)
 
-    def _known(self, request: Request) -> Row:
-        asked = request.parameters["uuid"].lower()
-        row = self.reading.job(asked) if is_uuid(asked) else None
-        if row is None:
-            raise not_found(f"The ledger knows no job {asked[:80]!r}.")
-        return row
+
+def known_job(reading: Reading, request: Request) -> Row:
+    """Give the job that the path names. Raises Problem (404), StoreUnavailable."""
+    asked = request.parameters["uuid"].lower()
+    row = reading.job(asked) if is_uuid(asked) else None
+    if row is None:
+        raise not_found(f"The ledger knows no job {asked[:80]!r}.")
+    return row
 
 
 def _require_state(kind: str | None, state: str | None) -> None:

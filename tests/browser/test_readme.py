@@ -12,8 +12,8 @@ from playwright.sync_api import expect
 
 from tests.browser.visitor import Visitor
 from tests.docs import tryout
-from tests.docs.console import Reader, Shell, examples
-from tests.support import ROOT, free_port
+from tests.docs.console import Reader, examples
+from tests.support import ROOT
 
 SECTION = (ROOT / "README.md").read_text("utf-8").split("## Watch a job in the browser\n")[1]
 SECTION = SECTION.split("\n## ")[0]
@@ -24,19 +24,11 @@ STEPS = re.findall(r"\*\*(.+?)\*\*", "\n".join(re.findall(r"^[0-9]\. .*$", SECTI
 @pytest.fixture
 def reader(tmp_path: Path, database: str, vhost: str) -> Iterator[Reader]:
     """Somebody in front of two terminals: make run in one, a shell in the other."""
-    tryout.furnish(tmp_path)
-    here = f"localhost:{free_port()}"
-    variables = {
-        "JEXEVENTS_AMQPURI": vhost,
-        "JEXEVENTS_DBURI": database,
-        "JEXEVENTS_HTTPLISTENPORT": here,
-    }
-    with tryout.running(tmp_path, variables) as said:
-        address = here.replace("localhost", "127.0.0.1")
+    with tryout.reader(tmp_path, database, vhost) as found:
+        address = found.replacements["localhost:8080"].replace("localhost", "127.0.0.1")
+        said = (tmp_path / tryout.OUTPUT).read_text("utf-8")
         assert f"See them in a browser: http://{address}/" in said
-        shell = Shell(tmp_path, tryout.environment_in(tmp_path))
-        yield Reader(shell, {"localhost:8080": here})
-        shell.close()
+        yield found
 
 
 def test_a_job_is_seen_as_it_runs(reader: Reader, browser: Any, tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.docs import tryout
-from tests.docs.console import Reader, Shell, examples
-from tests.support import ROOT, free_port
+from tests.docs.console import Reader, examples
+from tests.support import ROOT
 
 START = (ROOT / "docs/start.md").read_text("utf-8")
 README = (ROOT / "README.md").read_text("utf-8")
@@ -30,17 +30,8 @@ RUN_ELSEWHERE = {
 @pytest.fixture
 def reader(tmp_path: Path, database: str, vhost: str) -> Iterator[Reader]:
     """Somebody in front of two terminals: make run in one, a shell in the other."""
-    tryout.furnish(tmp_path)
-    here = f"localhost:{free_port()}"
-    variables = {
-        "JEXEVENTS_AMQPURI": vhost,
-        "JEXEVENTS_DBURI": database,
-        "JEXEVENTS_HTTPLISTENPORT": here,
-    }
-    with tryout.running(tmp_path, variables):
-        shell = Shell(tmp_path, tryout.environment_in(tmp_path))
-        yield Reader(shell, {"localhost:8080": here})
-        shell.close()
+    with tryout.reader(tmp_path, database, vhost) as found:
+        yield found
 
 
 def test_it_runs_as_written(reader: Reader) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.docs import tryout
-from tests.docs.console import Example, Reader, Shell, examples
-from tests.support import ROOT, free_port, unique
+from tests.docs.console import Example, Reader, examples
+from tests.support import ROOT, unique
 
 README = (ROOT / "README.md").read_text("utf-8")
 DOCUMENT = (ROOT / "docs/tasks.md").read_text("utf-8")
@@ -23,25 +23,11 @@ def reader(
     tmp_path: Path, database: str, vhost: str, engine, image: str, registry
 ) -> Iterator[Reader]:
     """Somebody in front of two terminals: make run in one, a shell in the other."""
-    tryout.furnish(tmp_path)
-    here = f"localhost:{free_port()}"
     pushed, _digest = registry.push(engine, image, f"{unique('parts')}:stable")
-    variables = {
-        "JEXEVENTS_AMQPURI": vhost,
-        "JEXEVENTS_DBURI": database,
-        "JEXEVENTS_HTTPLISTENPORT": here,
-    }
-    if engine.url is not None:
-        variables["JEXEVENTS_CONTAINERENGINE"] = engine.url
-    replacements = {
-        "localhost:8080": here,
-        IMAGE: pushed,
-        "busybox@": f"{pushed.rpartition(':')[0]}@",
-    }
-    with tryout.running(tmp_path, variables):
-        shell = Shell(tmp_path, tryout.environment_in(tmp_path))
-        yield Reader(shell, replacements)
-        shell.close()
+    more = {} if engine.url is None else {"JEXEVENTS_CONTAINERENGINE": engine.url}
+    replacements = {IMAGE: pushed, "busybox@": f"{pushed.rpartition(':')[0]}@"}
+    with tryout.reader(tmp_path, database, vhost, replacements, **more) as found:
+        yield found
 
 
 def test_the_examples_run_as_written(reader: Reader) -> None:

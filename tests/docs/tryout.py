@@ -11,8 +11,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support import ROOT, wait_until
+from tests.docs.console import Reader, Shell
+from tests.support import ROOT, free_port, wait_until
 
+# What make run prints, in its folder.
+OUTPUT = "tryout.out"
 _READY_SECONDS, _STOP_SECONDS = 60.0, 30.0
 _JEXEVENTS = f'#!/bin/sh\nexec {sys.executable} -m jexevents "$@"\n'
 
@@ -38,9 +41,34 @@ def environment_in(folder: Path) -> dict[str, str]:
 
 
 @contextmanager
+def reader(
+    folder: Path,
+    database: str,
+    vhost: str,
+    replacements: Mapping[str, str] | None = None,
+    **more: str,
+) -> Iterator[Reader]:
+    """Have somebody in front of two terminals in a folder: make run in one, a shell in the other.
+
+    ``more`` are variables for make run.
+    """
+    furnish(folder)
+    here = f"localhost:{free_port()}"
+    variables = {
+        "JEXEVENTS_AMQPURI": vhost,
+        "JEXEVENTS_DBURI": database,
+        "JEXEVENTS_HTTPLISTENPORT": here,
+    }
+    with running(folder, variables | more):
+        shell = Shell(folder, environment_in(folder))
+        yield Reader(shell, {"localhost:8080": here, **(replacements or {})})
+        shell.close()
+
+
+@contextmanager
 def running(folder: Path, variables: Mapping[str, str]) -> Iterator[str]:
     """Run what ``make run`` runs; give what it printed, and end it by Ctrl-C."""
-    output = folder / "tryout.out"
+    output = folder / OUTPUT
     with output.open("wb") as file:
         process = subprocess.Popen(
             [sys.executable, "-m", "jexevents.tryout"],

@@ -12,6 +12,7 @@ from jexevents.service import Service
 log = get_logger("engine")
 
 _LOOK_SECONDS = 5.0
+_NOT_ASKED = "It was not asked yet."
 
 
 class EngineHealth(Service):
@@ -22,9 +23,7 @@ class EngineHealth(Service):
         self._engine = engine
         self.came = came
         self.about: About | None = None
-        self.problem: str | None = "It was not asked yet."
-        # Whether the log has that it does not answer, at the first look too.
-        self._is_told = False
+        self.problem: str | None = _NOT_ASKED
 
     @property
     def answers(self) -> bool:
@@ -33,9 +32,9 @@ class EngineHealth(Service):
 
     def missed(self, error: EngineUnavailable) -> None:
         """Note that it does not answer."""
-        if not self._is_told:
+        if self.problem in (None, _NOT_ASKED):
             log.warning("engine_away", reason=str(error))
-        self.problem, self._is_told = str(error), True
+        self.problem = str(error)
 
     def run(self) -> None:
         """Ask again and again until stopped."""
@@ -56,5 +55,5 @@ class EngineHealth(Service):
             return
         if self.problem is not None:
             log.info("engine_answers", engine=self._engine.address, version=self.about.version)
-            self.problem, self._is_told = None, False
+            self.problem = None
             self.came()

@@ -20,7 +20,7 @@ from jexevents.sidecar.dashboard.filters import between
 from jexevents.sidecar.dashboard.forms import LONG_FORM_BYTES, Form
 from jexevents.sidecar.dashboard.inputs import refused_inputs
 from jexevents.sidecar.dashboard.site import Site
-from jexevents.sidecar.jobs import Fetching
+from jexevents.sidecar.jobs import Fetching, known_execution
 from jexevents.sidecar.problems import Problem, malformed, not_found
 from jexevents.sidecar.requests import Request
 from jexevents.sidecar.responses import Response
@@ -249,11 +249,7 @@ class DefinitionPages:
 
     def execution(self, request: Request) -> Response:
         """Lead to an execution."""
-        name, text = request.parameters["job"], request.parameters["execution"]
-        own = microseconds(text)
-        row = None if own is None else self.executions.find(name, own)
-        if row is None:
-            raise not_found(f"There is no execution {text[:40]!r} of a job {name[:100]!r}.")
+        row = known_execution(self.executions, request)
         return self.site.seen(f"/ui/jobs/{row['job_id']}")
 
     # --- what buttons do

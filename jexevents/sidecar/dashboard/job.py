@@ -23,14 +23,14 @@ from jexevents.sidecar.dashboard.duetimes import path_of_job
 from jexevents.sidecar.dashboard.filters import between
 from jexevents.sidecar.dashboard.forms import Form
 from jexevents.sidecar.dashboard.site import Site
+from jexevents.sidecar.ledger import known_job
 from jexevents.sidecar.paging import BEFORE
-from jexevents.sidecar.problems import forbidden, malformed, not_found
+from jexevents.sidecar.problems import forbidden, malformed
 from jexevents.sidecar.requests import Request
 from jexevents.sidecar.responses import Response
 from jexevents.sidecar.routes import Route
 from jexevents.store.executions import Executions
 from jexevents.store.reading import Reading, Row
-from jexevents.validation import is_uuid
 
 _EVENTS = 30
 _ANSWER_SECONDS = 5.0
@@ -82,7 +82,7 @@ class JobPage:
 
     def job(self, request: Request) -> Response:
         """Show a job."""
-        job = self._known(request)
+        job = known_job(self.reading, request)
         before = request.values["before"]
         details = self.reading.details(job) or {}
         events = self.reading.events(job["id"], limit=_EVENTS + 1, before=before)
@@ -164,15 +164,8 @@ class JobPage:
 
     # ---
 
-    def _known(self, request: Request) -> Row:
-        asked = request.parameters["uuid"].lower()
-        row = self.reading.job(asked) if is_uuid(asked) else None
-        if row is None:
-            raise not_found(f"The ledger knows no job {asked[:80]!r}.")
-        return row
-
     def _execution(self, request: Request) -> tuple[Row, Row]:
-        job = self._known(request)
+        job = known_job(self.reading, request)
         row = self.executions.of_job(job["id"]) if job["kind"] in _RUN_HERE else None
         if row is None:
             raise Conflict("This job is not run from here: nothing can be sent to it.")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from threading import Lock
 from typing import Any
 
 from jexevents.errors import Invalid
@@ -14,6 +12,7 @@ from jexevents.model import Phase
 from jexevents.schedules import read_in_force, upcoming
 from jexevents.sidecar.dashboard.charts import stacked
 from jexevents.sidecar.dashboard.filters import lasting
+from jexevents.sidecar.dashboard.kept import Kept
 from jexevents.sidecar.dashboard.site import Site
 from jexevents.sidecar.health import Check, Readiness
 from jexevents.sidecar.requests import Request
@@ -29,30 +28,6 @@ _HOURS, _BARS = 24, 48
 _FAILED, _AHEAD = 8, 8
 # Of more schedules than these the next due times are not worked out for this page.
 _MOST_SCHEDULES = 500
-# What is dear is made once for all who look within so many seconds; the rest each time.
-_KEPT_SECONDS = 5.0
-
-
-@dataclass
-class Kept:
-    """Keeps what was made for a while, for all threads; one makes it anew, the others wait."""
-
-    make: Callable[[], Any]
-    seconds: float = _KEPT_SECONDS
-    clock: Callable[[], float] = time.monotonic
-    _made: Any = None
-    _made_at: float = float("-inf")
-    _lock: Lock = field(default_factory=Lock)
-
-    def get(self) -> Any:
-        """Give it."""
-        with self._lock:
-            now = self.clock()
-            if now - self._made_at >= self.seconds:
-                self._made = self.make()
-                # A dear one is kept for longer, so that it costs a tenth of the time at most.
-                self._made_at = self.clock() + 9 * (self.clock() - now)
-            return self._made
 
 
 @dataclass(frozen=True)

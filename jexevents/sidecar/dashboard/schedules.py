@@ -9,7 +9,7 @@ from typing import Any
 
 from jexevents.sidecar.dashboard import duetimes
 from jexevents.sidecar.dashboard.asking import asked_of, choice, link, whole_number
-from jexevents.sidecar.dashboard.overview import Kept
+from jexevents.sidecar.dashboard.kept import Kept
 from jexevents.sidecar.dashboard.site import Site
 from jexevents.sidecar.problems import malformed
 from jexevents.sidecar.requests import Request

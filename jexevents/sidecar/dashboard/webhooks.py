@@ -11,7 +11,7 @@ from jexevents.hookwords import given_id
 from jexevents.model import Role
 from jexevents.sidecar.dashboard.asking import asked_of, choice, pager, whole_number
 from jexevents.sidecar.dashboard.forms import Form
-from jexevents.sidecar.dashboard.overview import Kept
+from jexevents.sidecar.dashboard.kept import Kept
 from jexevents.sidecar.dashboard.site import Site
 from jexevents.sidecar.hooks import HookSurface
 from jexevents.sidecar.requests import Request
