@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from importlib import import_module, resources
 from pathlib import Path
@@ -226,9 +226,13 @@ def _faults_of(error: jsonschema.ValidationError) -> list[Fault]:
 def _missing(path: list[str | int], name: str, error: jsonschema.ValidationError) -> Fault:
     properties = error.schema.get("properties", {})
     expected = f"{_types(properties.get(name, {}).get('type', 'any value'))}; it is required"
-    alike = [other for other in error.instance if other.lower() == name.lower()]
-    got = f"nothing (but there is {shown(alike[0])})" if alike else "nothing"
-    return Fault(pointer([*path, name]), expected, got)
+    return Fault(pointer([*path, name]), expected, absent(error.instance, name))
+
+
+def absent(members: Iterable[str], name: str) -> str:
+    """Say what there is of a member that is missing: nothing, or one that is spelled alike."""
+    alike = [other for other in members if other.lower() == name.lower()]
+    return f"nothing (but there is {shown(alike[0])})" if alike else "nothing"
 
 
 def expected(error: jsonschema.ValidationError) -> str:

@@ -15,9 +15,9 @@ from jexevents.auditing.finding import Finding
 from jexevents.auditing.tally import Tally
 from jexevents.cli.choosing import moment
 from jexevents.cli.durations import duration
+from jexevents.cli.painting import print_rows
 from jexevents.cli.progress import Meter
 from jexevents.cli.readable import safe
-from jexevents.cli.tables import print_table
 from jexevents.cli.words import counted
 from jexevents.config import Config
 from jexevents.exits import Exit
@@ -94,7 +94,7 @@ def _print_table(tally: Tally) -> None:
         (source or "-", day, *(str(counts[lack] or "") for lack in lacks))
         for source, day, counts in tally.rows()
     ]
-    print_table(("source", "day", *(lack.value for lack in lacks)), rows)
+    print_rows(("source", "day", *(lack.value for lack in lacks)), rows)
 
 
 def _shown(length: Any) -> str:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, TypeVar
 
 from jexevents import wiring
-from jexevents.cli.tables import print_table
+from jexevents.cli.painting import print_rows
 from jexevents.config import Config
 from jexevents.exits import Exit
 from jexevents.rfc3339 import plain
@@ -74,4 +74,4 @@ def show(
     if as_json:
         print(json.dumps(shown, indent=2))
         return
-    print_table(heads, map(cells, shown))
+    print_rows(heads, map(cells, shown))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jexevents import config as configuration
-from jexevents.cli.tables import print_table
+from jexevents.cli.painting import print_rows
 from jexevents.cli.words import counted
 from jexevents.errors import Invalid
 from jexevents.exits import Exit
@@ -70,7 +70,7 @@ def _next(options: argparse.Namespace, _config: None) -> Exit:
     if options.json:
         print(json.dumps(rows, ensure_ascii=False, indent=2))
     else:
-        print_table(_HEADS, map(_cells, rows))
+        print_rows(_HEADS, map(_cells, rows))
     return Exit.OK
 
 

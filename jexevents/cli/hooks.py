@@ -14,8 +14,8 @@ from typing import Any
 from jexevents import wiring
 from jexevents.cli.choosing import number
 from jexevents.cli.credentials import opened
+from jexevents.cli.painting import print_rows
 from jexevents.cli.readable import safe
-from jexevents.cli.tables import print_table
 from jexevents.cli.words import counted
 from jexevents.config import Config
 from jexevents.errors import Conflict
@@ -62,7 +62,7 @@ def _list(options: argparse.Namespace, config: Config) -> Exit:
     if options.json:
         print(json.dumps(rows, indent=2))
     else:
-        print_table(
+        print_rows(
             ("name", "URL", "format", "pending", "delivered", "dead", "state"), map(_cells, rows)
         )
     return Exit.OK

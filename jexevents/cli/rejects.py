@@ -15,9 +15,9 @@ from typing import Any, TextIO
 from jexevents import wiring
 from jexevents.cli import rejects_work
 from jexevents.cli.choosing import add_choice, add_filters, chosen, filtered, number
+from jexevents.cli.painting import print_rows
 from jexevents.cli.progress import Meter
 from jexevents.cli.readable import exported, facts, fault_line, lines
-from jexevents.cli.tables import print_table
 from jexevents.cli.words import counted
 from jexevents.config import Config
 from jexevents.exits import Exit
@@ -142,7 +142,7 @@ def _print_counts(counts: Sequence[Count]) -> None:
     if not counts:
         print("No reject matches.")
         return
-    print_table(
+    print_rows(
         ("reason", "rejects", "of them cut", "came"),
         [
             (one.reason, str(one.rejects), str(one.cut), counted(one.times, "time"))
@@ -154,8 +154,9 @@ def _print_counts(counts: Sequence[Count]) -> None:
 def _print_table(rows: Sequence[Row]) -> None:
     if not rows:
         return
+    print()
     heads = ("id", "reason", "first came", "times", "tried", "origin", "bytes", "fault")
-    print_table(heads, map(_cells, rows))
+    print_rows(heads, map(_cells, rows))
 
 
 def _cells(row: Row) -> Sequence[str]:

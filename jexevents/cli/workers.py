@@ -11,7 +11,7 @@ from typing import Any
 
 from jexevents import logs, wiring
 from jexevents.cli.credentials import opened
-from jexevents.cli.tables import print_table
+from jexevents.cli.painting import print_rows
 from jexevents.cli.words import counted
 from jexevents.config import Config
 from jexevents.exits import Exit
@@ -111,7 +111,7 @@ def _list(options: argparse.Namespace, config: Config) -> Exit:
     if options.json:
         print(json.dumps(rows, indent=2))
     else:
-        print_table(_HEADS, map(_cells, rows))
+        print_rows(_HEADS, map(_cells, rows))
     return Exit.OK
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from jexevents.executions.outputs import Chunk
 from jexevents.sidecar.parameters import Parameter, choice, flag, whole
-from jexevents.sidecar.problems import malformed
+from jexevents.sidecar.problems import Problem, malformed
 from jexevents.sidecar.ranges import Asked
 from jexevents.sidecar.requests import Request
 
@@ -66,9 +66,15 @@ def wish_of(request: Request) -> Wish:
     events = goes_on and _accepts_events(request.headers.get("Accept", ""))
     asked = request.values
     attempt = asked["attempt"]
-    last = request.headers.get(LAST_EVENT_ID.name, "") if events else ""
-    # Who comes again goes on with the attempt that he saw, though there may be a next one.
-    attempt, offset, has_all = _last_event(last, attempt) if last else (attempt, None, False)
+    # Read whenever it is there, so that a bad one is told; it means something to events alone.
+    last = _last_event(request.headers.get(LAST_EVENT_ID.name, ""))
+    offset, has_all = None, False
+    if last and events:
+        # Who comes again goes on with the attempt that he saw, though there may be a next one.
+        seen, offset, has_all = last
+        if attempt not in (None, seen):
+            raise _unusable(f"one of attempt {attempt}", f"one of attempt {seen}")
+        attempt = seen
     return Wish(
         which=request.path.rpartition("/")[2],
         attempt=attempt,
@@ -120,9 +126,14 @@ def _accepts_events(accept: str) -> bool:
     return any(name.strip() == EVENT_STREAM for name, _, _ in ranges)
 
 
-def _last_event(text: str, attempt: int | None) -> tuple[int, int, bool]:
+def _last_event(text: str) -> tuple[int, int, bool] | None:
+    if not text:
+        return None
     match = _EVENT_ID.fullmatch(text)
-    if match is None or attempt not in (None, int(match[1])):
-        name, expected = LAST_EVENT_ID.name, LAST_EVENT_ID.expected
-        raise malformed("Last-Event-ID cannot be used.", name, expected, text[:80])
+    if match is None:
+        raise _unusable(LAST_EVENT_ID.expected, text[:80])
     return int(match[1]), int(match[2]), match[3] is not None
+
+
+def _unusable(expected: str, got: str) -> Problem:
+    return malformed("Last-Event-ID cannot be used.", LAST_EVENT_ID.name, expected, got)

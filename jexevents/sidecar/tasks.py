@@ -89,7 +89,7 @@ class TaskSurface:
                 bodies=forms_of("task_registration"),
                 headers=(IDEMPOTENCY_KEY,),
                 answer="task",
-                statuses=(200, 202, 409, 422),
+                statuses=(200, 202, 404, 409, 422),
                 query=(WAIT,),
                 streams=waits,
                 error_members=_members,

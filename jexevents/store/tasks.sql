@@ -10,8 +10,8 @@ returning id;
 select id from tasks where name = :name and deleted_at is null;
 
 -- name: task_of_key^
--- The task that a request with this key made.
-select id, name, repository, pull from tasks where request_key = :request_key;
+-- The task that a request with this key made, which may be deleted.
+select id, deleted_at is not null as deleted, name, repository, pull from tasks where request_key = :request_key;
 
 -- name: task^
 -- One task that is not deleted.

@@ -63,7 +63,8 @@ class Registry:
     def register(self, asked: Asked) -> Registered:
         """Register a task, whose image is imported then.
 
-        Raises Invalid, NameTaken, and Conflict where the key was used for something else.
+        Raises Invalid, NameTaken, and Conflict where the key was used for something else, or for
+        a task that is deleted.
         """
         repository, name = _read(asked)
 
@@ -141,15 +142,22 @@ def _read(asked: Asked) -> tuple[str, str]:
 def _made_before(
     connection: Connection, asked: Asked, repository: str, name: str
 ) -> Registered | None:
-    """Give the task that the same request has made. Raises Conflict where it was another one."""
+    """Give the task that the same request has made. Raises Conflict where it was another one, and
+    where that task is deleted: a request that comes late must not bring it back."""
     if asked.key is None:
         return None
     row = QUERIES.tasks.task_of_key(connection, request_key=asked.key)
     if row is None:
         return None
-    task_id, *before = row
+    task_id, deleted, *before = row
     if before != [name, repository, asked.pull]:
         raise other_content()
+    if deleted:
+        raise Conflict(
+            f"This Idempotency-Key was used before, and the task {task_id} that it registered was "
+            "deleted.",
+            remedy="Send a new key.",
+        )
     return Registered(task_id, is_new=False)
 
 

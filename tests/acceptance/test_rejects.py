@@ -60,7 +60,7 @@ def test_list_counts_first_and_shows_the_newest(config: Path, database: str) -> 
     assert done.code == 0, done.err
     assert done.out.index("of them cut") < done.out.index("first came")
     told = " ".join(done.out.split())
-    assert "unreadable-event │ 3 │ 1 │ 4 times" in told
+    assert "unreadable-event\t3\t1\t4 times\n\nid\treason" in done.out
     assert "[red]b" in told
     document = json.loads(run("rejects", "list", "--json", "--limit", 2, "--config", config).out)
     assert document["counts"] == [

@@ -222,8 +222,10 @@ def test_of_unknown_things(node: Node) -> None:
                   "attempt=0", "other=1"):  # fmt: skip
         answer = node.get(f"{execution.path}/stdout?{query}")
         assert (answer.status_code, query.partition("=")[0] in answer.text) == (400, True), query
-    for query, last in (("", "17"), ("", "1:x"), ("?attempt=1", "2:17")):
-        bad = node.get(f"{execution.path}/stdout{query}", headers={**EVENTS, "Last-Event-ID": last})
+    for query, accept, last in (("", EVENTS, "17"), ("", EVENTS, "1:x"), ("", {}, "1:x"),
+                                ("?attempt=1", EVENTS, "2:17")):  # fmt: skip
+        fields = {**accept, "Last-Event-ID": last}
+        bad = node.get(f"{execution.path}/stdout{query}", headers=fields)
         assert (bad.status_code, "Last-Event-ID" in bad.text) == (400, True)
 
 

@@ -411,7 +411,11 @@ def test_a_token_of_one_system_adds_its_id_and_is_good_for_nothing_else(
     assert post(ledger, {**told, "smrtlinkId": SYSTEM.upper()}, **own).status == 201
     assert post(ledger, event(smrtLinkId=OTHER), **own).status == 403
     every = bearer(ledger.token(Role.READ, Role.WRITE))
-    assert post(ledger, {**told, "uuid": OTHER}, **every).status == 422
+    nameless = post(ledger, {**told, "uuid": OTHER}, **every)
+    assert nameless.status == 422
+    (fault,) = nameless.json()["errors"]
+    assert fault["pointer"] == "/smrtLinkId"
+    assert fault["expected"].startswith("the id of the system; required unless")
     theirs = post(ledger, event(smrtLinkId=OTHER), **every).json()
     assert call(ledger.app, "GET", f"{EVENTS}/{theirs['uuid']}", **own).status == 404
     assert call(ledger.app, "GET", f"{EVENTS}/smrt-link/{OTHER}", **own).status == 404

@@ -145,6 +145,16 @@ def test_the_same_request_registers_once(place: TaskPlace) -> None:
     assert sorted(one.status for one in answers) == [*[200] * 11, 202]
 
 
+def test_a_late_repetition_brings_no_deleted_task_back(place: TaskPlace) -> None:
+    asked = {"repository": "tool", "name": "mine"}
+    task_id = place.post("/task/", asked, **KEY)["task_id"]
+    assert place.call("DELETE", f"/task/{task_id}").status == 204
+    late = place.call("POST", "/task/", asked, **KEY)
+    assert_problem(late, 409)
+    assert f"the task {task_id} that it registered was deleted" in late.json()["detail"]
+    assert place.get("/task/") == []
+
+
 def test_pages_and_filters(place: TaskPlace) -> None:
     made = [place.registered(f"t{number}") for number in range(5)]
     answer = place.call("GET", "/task/?limit=2")

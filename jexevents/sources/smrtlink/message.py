@@ -20,9 +20,10 @@ from jexevents.sources.smrtlink.words import (
     SYSTEM_ID,
     identity,
 )
-from jexevents.validation import SCHEMAS, is_uuid
+from jexevents.validation import SCHEMAS, absent, is_uuid
 
 _OF_CONDOR = frozenset(("Event", "EventTypeNumber"))
+_NEEDED = "the id of the system; required unless the credential is good for one system alone"
 _OWN = frozenset(("eventTypeId", "eventTypeVersion", SYSTEM_ID, OTHER_SYSTEM_ID))
 
 
@@ -90,6 +91,10 @@ def _of_system(document: dict[str, Any], bound: str | None) -> dict[str, Any]:
 
 def _faults(document: Mapping[str, Any], types: EventTypes) -> list[Fault]:
     faults = SCHEMAS.check(SCHEMA, document)
+    if SYSTEM_ID not in document:
+        # Not the schema's to say: of some senders it is known.
+        faults.append(Fault(f"/{SYSTEM_ID}", _NEEDED, absent(document, SYSTEM_ID)))
+        faults.sort(key=lambda fault: fault.pointer)
     if faults:
         return faults
     version = int(document.get("eventTypeVersion", 1))
