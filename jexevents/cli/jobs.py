@@ -9,7 +9,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from jexevents.cli.choosing import moment
-from jexevents.cli.naming import add_id, job_named
+from jexevents.cli.naming import job_named
+from jexevents.cli.offering import add_id
 from jexevents.cli.painting import (
     STYLES,
     is_terminal,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -36,11 +35,6 @@ class Target:
     path: str
     is_detail: bool
     name: str
-
-
-def add_id(parser: argparse.ArgumentParser) -> None:
-    """Add the argument that names a job."""
-    parser.add_argument("id", metavar="ID", help=FORMS)
 
 
 def job_named(poster: Poster, text: str) -> Row:

@@ -10,12 +10,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from jexevents.cli.naming import Target, add_id, target_named
+from jexevents.cli.naming import Target, target_named
+from jexevents.cli.offering import add_id
 from jexevents.cli.painting import print_facts, print_json
 from jexevents.cli.server import add_server, asking, complain
 from jexevents.client.bodies import json_body
 from jexevents.client.following import END, Follower, query_of
 from jexevents.exits import Exit
+from jexevents.model import Phase
 
 if TYPE_CHECKING:
     from jexevents.client.poster import Poster
@@ -60,7 +62,7 @@ def _add_signal(commands: Any) -> argparse.ArgumentParser:
         help="send a signal to an execution",
         description="Stops, continues, terminates or kills an execution, or a run of a task.",
     )
-    add_id(parser)
+    add_id(parser, Phase.RUNNING, Phase.QUEUED)
     parser.add_argument(
         "signal", type=_signal_word, metavar="SIGNAL",
         help=f"{', '.join(SIGNALS[:-1])} or {SIGNALS[-1]}; STOP, CONT, TERM, KILL are the same",

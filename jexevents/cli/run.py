@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from jexevents.cli.naming import Target, execution
+from jexevents.cli.offering import of_jobs, of_values
 from jexevents.cli.outputs import Place, followed, sent, show
 from jexevents.cli.painting import print_json
 from jexevents.cli.server import add_server, asking, complain, told
@@ -42,11 +43,12 @@ def add_to(commands: Any) -> list[argparse.ArgumentParser]:
         "begin. An interrupt (Ctrl-C) leaves the job running, says how to come back to it, and "
         f"ends with {_INTERRUPTED_CODE}.",
     )
-    parser.add_argument("job", metavar="NAME", help="the name of the job")
-    parser.add_argument(
+    job = parser.add_argument("job", metavar="NAME", help="the name of the job")
+    values = parser.add_argument(
         "values", nargs="*", type=_pair, metavar="VAR=VALUE",
         help="a value for a variable; one that takes a list may come more than once",
     )  # fmt: skip
+    job.completer, values.completer = of_jobs, of_values  # type: ignore[attr-defined]
     parser.add_argument(
         "-d", "--detach", action="store_true", help="print its id and do not wait for it"
     )

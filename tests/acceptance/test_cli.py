@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,8 @@ FILES = {
     "slow.yml": "command: exec sleep 600\ntimeout: 1\n",
     "again.yml": "command: echo try $JEXEVENTS_ATTEMPT; test $JEXEVENTS_ATTEMPT = 2\n"
     "retries: {count: 1, backoff: 0.1}\n",
+    "choose.yml": "command: echo {{ how }}\n"
+    "vars: [{name: how, type: enum, values: [fast, fine, slow], default: fast}]\n",
     "bytes.yml": "command: \"printf 'a\\\\000\\\\377b'\"\n",
 }  # fmt: skip
 HOSTILE = "\x1b]0;owned\x07\x1b[31m<script>"
@@ -345,7 +348,27 @@ def test_bash_is_told_commands_and_options(tmp_path: Path) -> None:
     assert "--interrupt" in completed("jexevents run --", tmp_path)
 
 
-def completed(line: str, folder: Path) -> set[str]:
+def test_bash_is_told_what_the_daemon_knows(place: Jobs, tmp_path: Path) -> None:
+    asked = known(place)
+    assert completed("jexevents run s", tmp_path, **asked) == {"say", "slow"}
+    assert completed("jexevents run say c", tmp_path, **asked) == {"code="}
+    assert completed("jexevents run choose how=f", tmp_path, **asked) == {"how=fast", "how=fine"}
+    made = place.run("say", wait=30)
+    name = f"say/{made['id']!r}"
+    assert name in completed("jexevents show say/", tmp_path, **asked)
+    assert name not in completed("jexevents signal say/", tmp_path, **asked)
+
+
+@pytest.mark.parametrize("port", ["silent", "closed"])
+def test_a_daemon_that_does_not_answer_has_nothing_completed(port: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        if port == "closed":
+            server.close()
+        assert completed("jexevents run s", tmp_path, JEXEVENTS_SERVER=url) == {""}
+
+
+def completed(line: str, folder: Path, **more: str) -> set[str]:
     """Give the words that the shell is told at the end of a line."""
     answers = folder / "answers"
     asked = {
@@ -356,7 +379,7 @@ def completed(line: str, folder: Path) -> set[str]:
         "COMP_POINT": str(len(line)),
     }
     done = subprocess.run(
-        PYTHON, env=environment() | asked, capture_output=True, timeout=60, check=False
+        PYTHON, env=environment(**more) | asked, capture_output=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr
     return {word.strip() for word in answers.read_text().split("\n")}
