@@ -15,7 +15,7 @@ from jexevents.store.execution_outputs import ExecutionOutputs, OutputPlace
 _SHORTEST_SECONDS, _LONGEST_SECONDS, _LONGER = 0.02, 0.5, 1.5
 # How long the last word waits for the ledger to hear of the end that the files tell of.
 _SETTLE_SECONDS = 5.0
-_SHOWN = ("attempt", "state", "phase", "exit_code", "reason")
+_SHOWN = ("attempt", "current", "state", "phase", "exit_code", "reason")
 
 
 class Pause:

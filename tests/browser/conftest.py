@@ -24,6 +24,10 @@ JOBS = {
     "vars: [{name: who, default: you}]\n",
     "grow.yml": "command: |\n"
     "  for n in $(seq 1 100000); do echo line $n; echo trouble $n >&2; sleep 0.2; done\n",
+    "again.yml": "command: |\n"
+    "  echo try $JEXEVENTS_ATTEMPT; printf open\n"
+    "  until test -e {{ gate }}; do sleep 0.1; done; test $JEXEVENTS_ATTEMPT = 3\n"
+    "vars: [{name: gate}]\nretries: {count: 2, backoff: 0.1}\n",
     "fail.yml": "command: echo it is broken >&2; exit 3\n",
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -137,6 +138,22 @@ def test_output_grows_and_signals_are_sent(visit: Callable, place: Place) -> Non
     assert place.jobs.at(execution)["state"] == "KILLED"
 
 
+def test_output_goes_on_with_the_next_attempt(
+    visit: Callable, place: Place, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    execution = place.jobs.run("again", gate=str(gate))
+    visitor = visit()
+    visitor.sign_in(place.runner, path_of(execution))
+    output = visitor.page.locator("#output")
+    expect(output).to_contain_text("try 1\nopen")
+    gate.touch()
+    expect(output).to_contain_text("open[Attempt 1 has ended. This is attempt 2:]\ntry 2\nopen")
+    expect(output).to_contain_text("open[Attempt 2 has ended. This is attempt 3:]\ntry 3\nopen")
+    expect(output.locator(".stdout")).to_have_count(6)
+    expect(visitor.page.locator("#state")).to_contain_text("COMPLETE")
+
+
 def test_output_is_searched_and_followed(visit: Callable, place: Place) -> None:
     execution = place.jobs.run("grow")
     visitor = visit()
@@ -255,7 +272,8 @@ def test_by_keyboard_alone(visit: Callable, place: Place) -> None:
     visitor = visit()
     visitor.go("/login")
     page = visitor.page
-    # The field has the focus already.
+    # The field has the focus by itself.
+    expect(page.get_by_label("Token")).to_be_focused()
     page.keyboard.type(place.reader)
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()

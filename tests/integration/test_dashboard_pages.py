@@ -22,6 +22,7 @@ from jexevents.sidecar.throttle import Throttle
 from jexevents.sidecar.tokens import Tokens
 from jexevents.store.database import Database
 from jexevents.store.job_search import JobSearch
+from jexevents.store.overview import OverviewStore
 from jexevents.store.reading import Reading
 from jexevents.store.sessions import Sessions
 from tests.integration.dashboard import (
@@ -422,6 +423,39 @@ def test_the_overview(ledger: TestLedger, place: Place) -> None:
         if "y" in one.attributes
     )
     assert heights == pytest.approx(4 * other, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("age", "seen"),
+    [("23 hours", "day"), ("6 days", "week"), ("29 days", "month"), ("350 days", "year")],
+)
+def test_a_longer_time_has_older_jobs(
+    ledger: TestLedger, place: Place, age: str, seen: str
+) -> None:
+    fill(ledger, 10, end=5)
+    place.run(f"update jex.jobs set submitted_at = now() - interval '{age}'")
+    spans = ["day", "week", "month", "year"]
+    browser = Browser(ledger.app)
+    for number, span in enumerate(spans):
+        page = browser.page(f"/?span={span}")
+        shown = number >= spans.index(seen)
+        assert ("RUNNING 8" in page.text) == shown
+        assert ("No job was submitted in this time" in page.text) != shown
+        assert page.one("a", **{"aria-current": "true"}).text == span
+    assert browser.page("/?span=hour", status=400)
+
+
+def test_more_jobs_than_can_be_counted_in_time(
+    ledger: TestLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def counted(store: OverviewStore, *_span: Any) -> None:
+        with store._database.look() as connection, connection.cursor() as cursor:
+            cursor.execute("set local statement_timeout to 10")
+            cursor.execute("select pg_sleep(60)")
+
+    monkeypatch.setattr(OverviewStore, "jobs_by_time", counted)
+    page = Browser(ledger.app).page("/?span=year")
+    assert "more jobs than could be counted in time" in page.text
 
 
 def test_health_stands_on_the_overview(database: str) -> None:

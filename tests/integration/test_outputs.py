@@ -685,8 +685,8 @@ def test_events(node: Node, gate_file: Path) -> None:
         ("stdout", "1:1", "a", None), ("stdout", "1:3", "ä", None), ("stderr", "1:4", None, "/w=="),
     ]  # fmt: skip
     assert (end.name, end.id) == ("end", "1:4:end")
-    assert end.data == {"offset": 4, "attempt": 1, "state": "FAILED", "phase": "ERROR",
-                        "exit_code": 3, "reason": "exit"}  # fmt: skip
+    assert end.data == {"offset": 4, "attempt": 1, "current": 1, "state": "FAILED",
+                        "phase": "ERROR", "exit_code": 3, "reason": "exit"}  # fmt: skip
     again = {**EVENTS, "Last-Event-ID": "1:1"}
     rest = events(node.get(f"{execution.path}/output?tail=1", headers=again))
     assert [one.id for one in rest] == ["1:3", "1:4", "1:4:end"]
@@ -712,7 +712,8 @@ def test_who_comes_again_stays_with_the_attempt(node: Node) -> None:
     execution.run("update executions set attempt = 2")
     again = {**EVENTS, "Last-Event-ID": "1:3"}
     answer = node.get(f"{execution.path}/stdout", headers=again)
-    assert [one.data.get("text") for one in events(answer)] == ["st\n", None]
+    told, end = events(answer)
+    assert (told.data["text"], end.data["attempt"], end.data["current"]) == ("st\n", 1, 2)
 
 
 # --- places, ends, those who go away

@@ -171,10 +171,11 @@ def stacked(rows: Iterable[Row], start: datetime, end: datetime, bars: int) -> d
                         "y": round(y, 1),
                         "width": round(width - 2, 1),
                         "height": round(size, 1),
-                        "label": f"{start + (end - start) * number / bars:%m-%d %H:%M}: "
+                        "label": f"{start + (end - start) * number / bars:%Y-%m-%d %H:%M}: "
                         f"{one[phase]} {phase.upper()}",
                     }
                 )
+    totals = {phase: sum(one[phase] for one in counts) for phase in PHASES}
     return {
         "width": 1000,
         "height": 232,
@@ -186,7 +187,8 @@ def stacked(rows: Iterable[Row], start: datetime, end: datetime, bars: int) -> d
             {"y": base - part * height, "value": round(top * part)} for part in (0.0, 0.5, 1.0)
         ],
         "piles": piles,
-        "totals": {phase: sum(one[phase] for one in counts) for phase in PHASES},
+        "totals": totals,
+        "count": sum(totals.values()),
     }
 
 

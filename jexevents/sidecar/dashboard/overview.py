@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import Any
 
-from jexevents.errors import Invalid
+from jexevents.errors import Invalid, StoreTooSlow
 from jexevents.model import Phase
 from jexevents.schedules import read_in_force, upcoming
+from jexevents.sidecar.dashboard.asking import asked_of, choice
 from jexevents.sidecar.dashboard.charts import stacked
 from jexevents.sidecar.dashboard.filters import lasting
 from jexevents.sidecar.dashboard.kept import Kept
@@ -24,7 +26,23 @@ from jexevents.store.overview import OverviewStore
 from jexevents.store.schedules import ScheduleRow
 from jexevents.store.workers import Workers
 
-_HOURS, _BARS = 24, 48
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A time up to now, in so many bars of so many hours."""
+
+    name: str
+    bars: int
+    bar_hours: float
+
+    @property
+    def length(self) -> timedelta:
+        """How long it is."""
+        return timedelta(hours=self.bars * self.bar_hours)
+
+
+_SPANS = (Span("day", 48, 0.5), Span("week", 56, 3), Span("month", 60, 12), Span("year", 52, 168))
+_FILTERS = ("span",)
 _FAILED, _AHEAD = 8, 8
 # Of more schedules than these the next due times are not worked out for this page.
 _MOST_SCHEDULES = 500
@@ -45,23 +63,29 @@ class Overview:
 
     def __post_init__(self) -> None:
         """Keep what is dear."""
-        object.__setattr__(self, "_chart", Kept(self._made_chart))
+        charts = {span.name: Kept(partial(self._made_chart, span)) for span in _SPANS}
+        object.__setattr__(self, "_charts", charts)
         object.__setattr__(self, "_ahead", Kept(self._made_ahead))
         object.__setattr__(self, "_failed", Kept(self._found_failed))
         object.__setattr__(self, "_sent", Kept(self._hooks))
 
     def routes(self) -> list[Route]:
         """Give the table of these pages."""
-        return [self.site.page("/", self.overview, summary="How it stands with all of it.")]
+        summary = "How it stands with all of it."
+        return [self.site.page("/", self.overview, summary=summary, query=_FILTERS)]
 
     def overview(self, request: Request) -> Response:
         """Show it."""
+        spans = [span.name for span in _SPANS]
+        span = choice("span", asked_of(request, _FILTERS)["span"], spans) or spans[0]
         waiting, held = self.store.waiting()
-        since = self.now() - timedelta(hours=_HOURS)
+        since = self.now() - _SPANS[0].length
         return self.site.render(
             request,
             "overview.html",
-            chart=self._chart.get(),
+            chart=self._charts[span].get(),
+            span=span,
+            spans=spans,
             rate=self.store.rate(),
             failed=self._failed.get(),
             workers=self.workers.all(),
@@ -74,12 +98,17 @@ class Overview:
             since=since,
         )
 
-    def _made_chart(self) -> dict[str, Any]:
-        """Make the chart of the last day; its bars stand still, the last one grows."""
-        width = _HOURS * 3600 / _BARS
+    def _made_chart(self, span: Span) -> dict[str, Any] | None:
+        """Make the chart of a span; its bars stand still, the last one grows. None where there are
+        more jobs than PostgreSQL can count in its time."""
+        width = span.bar_hours * 3600
         end = _rounded_up(self.now(), width)
-        start = end - timedelta(hours=_HOURS)
-        return stacked(self.store.jobs_by_time(start, end, width), start, end, _BARS)
+        start = end - span.length
+        try:
+            counts = self.store.jobs_by_time(start, end, width)
+        except StoreTooSlow:
+            return None
+        return stacked(counts, start, end, span.bars)
 
     def _made_ahead(self) -> list[dict[str, Any]]:
         rows, now = self.store.schedules()

@@ -68,25 +68,41 @@
     if (follow.checked) box.scrollTop = box.scrollHeight;
   }
 
-  const stream = new EventSource(`${box.dataset.output}?tail=1000`);
-  for (const kind of ["stdout", "stderr"]) {
-    stream.addEventListener(kind, (event) => {
-      const told = JSON.parse(event.data);
-      add(kind, told.text === undefined ? atob(told.base64) : told.text);
-      moved();
-    });
-  }
-  stream.addEventListener("gap", (event) => {
-    const told = JSON.parse(event.data);
-    begin("gap").textContent = `[${told.missing} bytes were not kept]\n`;
+  // A line of ours between those of the job; what stands open before it is no part of what follows.
+  function remark(text) {
+    open.stdout = open.stderr = null;
+    begin("gap").textContent = `[${text}]\n`;
     moved();
-  });
-  stream.addEventListener("end", () => { stream.close(); box.dataset.ended = "yes"; });
-  stream.onerror = () => {
-    if (stream.readyState === EventSource.CLOSED && !box.dataset.ended) {
-      begin("gap").textContent = "[The output cannot be followed now. Load the page again.]\n";
+  }
+
+  let stream = null;
+
+  // Of the current attempt; where one ends and the execution goes on, then of the next one.
+  function listen(attempt) {
+    stream = new EventSource(`${box.dataset.output}?tail=1000${attempt ? `&attempt=${attempt}` : ""}`);
+    for (const kind of ["stdout", "stderr"]) {
+      stream.addEventListener(kind, (event) => {
+        const told = JSON.parse(event.data);
+        add(kind, told.text === undefined ? atob(told.base64) : told.text);
+        moved();
+      });
     }
-  };
+    stream.addEventListener("gap", (event) => {
+      remark(`${JSON.parse(event.data).missing} bytes were not kept`);
+    });
+    stream.addEventListener("end", (event) => {
+      const told = JSON.parse(event.data);
+      stream.close();
+      if (told.current <= told.attempt) return;
+      remark(`Attempt ${told.attempt} has ended. This is attempt ${told.attempt + 1}:`);
+      listen(told.attempt + 1);
+    });
+    stream.onerror = () => {
+      if (stream.readyState === EventSource.CLOSED) remark("The output cannot be followed now. Load the page again.");
+    };
+  }
+
+  listen(0);
   addEventListener("pagehide", () => stream.close());
   // A page that comes back out of the browser's memory has no stream any more.
   addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
