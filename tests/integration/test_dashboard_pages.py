@@ -304,10 +304,10 @@ def test_ending_what_waits(ledger: TestLedger, place: Place, acting: App) -> Non
     answer = browser.click(page, "Terminate")
     assert (answer.status, answer.headers["Location"]) == (
         303,
-        f"{path_of(place, named)}?told=done",
+        f"{path_of(place, named)}?told=terminate",
     )
     after = browser.page(answer.headers["Location"])
-    assert "It is done." in after.text
+    assert "It was told to terminate." in after.text
     assert "CANCELLED" in after.text
     assert "Terminate" not in after.buttons()
     # The same form once more is the same request, another one is refused.
@@ -423,6 +423,13 @@ def test_the_overview(ledger: TestLedger, place: Place) -> None:
         if "y" in one.attributes
     )
     assert heights == pytest.approx(4 * other, rel=0.02)
+
+
+def test_what_failed_is_called_by_its_name(ledger: TestLedger, place: Place) -> None:
+    named = place.ask("free")
+    place.run("update jex.jobs set phase = 'ERROR', finished_at = now()")
+    link = Browser(ledger.app).page("/").one("a", href=path_of(place, named))
+    assert link.text.split() == ["free", repr(named.execution / 1e6)]
 
 
 @pytest.mark.parametrize(

@@ -275,7 +275,8 @@ class DefinitionPages:
         if word not in ("yes", "no"):
             raise malformed("There is no such choice.", "active", "yes or no", word[:80])
         self.executions.set_active(name, word == "yes", request.caller.name)
-        return self.site.seen(duetimes.path_of_job(name), "done")
+        told = "active" if word == "yes" else "inactive"
+        return self.site.seen(duetimes.path_of_job(name), told)
 
     def _defined(self, name: str) -> tuple[Commit, Definition]:
         try:

@@ -144,12 +144,12 @@ class JobPage:
             if not request.caller.has(Role.ADMIN):
                 raise forbidden("Only an administrator gives up an execution.")
             self.control.give_up(row, cause, by, form.key)
-            return self.site.seen(_path(job), "done")
+            return self.site.seen(_path(job), event)
         if event not in command.SIGNALS:
             expected = " or ".join((*command.SIGNALS, _GIVE_UP))
             raise malformed("There is no such signal.", "event", expected, event[:80])
         told = self.control.create(row, event, cause, by, _ANSWER_SECONDS, form.key)
-        return self.site.seen(_path(job), "done" if told is Told.DONE else "pending")
+        return self.site.seen(_path(job), event if told is Told.DONE else "pending")
 
     def repeat(self, request: Request, form: Form) -> Response:
         """Repeat an execution; the browser goes on to the new one."""

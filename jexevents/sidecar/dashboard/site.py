@@ -65,7 +65,15 @@ MENU = (
 )
 # What pages can be told, by the word that stands in their URL: nobody else's words are shown.
 NOTICES: Mapping[str, str] = {
-    "done": "It is done.",
+    "stop": "It was told to stop.",
+    "continue": "It was told to continue.",
+    "terminate": "It was told to terminate.",
+    "kill": "It was killed.",
+    "give-up": "It is given up.",
+    "active": "The job is on the active list.",
+    "inactive": "The job is off the active list: it is not run until it is put back.",
+    "DRAIN": "The worker takes nothing new any more; what it has goes on.",
+    "RESUME": "The worker takes what comes again.",
     "pending": "It is under way: the node that has the job has not answered yet.",
     "repeated": "It was asked for again: this is the new execution.",
     "asked": "It was asked for: this is the execution.",
