@@ -31,10 +31,11 @@ from jexevents.sidecar import health
 from jexevents.sidecar import metrics as metrics_surface
 from jexevents.sidecar import schemas as schemas_surface
 from jexevents.sidecar.apidocs.surface import ApiDocs
-from jexevents.sidecar.compose import sidecar
-from jexevents.sidecar.health import Check
+from jexevents.sidecar.compose import Sidecar, sidecar
+from jexevents.sidecar.health import Check, Readiness
 from jexevents.sidecar.throttle import Throttle
 from jexevents.sidecar.tokens import Tokens as KnownTokens
+from jexevents.store.database import Database
 from jexevents.store.nonces import Nonces
 from jexevents.store.sessions import Sessions
 from jexevents.store.tokens import Tokens
@@ -87,7 +88,6 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
     metrics.watch_hooks(lambda: hooks.pending)
     census = Census(side, presence.require)
     metrics.watch_ledger(census.counts)
-    throttle = Throttle()
     surfaces = wiring.Surfaces(
         config,
         front,
@@ -97,30 +97,7 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
         ended=metrics.attempt_ended,
         of_uploads=metrics,
     )
-
-    def readiness() -> dict[str, Check]:
-        return _readiness(presence, consumer)
-
-    routes = [
-        *health.routes(readiness),
-        *surfaces.routes(throttle, _upload_folder(config)),
-        *surfaces.dashboard(throttle, readiness).routes(),
-        *schemas_surface.routes(wiring.schemas(config)),
-        *metrics_surface.routes(metrics.exposition),
-    ]
-    routes += ApiDocs(routes, wiring.schemas(config), config.public_url or "").routes()
-    http = sidecar(
-        routes,
-        wiring.access(config),
-        Tokens(front).in_force,
-        metrics,
-        use_nonce=Nonces(front).use,
-        signers=wiring.signers(config),
-        throttle=throttle,
-        find_session=Sessions(front).find,
-    )
-    if http.warning:
-        log.warning("loopback_only", reason=http.warning)
+    http = _http(config, front, surfaces, metrics, lambda: _readiness(presence, consumer))
     signals.on_hang_up = lambda: _hang_up(http.tokens, links)
     services: list[Service] = [Overdue([database, front, back, side]), presence]
     if server := wiring.attending(config):
@@ -141,6 +118,38 @@ def _run(config: Config, ending: Ending, stack: ExitStack) -> None:
     log.info("listening", addresses=http.server.addresses)
     gc.freeze()
     consumer.run()
+
+
+def _http(
+    config: Config,
+    front: Database,
+    surfaces: wiring.Surfaces,
+    metrics: Metrics,
+    readiness: Readiness,
+) -> Sidecar:
+    """Give the sidecar with all that this process answers over HTTP."""
+    throttle = Throttle()
+    routes = [
+        *health.routes(readiness),
+        *surfaces.routes(throttle, _upload_folder(config)),
+        *surfaces.dashboard(throttle, readiness).routes(),
+        *schemas_surface.routes(wiring.schemas(config)),
+        *metrics_surface.routes(metrics.exposition),
+    ]
+    routes += ApiDocs(routes, wiring.schemas(config), config.public_url or "").routes()
+    http = sidecar(
+        routes,
+        wiring.access(config),
+        Tokens(front).in_force,
+        metrics,
+        use_nonce=Nonces(front).use,
+        signers=wiring.signers(config),
+        throttle=throttle,
+        find_session=Sessions(front).find,
+    )
+    if http.warning:
+        log.warning("loopback_only", reason=http.warning)
+    return http
 
 
 def _hang_up(tokens: KnownTokens, links: wiring.Links) -> None:
