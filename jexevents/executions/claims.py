@@ -123,20 +123,13 @@ class Claims(QueueWriter):
                     lease_seconds=self._lease_seconds,
                 )
 
-    def give_back(self, claimed: Iterable[Claimed], delay_seconds: float = 0.0) -> None:
-        """Let others have what was claimed and not begun, after so many seconds."""
-        ids = [one.job_id for one in claimed]
-        if ids:
-            with self._database.transaction() as connection:
-                QUERIES.execution_queue.give_back(
-                    connection, job_ids=array(ids), node=self._node, delay_seconds=delay_seconds
-                )
-            self._ring()
-
-    def give_back_all(self) -> None:
-        """Let others have what an earlier life of this node claimed, and did not begin."""
+    def give_back(self, but: Iterable[Claimed] = ()) -> None:
+        """Let others have all that this node has claimed and not begun, but for these."""
+        kept = array(one.job_id for one in but)
         with self._database.transaction() as connection:
-            QUERIES.execution_queue.give_back_all(connection, node=self._node)
+            given = QUERIES.execution_queue.give_back(connection, node=self._node, but=kept)
+        if given:
+            self._ring()
 
     def unsettled(self) -> list[Unsettled]:
         """Give what was begun on this node and whose end is not known."""

@@ -59,8 +59,8 @@ class Refusals(QueueWriter):
     def _give_back(self, connection: Connection, claimed: Claimed) -> bool:
         """Give it back; False where it is this node's no more, or has begun."""
         return bool(
-            QUERIES.execution_queue.give_back(
-                connection, job_ids=array([claimed.job_id]), node=self._node, delay_seconds=0.0
+            QUERIES.execution_queue.give_back_one(
+                connection, job_id=claimed.job_id, node=self._node
             )
         )
 

@@ -104,6 +104,9 @@ class Worker(Service):
         # When those that are replaced are to be killed, if they have not ended by then.
         self._room_at = math.inf
         self._recovered = threading.Event()
+        # Whether the ledger may have claims of this node that nothing is made of: those of an
+        # earlier life, one that PostgreSQL did not confirm, one that could not be begun.
+        self._has_strays = True
         # Who wants that nothing is claimed, and who is told when nothing is left then.
         self._drains: set[str] = set()
         self.on_drained: Callable[[], None] = lambda: None
@@ -209,8 +212,11 @@ class Worker(Service):
         """Do what needs the ledger; where it is away, later."""
         try:
             self._require_store()
+            if self._has_strays:
+                self._give_back_strays()
             if not self._recovered.is_set():
-                self._recover()
+                self._take_up_all()
+                self._recovered.set()
             self._report()
             self._answer_orders()
             if self._obeying.wanted:
@@ -223,6 +229,7 @@ class Worker(Service):
                 self._make_room()
             self._waits.reset()
         except Unavailable as error:
+            self._has_strays = True
             pause = self._waits.next()
             self._try_at = time.monotonic() + pause
             log.warning("worker_waits", reason=str(error), seconds=round(pause, 1))
@@ -269,11 +276,11 @@ class Worker(Service):
 
     # --- attempts
 
-    def _recover(self) -> None:
-        """Take up what an earlier life of this node has begun."""
-        self._queue.give_back_all()
-        self._take_up_all()
-        self._recovered.set()
+    def _give_back_strays(self) -> None:
+        """Let others have what this node has claimed and knows nothing of: no lease need end."""
+        self._queue.give_back(but=self._starting.values())
+        self._has_strays = False
+        self._wants_claim = True
 
     def _take_up_all(self) -> None:
         """Take up all that is noted as begun here and not in hand: of an earlier life, or of a
@@ -320,10 +327,10 @@ class Worker(Service):
         """Leave to others what cannot be begun here now."""
         log.warning("not_begun", job=claimed.named.definition,
                     execution=claimed.named.text, reason=str(error))  # fmt: skip
+        if isinstance(error, StoreUnavailable) or self.stopping.is_set():
+            # The loop gives it back, once it can.
+            return
         with suppress(Unavailable):
-            if isinstance(error, StoreUnavailable) or self.stopping.is_set():
-                self._queue.give_back([claimed])
-                return
             if not isinstance(error, EngineUnavailable):
                 # Nothing more is claimed for an engine that is away, and all when it is back.
                 self._refused.put(claimed.run.needs)
@@ -341,7 +348,7 @@ class Worker(Service):
                 self._starting.pop(place, None)
                 again = self._again.pop(place, None)
                 if attempt is None:
-                    self._wants_claim = True
+                    self._wants_claim = self._has_strays = True
                     if again is not None:
                         self._begin(again)
                     continue
@@ -517,7 +524,7 @@ class Worker(Service):
         self._take_in()
         with suppress(Unavailable):
             self._require_store()
-            self._queue.give_back(self._starting.values())
+            self._queue.give_back()
             self._report()
             self._answer_orders()
         for attempt in list(self._attempts.values()):

@@ -105,11 +105,10 @@ update execution_queue set
     lease_until = clock_timestamp() + :lease_seconds::float8 * interval '1 second'
 where job_id = any(:job_ids::uuid[]) and node = :node and begun_at is null;
 
--- name: give_back!
--- Let others have what was claimed and not begun, at once or in so many seconds.
-update execution_queue set node = null, lease_until = null,
-    due_at = clock_timestamp() + :delay_seconds::float8 * interval '1 second'
-where job_id = any(:job_ids::uuid[]) and node = :node and begun_at is null;
+-- name: give_back_one!
+-- Let others have one that was claimed and not begun.
+update execution_queue set node = null, lease_until = null, due_at = clock_timestamp()
+where job_id = :job_id and node = :node and begun_at is null;
 
 -- name: note_refusal!
 -- Note why what waits on a commit or image was not begun; if the refusal counts, since when and by
@@ -147,10 +146,10 @@ order by q.job_id
 limit :limit
 for update skip locked;
 
--- name: give_back_all!
--- Let others have all that this node claimed, in an earlier life, and did not begin.
+-- name: give_back!
+-- Let others have all that this node claimed and did not begin, but for these.
 update execution_queue set node = null, lease_until = null
-where node = :node and begun_at is null;
+where node = :node and begun_at is null and job_id <> all(:but::uuid[]);
 
 -- name: unsettled
 -- The attempts that were begun on a node and whose end is not known, with what runs.

@@ -11,8 +11,9 @@ from tests.faults.sizes import FULL
 from tests.faults.yard import Yard
 from tests.support import wait_until
 
-MANY, EVERY_SECONDS = (300, 10.0) if FULL else (40, 3.0)
-SOME, KILLS = (60, 6) if FULL else (24, 2)
+# How many runs, and how long the worker lives each time, at least, and till so many more are over.
+MANY, EVERY_SECONDS, EVERY_RUNS = (300, 10.0, 0) if FULL else (24, 0.0, 6)
+SOME, KILLS = (60, 6) if FULL else (12, 2)
 
 
 def worker(yard: Yard) -> None:
@@ -62,12 +63,13 @@ def ended_in(detail: dict, spans: list[tuple[float, float]]) -> bool:
 def test_a_worker_that_is_killed_again_and_again(yard: Yard) -> None:
     yard.worker()
     result = yard.run(yard.task(), MANY)
-    while yard.over(result) < MANY:
+    while (before := yard.over(result)) < MANY:
         end = time.monotonic() + EVERY_SECONDS
-        wait_until(
-            lambda end=end: time.monotonic() > end or yard.over(result) == MANY,
-            EVERY_SECONDS + 60,
-            "the time to kill it",
-        )
+
+        def is_due(end: float = end, goal: int = before + EVERY_RUNS) -> bool:
+            over = yard.over(result)
+            return over == MANY or (time.monotonic() >= end and over >= goal)
+
+        wait_until(is_due, EVERY_SECONDS + 120, "the time to kill it")
         worker(yard)
     yard.assert_true(result, MANY)

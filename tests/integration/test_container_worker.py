@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from jexevents.errors import EngineRefused
+from jexevents.errors import EngineRefused, StoreUnavailable
 from jexevents.executions.queue import Offer
 from jexevents.executions.run import Mount
 from jexevents.lifecycle.executionid import attempt_id
@@ -251,6 +251,28 @@ def test_what_was_removed_by_others_is_lost(place: ContainerPlace) -> None:
         place.engine.containers.remove(container.id, force=True)
         row = place.ended(job)
     assert row["state"] in ("LOST", "FAILED")
+
+
+@pytest.mark.parametrize("what", ["claim", "begin"])
+@pytest.mark.parametrize("is_stored", [True, False], ids=["stored", "lost"])
+def test_a_claim_that_came_to_nothing_needs_no_lease_to_end(
+    place: ContainerPlace, monkeypatch: pytest.MonkeyPatch, what: str, is_stored: bool
+) -> None:
+    """Where PostgreSQL goes away in a claim or a begin, done or not: 60 s would be a lease."""
+    asked, away = getattr(place.queue, what), [StoreUnavailable("It is away.")]
+
+    def broken(*given: Any) -> Any:
+        if away and (what == "begin" or place.queue.next_due(given[1]) is not None):
+            if is_stored:
+                asked(*given)
+            raise away.pop()
+        return asked(*given)
+
+    monkeypatch.setattr(place.queue, what, broken)
+    with place.working():
+        job = place.ask("true")
+        assert place.ended(job, 30)["state"] == "COMPLETE"
+    assert not away
 
 
 def test_what_is_given_up_is_killed(place: ContainerPlace) -> None:

@@ -42,14 +42,14 @@ class Node:
     def turn(self) -> bool:
         """Take what there is, and do something with each; whether there was anything."""
         found = self.queue.claim(self.chance.randint(1, 3))
-        for one in found:
-            self._work(one)
+        for place, one in enumerate(found, 1):
+            if self.chance.random() < 0.15:
+                self.queue.give_back(but=found[place:])
+            else:
+                self._work(one)
         return bool(found)
 
     def _work(self, one: Claimed) -> None:
-        if self.chance.random() < 0.15:
-            self.queue.give_back([one])
-            return
         if not self.queue.begin(one, "boot"):
             return
         self.begun.append((one.job_id, one.attempt))

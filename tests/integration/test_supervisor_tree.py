@@ -24,10 +24,13 @@ def way(request: pytest.FixtureRequest) -> str:
 
 
 def states(run) -> set[str]:
-    """Give the states that /proc shows of the job's processes."""
+    """Give the states that /proc shows of the job's processes; one may be gone meanwhile."""
     found = set()
     for process in marked(run):
-        stat = Path(f"/proc/{process.pid}/stat").read_text()
+        try:
+            stat = Path(f"/proc/{process.pid}/stat").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
         found.add(stat.rpartition(")")[2].split()[0])
     return found
 

@@ -68,7 +68,7 @@ class WorkerPages:
             raise Conflict(
                 f"The worker {name[:80]!r} does not live, and begins undrained when it does."
             )
-        return self.site.seen(_PATH, operation)
+        return self.site.seen(_PATH, "drained" if operation == DRAIN else "resumed")
 
 
 def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
