@@ -97,10 +97,10 @@ where t.id = :id and t.node = :node and t.status = 'IMPORTING' and t.deleted_at 
 returning t.status;
 
 -- name: give_back_imports!
--- Let others import what a node has taken: one, or all where none is named.
+-- Let others import what a node has taken, but for these.
 update tasks set status = 'SUBMITTED', node = null, lease_until = null, progress = null,
     changed_at = clock_timestamp()
-where node = :node and status = 'IMPORTING' and (:id::bigint is null or id = :id);
+where node = :node and status = 'IMPORTING' and id <> all(:but::bigint[]);
 
 -- name: judge_imports
 -- End what was tried somewhere, and waits for a worker that nobody hears of any more.

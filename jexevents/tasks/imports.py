@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from jexevents.logs import get_logger
 from jexevents.store.database import Database
+from jexevents.store.literals import array
 from jexevents.store.queries import QUERIES
 
 log = get_logger("tasks")
@@ -120,10 +121,10 @@ class Imports:
         self._told()
         return True
 
-    def give_back(self, node: str, task_id: int | None = None) -> None:
-        """Let others import what a node has taken: one, or all that it had in an earlier life."""
+    def give_back(self, node: str, but: Iterable[int] = ()) -> None:
+        """Let others import what a node has taken, but for the tasks with these ids."""
         with self._database.transaction() as connection:
-            given = QUERIES.tasks.give_back_imports(connection, node=node, id=task_id)
+            given = QUERIES.tasks.give_back_imports(connection, node=node, but=array(but))
         if given:
             self._ring()
 

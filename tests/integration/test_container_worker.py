@@ -17,8 +17,14 @@ from jexevents.executions.queue import Offer
 from jexevents.executions.run import Mount
 from jexevents.lifecycle.executionid import attempt_id
 from jexevents.model import Kind
+from jexevents.runner.containers.health import EngineHealth
+from jexevents.runner.containers.images import NodeImages
+from jexevents.runner.containers.importing import Importer
 from jexevents.store.nodes import NodeName, NodeNote
+from jexevents.store.tasks import TaskList
 from jexevents.store.workers import Workers
+from jexevents.tasks.imports import Imports
+from jexevents.tasks.registry import Asked, Registry
 from tests.containers import ContainerPlace
 from tests.support import wait_until
 
@@ -272,6 +278,34 @@ def test_a_claim_that_came_to_nothing_needs_no_lease_to_end(
     with place.working():
         job = place.ask("true")
         assert place.ended(job, 30)["state"] == "COMPLETE"
+    assert not away
+
+
+@pytest.mark.parametrize("what", ["take", "ready"])
+@pytest.mark.parametrize("is_stored", [True, False], ids=["stored", "lost"])
+def test_an_import_that_came_to_nothing_needs_no_lease_to_end(
+    place: ContainerPlace, monkeypatch: pytest.MonkeyPatch, what: str, is_stored: bool
+) -> None:
+    imports, tasks = Imports(place.database), TaskList(place.database)
+    asked, away = getattr(imports, what), [StoreUnavailable("It is away.")]
+
+    def broken(*given: Any, **more: Any) -> Any:
+        if not away:
+            return asked(*given, **more)
+        if is_stored:
+            asked(*given, **more)
+        raise away.pop()
+
+    monkeypatch.setattr(imports, what, broken)
+    task = Registry(place.database).register(Asked(place.image)).task_id
+    images = NodeImages(place.engine.images, idle_seconds=30, whole_seconds=120)
+    health = EngineHealth(place.engine.client)
+    health.look()
+    importer = Importer(imports, images, health, "one")
+    importer.start()
+    wait_until(lambda: tasks.find(task)["status"] == "READY", 30, "the image")
+    importer.stop()
+    assert importer.join(20)
     assert not away
 
 

@@ -288,7 +288,7 @@ def test_an_import_is_given_back(place: TaskPlace) -> None:
     for _ in tasks:
         place.imports.take("one")
     place.imports.give_back("two")
-    place.imports.give_back("one", tasks[1])
+    place.imports.give_back("one", but=[tasks[0]])
     assert place.imports.take("two").task_id == tasks[1]
     place.imports.give_back("one")
     assert place.imports.take("two").task_id == tasks[0]
@@ -303,7 +303,7 @@ def test_who_waits_for_a_worker_that_is_gone_waits_no_more(place: TaskPlace) -> 
     place.imports.failed(begun, "one", "no route either")
     place.imports.give_back("one")
     assert place.imports.take("two", lease_seconds=0.1).task_id == fresh
-    place.imports.give_back("two", fresh)
+    place.imports.give_back("two")
     place.sql("update tasks set status = 'IMPORTING', node = 'two', lease_until = now()"
               " where id = %s", begun)  # fmt: skip
     place.imports.judge()

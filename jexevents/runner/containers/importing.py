@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,7 +48,9 @@ class Importer(Service):
         self._pool = Pool("import", _AT_ONCE)
         self._wanted = threading.Event()
         self._going: dict[int, _Going] = {}
-        self._has_begun = False
+        # Whether the ledger may have imports as taken by this node that it does not do: those of an
+        # earlier life, or what came to nothing here.
+        self._has_strays = True
 
     def ring(self) -> None:
         """Say that something may be there to import; never blocks."""
@@ -63,17 +66,21 @@ class Importer(Service):
             try:
                 self._work()
             except Unavailable as error:
+                self._has_strays = True
                 log.debug("imports_wait", reason=str(error))
             self._wanted.wait(_NOTE_SECONDS if self._going else _LOOK_SECONDS)
             self._wanted.clear()
         for going in list(self._going.values()):
             going.stop.set()
         self._pool.end(_END_SECONDS)
+        with suppress(Unavailable):
+            self._imports.give_back(self._node)
 
     def _work(self) -> None:
-        if not self._has_begun:
-            self._imports.give_back(self._node)
-            self._has_begun = True
+        if self._has_strays:
+            # One that ends just now says so again.
+            self._has_strays = False
+            self._imports.give_back(self._node, but=list(self._going))
         for going in list(self._going.values()):
             task = going.what.task_id
             if not self._imports.progress(task, self._node, going.progress):
@@ -92,16 +99,16 @@ class Importer(Service):
             self._import(going)
         except EngineUnavailable as error:
             self._health.missed(error)
-            self._imports.give_back(self._node, task)
+        except Unavailable as error:
+            log.debug("import_not_told", task=task, reason=str(error))
         except (EngineRefused, PullEnded, Malformed) as error:
-            if self.stopping.is_set():
-                self._imports.give_back(self._node, task)
-            else:
+            if not self.stopping.is_set():
                 words = error.words if isinstance(error, EngineRefused) else str(error)
                 self._imports.failed(task, self._node, words)
         finally:
-            # Where PostgreSQL is away, the lease ends, and somebody takes it again.
+            # Where PostgreSQL or the engine is away it has no end, and is for anybody again.
             self._going.pop(task, None)
+            self._has_strays = True
             self.ring()
 
     def _import(self, going: _Going) -> None:
