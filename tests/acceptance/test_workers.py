@@ -29,8 +29,9 @@ def place(
 
 def test_two_workers_share_what_waits(place: WorkerPlace) -> None:
     front = place.front()
-    jobs = [place.ask("sh", "-c", f"sleep 0.3; printf {n}; printf e{n} >&2") for n in range(20)]
+    # Both are there before anything waits: one alone would have done most till the other has begun.
     started = [place.worker_process("--name", name, "--slots", "2") for name in ("a", "b")]
+    jobs = [place.ask("sh", "-c", f"sleep 0.3; printf {n}; printf e{n} >&2") for n in range(20)]
     for number, job in enumerate(jobs, 1):
         assert place.ended(job)["state"] == "COMPLETE"
         assert place.story(job) == ["requested", "claimed", "start", "complete"]
