@@ -7,8 +7,6 @@ import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import jsonschema
-
 from jexevents.errors import ConfigError
 from jexevents.faults import fit, pointer, shown
 from jexevents.validation import Schemas, decider, expected, explain
@@ -90,6 +88,9 @@ def _schema(path: Path) -> str:
 
 
 def _check(schema: dict) -> None:
+    # Only here: it takes long to load, and most sites have no schemas of their own.
+    import jsonschema
+
     try:
         jsonschema.Draft202012Validator.check_schema(schema)
         # One that is elsewhere would be fetched over the network.

@@ -18,14 +18,17 @@ from functools import cache
 from importlib import import_module, resources
 from pathlib import Path
 from threading import Lock
+from typing import TYPE_CHECKING
 
 import fastjsonschema
-import jsonschema
 
 from jexevents import rfc3339
 from jexevents.errors import JexError, Unacceptable
 from jexevents.faults import fit, kind, pointer, shown
 from jexevents.model import Fault
+
+if TYPE_CHECKING:
+    import jsonschema
 
 MAX_FAULTS = 50
 
@@ -186,6 +189,9 @@ def decider(schema: Mapping[str, object]) -> Callable[[object], object]:
 
 @cache
 def _explainer() -> type:
+    # Only here, and below: it takes long to load, and is needed for what is refused alone.
+    import jsonschema
+
     return jsonschema.validators.extend(
         jsonschema.Draft202012Validator, {"pattern": _check_pattern}
     )
@@ -193,6 +199,8 @@ def _explainer() -> type:
 
 @cache
 def _format_checker() -> jsonschema.FormatChecker:
+    import jsonschema
+
     checker = jsonschema.FormatChecker(formats=())
     for name, (check, _) in FORMATS.items():
         checker.checks(name)(_of_text(check))
@@ -207,7 +215,9 @@ def _of_text(check: Callable[[str], bool]) -> Callable[[object], bool]:
 def _check_pattern(_validator: object, pattern: str, value: object, _schema: object):
     # ECMA-262's $ is the end; Python's also stands before a last line feed.
     if isinstance(value, str) and not re.search(pattern.replace("$", r"\Z"), value):
-        yield jsonschema.ValidationError("The pattern does not match.")
+        from jsonschema import ValidationError
+
+        yield ValidationError("The pattern does not match.")
 
 
 def _faults_of(error: jsonschema.ValidationError) -> list[Fault]:

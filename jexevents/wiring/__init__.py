@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import Any
 
 _PARTS = {
-    "containers": ("has_engine",),
+    "engines": ("has_engine",),
     "jobs": (
         "Links",
         "Running",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,17 +22,6 @@ from jexevents.runner.worker import Worker
 from jexevents.service import Service
 from jexevents.tasks.imports import Imports
 from jexevents.wiring.storage import runs_folder
-
-NO_ENGINE = "none"
-_DEFAULT_SOCKET = "/var/run/docker.sock"
-
-
-def has_engine(config: Config) -> bool:
-    """Whether containers can be run here: an engine is configured, or docker's own tools would
-    find one."""
-    if config.container_engine:
-        return config.container_engine != NO_ENGINE
-    return bool(os.environ.get("DOCKER_HOST")) or os.access(_DEFAULT_SOCKET, os.W_OK)
 
 
 @dataclass(slots=True)
@@ -76,10 +64,8 @@ class ContainerParts:
         self.executor.left = self.sweep.hurry
 
 
-def container_parts(config: Config, queue: Queue, imports: Imports) -> ContainerParts | None:
-    """Make them; None where there is no engine."""
-    if not has_engine(config):
-        return None
+def container_parts(config: Config, queue: Queue, imports: Imports) -> ContainerParts:
+    """Make them, for a node that has an engine."""
     engine = Engine(config.container_engine or None)
     containers = Containers(engine)
     images = NodeImages(

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jexevents.broker import wake as broker_wake
 from jexevents.config import Config
@@ -40,9 +41,12 @@ from jexevents.tasks.imports import Imports
 from jexevents.tasks.parameters import Policy
 from jexevents.tasks.registry import Registry
 from jexevents.tasks.runs import Runs
-from jexevents.wiring.containers import ContainerParts, container_parts, has_engine
+from jexevents.wiring.engines import has_engine
 from jexevents.wiring.storage import runs_folder
 from jexevents.wiring.writing import ledger
+
+if TYPE_CHECKING:
+    from jexevents.wiring.containers import ContainerParts
 
 _DAY_SECONDS = 86400.0
 # What daemons ring each other for: something waits, something is ordered, something was told.
@@ -290,7 +294,7 @@ def running(
     if not runs_any(config):
         return None
     parts = JobParts(config, database, links, wake, ended, observer)
-    containers = container_parts(config, parts.queue(), parts.imports())
+    containers = _container_parts(parts)
     worker = _worker(parts, containers, require_store)
     keeper = Keeper(
         Retention(database, config.node_name),
@@ -354,6 +358,15 @@ def _scheduled(
         changed=scheduler.wake,
     )
     return scheduler, refresher
+
+
+def _container_parts(parts: JobParts) -> ContainerParts | None:
+    if not has_engine(parts.config):
+        return None
+    # Only here: docker's library takes long to load, and most daemons have no engine.
+    from jexevents.wiring.containers import container_parts
+
+    return container_parts(parts.config, parts.queue(), parts.imports())
 
 
 def _worker(

@@ -272,6 +272,18 @@ def test_what_a_start_loads() -> None:
     assert len([name for name in loaded if name.startswith("jexevents.")]) < 30
 
 
+def test_what_a_daemon_loads_later() -> None:
+    """What is slow to load, and what most daemons never need."""
+    program = (
+        "import sys, jexevents.daemon; from jexevents import wiring;"
+        "[getattr(wiring, name) for name in wiring.__all__]; print(*sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert not {"docker", "jsonschema"} & set(done.stdout.split())
+
+
 def test_every_part_is_listed() -> None:
     assert {part_of(path) for path in modules()} == set(ALLOWED)
 
