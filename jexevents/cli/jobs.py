@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from jexevents.cli.painting import (
     print_json,
     print_line,
     print_rows,
+    word,
 )
 from jexevents.cli.server import add_server, asking
 from jexevents.client.following import query_of
@@ -193,10 +193,6 @@ def _event(event: Row) -> list[Any]:
 def says(event: Row) -> str:
     """Give what an event says, in one line that is not too long."""
     data = event.get("data")
-    parts = [f"{name}={_word(value)}" for name, value in (data or {}).items() if value is not None]
+    parts = [f"{name}={word(value)}" for name, value in (data or {}).items() if value is not None]
     text = " ".join(parts)
     return text if len(text) <= 200 else f"{text[:197]}..."
-
-
-def _word(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -77,7 +77,12 @@ def target_named(poster: Poster, text: str) -> Target:
 
 def execution(job: str, own: str) -> Target:
     """Give an execution of a job by its id."""
-    return Target(f"/jobs/{quote(job, safe='')}/{quote(own, safe='')}", False, f"{job}/{own}")
+    return Target(f"{job_path(job)}/{quote(own, safe='')}", False, f"{job}/{own}")
+
+
+def job_path(job: str) -> str:
+    """Give the path of the resource of a job that is defined."""
+    return f"/jobs/{quote(job, safe='')}"
 
 
 def _detail(result: str, number: str) -> Target:

@@ -9,9 +9,8 @@ import argparse
 import signal
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
-from jexevents.cli.naming import FORMS
+from jexevents.cli.naming import FORMS, job_path
 from jexevents.cli.server import token_of, url_of
 from jexevents.client.following import query_of
 from jexevents.errors import JexError
@@ -34,14 +33,20 @@ def add_id(parser: argparse.ArgumentParser, *phases: Phase) -> None:
 
 def of_jobs(**given: Any) -> list[str]:
     """Give the names of the jobs that are defined."""
-    return _offered(given, lambda poster, _options: (job["name"] for job in _list(poster, "/jobs")))
+
+    def offered(poster: Poster, _options: argparse.Namespace) -> Iterable[str]:
+        found = poster.ask("GET", "/jobs").document
+        # Where it is refused, the answer is a problem.
+        return [job["name"] for job in found] if isinstance(found, list) else []
+
+    return _offered(given, offered)
 
 
 def of_values(**given: Any) -> list[str]:
     """Give the variables of the job that is named, and what each can be where that is a choice."""
 
     def offered(poster: Poster, options: argparse.Namespace) -> Iterable[str]:
-        job = poster.get(f"/jobs/{quote(options.job, safe='')}")
+        job = poster.get(job_path(options.job))
         for variable in job["definition"].get("vars") or ():
             values = variable.get("values") or ("",)
             yield from (f"{variable['name']}={value}" for value in values)
@@ -77,11 +82,6 @@ def _offered(
         return []
     finally:
         signal.alarm(0)
-
-
-def _list(poster: Poster, path: str) -> list[Any]:
-    found = poster.ask("GET", path).document
-    return found if isinstance(found, list) else []
 
 
 def _too_late(*_signal: object) -> None:

@@ -100,6 +100,9 @@ def _plain(cell: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    if value is None:
-        return ""
-    return safe(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    return "" if value is None else safe(word(value))
+
+
+def word(value: Any) -> str:
+    """Give a text as it is, and any other JSON value as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

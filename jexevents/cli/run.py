@@ -8,9 +8,8 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
-from jexevents.cli.naming import Target, execution
+from jexevents.cli.naming import Target, execution, job_path
 from jexevents.cli.offering import of_jobs, of_values
 from jexevents.cli.outputs import Place, followed, sent, show
 from jexevents.cli.painting import print_json
@@ -77,8 +76,7 @@ def _run(options: argparse.Namespace, _config: None) -> Exit | int:
 
 
 def _start(poster: Poster, options: argparse.Namespace) -> Exit | int:
-    path = f"/jobs/{quote(options.job, safe='')}"
-    made = poster.post(path, *form_body(options.values, options.key))
+    made = poster.post(job_path(options.job), *form_body(options.values, options.key))
     target = execution(made["job"], repr(made["id"]))
     if options.detach:
         _print_made(made, target, as_json=options.json)
