@@ -11,9 +11,10 @@ import fcntl
 import hashlib
 import os
 import secrets
+import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.request import urlopen
@@ -81,6 +82,28 @@ class TestEngine:
         """Wait until a container has ended; gives its state."""
         wait_until(lambda: self.containers.inspect(container).ended, timeout, "a container's end")
         return self.containers.inspect(container)
+
+    def lose_end(self, container: str, end: Callable[[], None]) -> None:
+        """Kill the engine when ``end`` has ended a container, and start it again.
+
+        dockerd takes what ended out of containerd and then writes it down. This is what is found
+        when it was killed between the two: it is frozen, and another takes it out.
+        """
+        folder = self.private.folder
+        os.kill(int((folder / "dockerd.pid").read_text()), signal.SIGSTOP)
+        end()
+        address = str(folder / "x" / "containerd" / "containerd.sock")
+        ctr = [self._programs.find("ctr"), "--address", address, "--namespace", "moby"]
+
+        def taken_out() -> bool:
+            # The exit status is that of the container.
+            subprocess.run([*ctr, "tasks", "delete", container], capture_output=True, check=False)
+            tried = [*ctr, "containers", "delete", container]
+            return subprocess.run(tried, capture_output=True, check=False).returncode == 0
+
+        wait_until(taken_out, 30, "the end of the container")
+        self.private.kill()
+        self.private.start()
 
     def library(self) -> docker.DockerClient:
         """Give a client of the library itself, for what the product does not do."""

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import quote
 
+from jexevents import rfc3339
+from jexevents.engine.absence import Absence
 from jexevents.engine.client import Engine
 from jexevents.engine.follower import Follower
 from jexevents.engine.frames import Frame, Splitter, as_since
@@ -70,6 +72,21 @@ class Containers:
         with self._engine.borrowed() as api:
             return state(api.inspect_container(name))
 
+    def saw_end(self, ended: State) -> bool:
+        """Whether the engine has seen this container's end since it began itself.
+
+        It remembers the last of what happened (256 events in dockerd), so this is to be asked soon.
+        """
+        with self._engine.borrowed() as api:
+            now = rfc3339.parse(api.info()["SystemTime"]).at.timestamp()
+            filters = {"container": ended.id, "event": "die"}
+            # Up to a moment after now, or it would go on.
+            found = api.events(since="1", until=f"{now + 0.001:.9f}", filters=filters)
+            try:
+                return any(found)
+            finally:
+                found.close()
+
     def remove(self, name: str, *, force: bool = False, volumes: bool = True) -> None:
         """Remove it, with its unnamed ``volumes``; ``force`` kills it first if it runs, without
         that Clash is raised. Clash too while somebody else removes it."""
@@ -113,9 +130,11 @@ class Containers:
             )
         )
 
-    def follow_to_end(self, name: str, *, silent_seconds: float = 60.0) -> Follower:
+    def follow_to_end(
+        self, name: str, absence: Absence | None = None, *, silent_seconds: float = 60.0
+    ) -> Follower:
         """Read all that it writes, each byte once, until it has ended; see ``Follower``."""
-        return Follower(self, name, silent_seconds=silent_seconds)
+        return Follower(self, name, absence or Absence(), silent_seconds=silent_seconds)
 
 
 class LogStream:

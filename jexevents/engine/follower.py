@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from jexevents.backoff import Backoff
+from jexevents.engine.absence import Absence
 from jexevents.engine.frames import Frame
 from jexevents.engine.position import Position
 from jexevents.engine.states import State
@@ -31,13 +32,16 @@ class Follower:
     away it is asked again, with growing pauses, for as long as it takes.
 
     A log that says nothing is asked for anew after ``silent_seconds``, then after twice that, and
-    so on up to an hour: an engine that forgot its follower is noticed that way.
+    so on up to an hour: an engine that forgot its follower is noticed that way. What is seen of
+    the engine's absences is told to ``absence``.
 
     The iteration raises NotThere if the container is removed, EngineRefused if its log cannot be
     read. A container that was never started is waited for.
     """
 
-    def __init__(self, containers: Containers, name: str, *, silent_seconds: float) -> None:
+    def __init__(
+        self, containers: Containers, name: str, absence: Absence, *, silent_seconds: float
+    ) -> None:
         self._containers = containers
         self._name = name
         self._first_silent_seconds = self._silent_seconds = silent_seconds
@@ -47,8 +51,7 @@ class Follower:
         self._closed = threading.Event()
         self._stream: LogStream | None = None
         self._away = False
-        # Whether it did not answer at some time.
-        self.was_away = False
+        self._absence = absence
         # As it was when the engine was last asked.
         self.state: State | None = None
 
@@ -64,6 +67,8 @@ class Follower:
             try:
                 self.state = self._containers.inspect(self._name)
                 ended = self.state.ended
+                if not ended:
+                    self._absence.over()
                 self._came_back()
                 yield from self._read(follow=not ended)
                 if ended:
@@ -106,8 +111,10 @@ class Follower:
     def _failed(self, exc: EngineUnavailable) -> None:
         if exc.timed_out:
             self._silent_seconds = min(2 * self._silent_seconds, _MOST_SILENT_SECONDS)
-        elif not self._away:
-            self._away = self.was_away = True
+            return
+        self._absence.missed()
+        if not self._away:
+            self._away = True
             log.warning("engine_away", container=self._name, error=str(exc))
 
     def _came_back(self) -> None:

@@ -26,6 +26,7 @@ from jexevents.store.workers import Workers
 from jexevents.tasks.imports import Imports
 from jexevents.tasks.registry import Asked, Registry
 from tests.containers import ContainerPlace
+from tests.engine import TestEngine
 from tests.support import wait_until
 
 
@@ -227,6 +228,41 @@ def test_a_worker_takes_up_what_has_ended(place: ContainerPlace) -> None:
     with place.working():
         assert place.ended(job)["exit_code"] == 7
     assert place.output(job) == b"b\n"
+
+
+def test_an_end_that_the_engine_has_lost_is_no_success(
+    database: str, own_engine: TestEngine, busybox: bytes, tmp_path: Path
+) -> None:
+    place = ContainerPlace(database, own_engine, tmp_path / "r", own_engine.import_image(busybox))
+    job = place.ask("sh", "-c", "while ! test -e /go; do sleep 0.05; done; exit 7")
+    with place.working():
+        place.running(job)
+        (container,) = place.containers()
+        root = Path(f"/proc/{own_engine.containers.inspect(container.id).pid}/root")
+        own_engine.lose_end(container.id, (root / "go").touch)
+        assert own_engine.containers.inspect(container.id).exit_code == 0
+        row = place.ended(job)
+        place.gone()
+    place.database.close()
+    assert (row["state"], row["exit_code"]) == ("LOST", None)
+    assert row["reason"].endswith("does not know how: it says exit 0.")
+
+
+def test_a_success_over_an_absence_of_the_engine_is_one(
+    database: str, own_engine: TestEngine, busybox: bytes, tmp_path: Path
+) -> None:
+    place = ContainerPlace(database, own_engine, tmp_path / "r", own_engine.import_image(busybox))
+    job = place.ask("sh", "-c", "while ! test -e /go; do sleep 0.05; done")
+    with place.working():
+        place.running(job)
+        (container,) = place.containers()
+        root = Path(f"/proc/{own_engine.containers.inspect(container.id).pid}/root")
+        own_engine.private.kill()
+        own_engine.private.start()
+        (root / "go").touch()
+        assert place.ended(job)["state"] == "COMPLETE"
+        place.gone()
+    place.database.close()
 
 
 @pytest.mark.parametrize("code", [0, 7])

@@ -40,14 +40,15 @@ class Gates:
             self.served.append(name)
         return None if name in self.idle else name in self.slow
 
-    def call_often(self, *names: str) -> None:
-        """Call until no call of them is taken any more."""
-        before = None
-        while before != (now := Counter(self.under_way)):
-            before = now
+    def call_often(self, *names: str, until: int) -> None:
+        """Call until so many are under way, and then once more."""
+
+        def enough() -> bool:
             self.crew.call(names)
-            pause = threading.Event()
-            pause.wait(0.1)
+            return self.under_way.total() >= until
+
+        wait_until(enough, SOON, f"{until} to be under way")
+        self.crew.call(names)
 
     def open(self, *names: str) -> None:
         with self._changed:
@@ -69,7 +70,7 @@ def gates() -> Iterator[Gates]:
 
 def test_one_that_hangs_has_a_quarter_of_the_threads_and_others_are_served(gates: Gates) -> None:
     gates.shut = {"dead"}
-    gates.call_often("dead")
+    gates.call_often("dead", until=2)
     gates.crew.call(["a", "b"])
     gates.wait_for("a", "b")
     assert gates.most["dead"] == 2
@@ -81,7 +82,7 @@ def test_all_slow_ones_have_half_of_the_threads(gates: Gates) -> None:
     gates.crew.call(slow)
     gates.wait_for(*slow)
     gates.shut = set(slow)
-    gates.call_often(*slow)
+    gates.call_often(*slow, until=4)
     assert gates.under_way.total() == 4
     gates.crew.call(["a"])
     gates.wait_for("a")
@@ -99,7 +100,7 @@ def test_one_that_is_quick_again_is_slow_no_more(gates: Gates) -> None:
     gates.crew.call(slow)
     gates.wait_for(*slow)
     gates.shut = set(slow)
-    gates.call_often(*slow)
+    gates.call_often(*slow, until=8)
     assert gates.under_way.total() == 8
 
 
@@ -113,8 +114,9 @@ def test_one_that_there_was_nothing_for_is_as_slow_as_before(gates: Gates) -> No
     gates.crew.call(slow)
     gates.wait_for(*slow)
     gates.shut = set(slow)
-    gates.call_often(*slow)
+    gates.call_often(*slow, until=4)
     assert gates.under_way.total() == 4
+    assert not gates.crew.somebody_waits()
 
 
 def test_what_there_is_nothing_for_any_more_is_forgotten(gates: Gates) -> None:
@@ -125,7 +127,7 @@ def test_what_there_is_nothing_for_any_more_is_forgotten(gates: Gates) -> None:
     wait_until(lambda: not gates.crew.somebody_waits(), SOON, "all to be done")
     gates.crew.keep(slow[:1])
     gates.shut = set(slow)
-    gates.call_often(*slow)
+    gates.call_often(*slow, until=8)
     assert gates.under_way.total() == 8
 
 
@@ -152,7 +154,7 @@ def test_threads_end_when_they_are_idle_and_begin_again() -> None:
 
 def test_it_ends_though_some_wait(gates: Gates) -> None:
     gates.shut = {"dead"}
-    gates.call_often("dead")
+    gates.call_often("dead", until=2)
     gates.crew.stop()
     gates.crew.call(["late"])
     gates.open()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from jexevents.backoff import Backoff
+from jexevents.engine.absence import Absence
 from jexevents.engine.containers import Containers
 from jexevents.engine.follower import Follower
 from jexevents.engine.specs import Spec
@@ -39,8 +40,7 @@ from jexevents.runner.supervisor.layout import LOCK
 log = get_logger("runner")
 
 _AGAIN_SECONDS = 5.0
-# What an engine says of a container that ended while it, or its machine, was down: some of those
-# have their own exit code.
+# What an engine says of a container that went down with its machine.
 _UNKNOWN_EXIT = 255
 _NEVER_STARTED = (125, 126, 127)
 # What ends by a signal that nothing handles: 128 and SIGKILL, or SIGTERM.
@@ -53,7 +53,7 @@ _NOT_RUN = {
 }
 _REMOVED = "Its container was removed from the engine by somebody else."
 _HALF_STARTED = "The engine was killed while it started the container, which may have run."
-_NOT_SEEN = "It ended while the engine was away, which does not know how: it says exit 255."
+_NOT_SEEN = "It ended while the engine was away, which does not know how: it says exit {}."
 _RESTARTED = "The machine was restarted while the container ran."
 _GIVEN_UP = "It was given up before it began."
 
@@ -109,9 +109,10 @@ class Life:
         self._started_at: datetime | None = None
         self._follower: Follower | None = None
         self._deadline: Deadline | None = None
-        # Whether the engine was away since this process looks after it, and whether it was asked to
-        # start the container and has not answered.
-        self._engine_was_away = self._start_unanswered = False
+        # What this process has seen of the engine's absences since it looks after the container.
+        self._absence = Absence()
+        # Whether the engine was asked to start the container and has not answered.
+        self._start_unanswered = False
 
     def live(self, tell: Callable[[Any], None]) -> None:
         """Make it, start it, follow it and conclude, or take it up wherever it is.
@@ -190,7 +191,7 @@ class Life:
                 return state
             if state.error:
                 raise _Ended(_not_started(state.error, state.exit_code)) from None
-            if self._start_unanswered and self._engine_was_away:
+            if self._start_unanswered and self._absence.was:
                 # dockerd takes one for new that was started, and has even ended, behind its back.
                 raise _Ended(Outcome(lost=_HALF_STARTED)) from None
             self._require_same_boot()
@@ -208,6 +209,7 @@ class Life:
             if isinstance(error, NotThere) and not self._is_there():
                 raise _Ended(Outcome(lost=_REMOVED)) from error
             raise _Ended(_not_started(error.words, self._exit_code())) from error
+        self._absence.over()
         return self._containers.inspect(self._wanted.name)
 
     def _is_there(self) -> bool:
@@ -268,7 +270,7 @@ class Life:
         except OSError as error:
             log.warning("no_room_for_end", container=wanted.name, reason=str(error))
         output = ContainerOutput(wanted.folder, wanted.max_output_bytes, wanted.secrets)
-        self._follower = self._containers.follow_to_end(wanted.name)
+        self._follower = self._containers.follow_to_end(wanted.name, self._absence)
         if wanted.timeout_seconds is not None:
             started = _micros(self._started_at)
             self._deadline = Deadline(self._containers, wanted, self.notes, started)
@@ -290,23 +292,26 @@ class Life:
     def _ended_state(self) -> State | None:
         """Give its state when it has ended; None where it was left. Raises _Ended."""
         waits = Backoff(_AGAIN_SECONDS, 0.02)
-        state = self._follower.state if self._follower is not None else None
+        state = self._follower.state
+        if state is not None and state.ended:
+            return state
         while not self._left.is_set():
-            if state is not None and state.ended:
-                return state
             try:
                 state = self._containers.inspect(self._wanted.name)
             except NotThere as error:
                 raise _Ended(Outcome(lost=_REMOVED)) from error
             except EngineUnavailable as error:
                 self._waits_for(error)
-            if state is None or not state.ended:
-                self._left.wait(waits.next())
+            else:
+                if state.ended:
+                    return state
+                self._absence.over()
+            self._left.wait(waits.next())
         return None
 
     def _waits_for(self, error: Unavailable) -> None:
         if isinstance(error, EngineUnavailable) and not error.timed_out:
-            self._engine_was_away = True
+            self._absence.missed()
         log.info("container_waits", container=self._wanted.name, reason=str(error))
 
     @contextmanager
@@ -325,14 +330,20 @@ class Life:
     def _concluded(
         self, state: State, numbers: Mapping[str, Any], tell: Callable[[Any], None]
     ) -> Outcome:
-        if state.exit_code == _UNKNOWN_EXIT:
-            if self._wanted.begun_in not in ("", boot()):
-                return Outcome(lost=_RESTARTED)
-            if self._engine_was_away or self._follower.was_away:
-                return Outcome(lost=_NOT_SEEN)
+        if state.exit_code == _UNKNOWN_EXIT and self._wanted.begun_in not in ("", boot()):
+            return Outcome(lost=_RESTARTED)
+        if self._absence.hides_end(state) and not self._was_seen(state):
+            return Outcome(lost=_NOT_SEEN.format(state.exit_code))
         end = self._end(state) | {"output": dict(numbers)}
         tell(self._closing(end, max(_micros(state.started_at), _micros(state.finished_at))))
         return Outcome(end=end)
+
+    def _was_seen(self, state: State) -> bool:
+        try:
+            return self._containers.saw_end(state)
+        except EngineUnavailable:
+            # What it saw it has forgotten.
+            return False
 
     def _end(self, state: State) -> dict[str, Any]:
         asked = self._asked(state)
