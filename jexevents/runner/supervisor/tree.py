@@ -46,29 +46,41 @@ class Tree:
         return len(held)
 
     def _each(self, numbers: tuple[int, ...]) -> dict[int, str]:
-        """Send to all that are found, until twice no new one is: one look alone may miss a process
-        whose parent ends just then."""
+        """Send to all that are found, until nobody can have been missed.
+
+        Who forks and ends between the list and the look at him leaves a child that is on no list.
+        So a look counts if it found nobody new and nobody gone: one such, if no process was made
+        meanwhile on the whole machine, or else two.
+        """
         seen: dict[int, str] = {}
+        gone: set[int] = set()
         in_vain = 0
         for _ in range(_ROUNDS):
-            in_vain = 0 if self._look(numbers, seen) else in_vain + 1
-            if in_vain == _QUIET_ROUNDS:
+            made = _last_made()
+            in_vain = 0 if self._look(numbers, seen, gone) else in_vain + 1
+            if in_vain == _QUIET_ROUNDS or (in_vain and made and made == _last_made()):
                 break
         return seen
 
-    def _look(self, numbers: tuple[int, ...], seen: dict[int, str]) -> bool:
-        """Go over all processes once; tell whether new ones were found.
+    def _look(self, numbers: tuple[int, ...], seen: dict[int, str], gone: set[int]) -> bool:
+        """Go over all processes once; add who was found, and who was not there any more, and tell
+        whether there was one.
 
         Each is signalled as soon as it is seen: it may be another the next moment.
         """
-        own, before = os.getpid(), len(seen)
+        own, changed = os.getpid(), False
         inside = set(self.group.pids()) if self.group else ()
         for entry in os.listdir("/proc"):
             if not entry.isdigit():
                 continue
             pid = int(entry)
             stat = _stat(pid)
-            if stat is None or seen.get(pid) == stat[1]:
+            if stat is None:
+                if pid not in seen and pid not in gone:
+                    gone.add(pid)
+                    changed = True
+                continue
+            if seen.get(pid) == stat[1]:
                 continue
             parent, at = stat
             if parent == own:
@@ -78,7 +90,17 @@ class Tree:
             else:
                 continue
             seen[pid] = at
-        return len(seen) > before
+            changed = True
+        return changed
+
+
+def _last_made() -> int:
+    """Give the number of the process or thread that was made last; 0 where that is not told."""
+    try:
+        with open("/proc/loadavg", "rb") as file:
+            return int(file.read().split()[4])
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def started(pid: int) -> str:
