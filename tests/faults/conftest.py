@@ -40,7 +40,7 @@ class Sizes:
     chaos_seconds: float
 
 
-SHORT_SIZES = Sizes(3, 4, 6, 6, 1, 20)
+SHORT_SIZES = Sizes(2, 3, 4, 4, 1, 12)
 FULL_SIZES = Sizes(20, 60, 40, 60, 5, 120)
 
 

@@ -172,7 +172,6 @@ def test_a_path_with_blanks_and_quotes(tmp_path: Path, programs):
     moved = packages.Programs(scripts, programs.root, "")
     with PrivateBroker(elsewhere / "no de", moved) as broker:
         put(broker.uri, b"kept")
-        broker.restart()
         assert get(broker.uri) == b"kept"
         assert "jexmq" not in broker.rabbitmqctl("list_vhosts")
     assert_gone(tmp_path)
@@ -186,13 +185,12 @@ def test_a_broker_that_ends_while_starting_is_quoted(private: PrivateBroker, mon
     assert_gone(private.folder)
 
 
-def test_a_named_broker_is_taken_and_left_running(private: PrivateBroker, tmp_path: Path):
-    private.start()
+def test_a_named_broker_is_taken_and_left_running(vhost: str, tmp_path: Path):
     nowhere = tmp_path / "unused"
-    given = tryout.provide_broker(nowhere, uri=private.uri, cache=nowhere, say=print)
+    given = tryout.provide_broker(nowhere, uri=vhost, cache=nowhere, say=print)
     assert "guest:guest" not in given.how
     given.stop()
-    put(private.uri, b"still there")
+    put(vhost, b"still there")
     assert not nowhere.exists()
 
 
