@@ -179,6 +179,8 @@ class PrivateEngine:
                 env={
                     **self._programs.environment(),
                     "HOME": str(self.folder),
+                    # Where a containerd that does not answer in time is made to write its stacks.
+                    "TMPDIR": str(self.folder),
                     MARK: str(self.folder),
                 },
                 cwd=self.folder,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,7 +20,7 @@ from jexevents.tryout.dockerd import PrivateEngine
 from jexevents.tryout.enginepackages import Programs
 from tests import engine as engines
 from tests.engine import TestEngine
-from tests.support import ROOT, describe
+from tests.support import ROOT, describe, wait_until
 
 STARTER = """
 import sys
@@ -154,3 +156,12 @@ def test_the_engine_of_the_tests_is_one_that_answers_if_any_does(
     own_engine.client.ping()
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
     assert engines.answering() is None
+
+
+def test_what_its_containerd_says_in_need_is_kept_in_its_folder(
+    base: Path, engine_programs: Programs
+) -> None:
+    with PrivateEngine(base / "one", engine_programs) as private:
+        containerd = int((private.folder / "x/containerd/containerd.pid").read_text())
+        os.kill(containerd, signal.SIGUSR1)
+        wait_until(lambda: list(private.folder.glob("containerd.*.log")), 30, "the stacks")
