@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from jexevents.backoff import Backoff
 from jexevents.cli.naming import Target, execution, job_path
 from jexevents.cli.offering import of_jobs, of_values
 from jexevents.cli.outputs import Place, followed, sent, show
@@ -26,6 +27,14 @@ if TYPE_CHECKING:
 TIMED_OUT_CODE, NO_CODE = 124, 125
 _INTERRUPTED_CODE = 128 + 2
 _LOOK_SECONDS = 1.0
+# Most begin at once; of what has not in this time, it is said what it waits for.
+_SOON_SECONDS = 1.5
+_AWAITED = {
+    "commit": "a node that can have its commit",
+    "time": "its time",
+    "execution": "the end of another execution of its job",
+    "node": "a worker with a free slot",
+}
 _GOES_ON = (Phase.QUEUED.value, Phase.RUNNING.value)
 _LEAVE, _TERMINATE = "leave", "terminate"
 Row = Mapping[str, Any]
@@ -108,6 +117,7 @@ class Watched:
         """Print what it writes; give the exit code."""
         while True:
             try:
+                self._say_what_it_waits_for()
                 self._watch()
             except KeyboardInterrupt:
                 if self._options.interrupt == _LEAVE or self._ends or not self._terminated():
@@ -116,6 +126,24 @@ class Watched:
                 self._ends = True
             else:
                 return self._ended()
+
+    def _say_what_it_waits_for(self) -> None:
+        """Wait a moment for its begin, and say why where it does not come."""
+        waits, until = Backoff(_LOOK_SECONDS, 0.05), time.monotonic() + _SOON_SECONDS
+        # What is shown is the output of the attempt that was seen first, be it over by now.
+        now = self._last
+
+        def is_queued() -> bool:
+            first = now["attempt"] == self._last["attempt"]
+            return first and now["phase"] == Phase.QUEUED.value
+
+        while is_queued() and time.monotonic() < until:
+            time.sleep(waits.next())
+            now = self._poster.get(self._target.path)
+        waits_for = now.get("waits_for")
+        if is_queued() and waits_for:
+            why = f": {waits_for['reason']}" if waits_for["reason"] else ""
+            complain(f"{self._target.name} waits for {_AWAITED[waits_for['what']]}{why}")
 
     def _watch(self) -> None:
         """Print what comes, from where that was left, until it is over."""

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,11 @@ _PATIENCE_SECONDS = 10.0
 def add_server(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of a command that asks a daemon."""
     add_url(parser)
-    parser.add_argument("--token", help=f"a bearer token (default: what {CLIENT_TOKEN} holds)")
+    parser.add_argument(
+        "--token",
+        help=f"a bearer token (default: what {CLIENT_TOKEN} holds, or the file that "
+        f"{CLIENT_TOKEN}_FILE names)",
+    )
     add_try_for(parser, _PATIENCE_SECONDS, "10s")
     parser.set_defaults(configured=False)
 
@@ -85,6 +90,12 @@ def told(refused: Refused, place: str = "") -> Exit:
     complain(f"{place}{refused}")
     for fault in refused.faults:
         print(f"  {fault}", file=sys.stderr)
+    if refused.status == HTTPStatus.UNAUTHORIZED:
+        print(
+            f"  The token is that of --token, of {CLIENT_TOKEN}, or in the file that "
+            f"{CLIENT_TOKEN}_FILE names.",
+            file=sys.stderr,
+        )
     return Exit.DATA
 
 
@@ -113,18 +124,21 @@ def token_of(options: argparse.Namespace) -> Credential:
 def secret_of(variable: str, environ: Mapping[str, str], path: Path | None = None) -> str | None:
     """Give what a file holds, or a variable, or the file that ``..._FILE`` names. Raises
     NoCredential for a file that cannot be read."""
+    said_by = ""
     if path is None:
         if environ.get(variable):
             return environ[variable]
         named = environ.get(f"{variable}_FILE")
         if not named:
             return None
-        path = Path(named)
+        path, said_by = Path(named), f", which {variable}_FILE names,"
     try:
         with path.open("rb") as file:
             content = file.read(_LONGEST_SECRET_BYTES + 1)
         if len(content) > _LONGEST_SECRET_BYTES:
-            raise NoCredential(f"{path} is too long for a secret.")
+            raise NoCredential(f"{path}{said_by} is too long for a secret.")
         return content.decode("utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise NoCredential(f"{path} cannot be read: {error}.") from error
+    except OSError as error:
+        raise NoCredential(f"{path}{said_by} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise NoCredential(f"{path}{said_by} cannot be read: {error}.") from error

@@ -57,8 +57,12 @@ class CommandTemplate:
         self._template = read(source)
         self.used = self._template.used
         end, faults = check_places(self._template, kinds)
-        if set(appended) - self.used and not end.ends_in_command():
-            got = "another end, and variables that the template does not use"
+        left = sorted(set(appended) - self.used)
+        if left and not end.ends_in_command():
+            got = (
+                "another end, and variables to be appended, since the template does not use them: "
+                f"{', '.join(left)}"
+            )
             faults.append(TemplateFault(_END, got))
         raise_all(faults)
 

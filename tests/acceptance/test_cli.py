@@ -28,6 +28,8 @@ FILES = {
     "retries: {count: 1, backoff: 0.1}\n",
     "choose.yml": "command: echo {{ how }}\n"
     "vars: [{name: how, type: enum, values: [fast, fine, slow], default: fast}]\n",
+    "queue.yml": "command: echo begun; exec sleep {{ long }}\nconcurrency: queue\n"
+    "vars: [{name: long, type: int}]\n",
     "bytes.yml": "command: \"printf 'a\\\\000\\\\377b'\"\n",
 }  # fmt: skip
 HOSTILE = "\x1b]0;owned\x07\x1b[31m<script>"
@@ -229,6 +231,16 @@ def test_an_interrupt_leaves_the_job_running_and_says_how_to_come_back(place: Jo
     assert place.wait_over(_execution(name))["state"] == "KILLED"
 
 
+def test_a_run_that_waits_says_for_what(place: Jobs) -> None:
+    first = place.run("queue", long=600)
+    place.wait_state(first, "RUNNING")
+    with in_pipe("run", "queue", "long=0", **known(place)) as running:
+        running.wait_for("waits for the end of another execution of its job")
+        assert piped(place, "signal", f"queue/{first['id']}", "kill").code == 0
+        assert running.wait() == 0
+        assert running.text == "begun\n"
+
+
 def test_an_interrupt_can_terminate_the_job(place: Jobs) -> None:
     with in_pipe("run", "--interrupt", "terminate", "long", **known(place)) as running:
         running.wait_for("begun")
@@ -320,6 +332,10 @@ def test_a_daemon_that_is_away_and_a_token_that_is_wrong(place: Jobs, tmp_path: 
     wrong = run("jobs", **known(place, JEXEVENTS_TOKEN="guess"))
     assert wrong.code == 65
     assert "401" in wrong.err
+    assert "JEXEVENTS_TOKEN_FILE" in wrong.err
+    unread = run("jobs", JEXEVENTS_TOKEN_FILE="/nowhere/token")
+    assert unread.code == 64
+    assert "/nowhere/token, which JEXEVENTS_TOKEN_FILE names, cannot be read: No such" in unread.err
     assert run("jobs", "--url", "ftp://x").code == 64
 
 

@@ -102,6 +102,8 @@ def test_filters_stand_in_the_url_and_in_the_form(ledger: TestLedger) -> None:
         ("until=2026-03-01T12:00:00Z", []),
         ("since=2026-03-01T13:00:00%2B01:00&state=Failed", ["112", "108", "104"]),
         ("since=2026-03-01T12:00:01", []),
+        ("since=2026-03-01&state=Failed", ["112", "108", "104"]),
+        ("until=2026-03-01", []),
     ],
 )
 def test_searches(ledger: TestLedger, query: str, found: list[str]) -> None:

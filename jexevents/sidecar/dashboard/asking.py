@@ -40,7 +40,8 @@ def choice(name: str, text: str, words: Sequence[str]) -> str | None:
 
 
 def moment(name: str, text: str) -> datetime | None:
-    """Read a time: as a field of a form has it, which is meant in UTC, or as RFC 3339 has it.
+    """Read a time: as a field of a form has it, which is meant in UTC, or a date, which is its
+    first moment there, or as RFC 3339 has it.
 
     Raises Problem (400).
     """
@@ -48,9 +49,10 @@ def moment(name: str, text: str) -> datetime | None:
         return None
     try:
         # A field leaves seconds out where they are none.
-        return rfc3339.parse(f"{text}:00Z" if len(text) == 16 else _zoned(text)).at
+        rest = {10: "T00:00:00Z", 16: ":00Z"}.get(len(text))
+        return rfc3339.parse(_zoned(text) if rest is None else f"{text}{rest}").at
     except Unacceptable as error:
-        expected = f"a time such as 2026-01-31T13:45 (UTC), or {rfc3339.EXPECTED}"
+        expected = f"a date, a time such as 2026-01-31T13:45 (UTC), or {rfc3339.EXPECTED}"
         raise malformed(f"{name} is no time.", name, expected, text[:80]) from error
 
 
