@@ -6,12 +6,14 @@ This process is their sub-reaper, so each of them has it among its ancestors.
 from __future__ import annotations
 
 import os
+import time
 
 from jexevents.runner.supervisor.cgroups import Cgroup
 from jexevents.runner.supervisor.quick import SIGNALS, send
 
 _ROUNDS = 200
 _QUIET_ROUNDS = 2
+_PATIENCE_SECONDS = 1.0
 
 STOP = (int(SIGNALS.SIGSTOP),)
 CONTINUE = (int(SIGNALS.SIGCONT),)
@@ -49,22 +51,27 @@ class Tree:
         """Send to all that are found, until nobody can have been missed.
 
         Who forks and ends between the list and the look at him leaves a child that is on no list.
-        So a look counts if it found nobody new and nobody gone: one such, if no process was made
-        meanwhile on the whole machine, or else two.
+        So a look counts if it found nobody new, and nobody gone who was not known for another's:
+        one such, if no process was made meanwhile on the whole machine, or else two. Where others
+        come and go without end, it is enough that nobody new was found for a while.
         """
         seen: dict[int, str] = {}
-        gone: set[int] = set()
-        in_vain = 0
+        passed: set[int] = set()
+        in_vain, until = 0, time.monotonic() + _PATIENCE_SECONDS
         for _ in range(_ROUNDS):
-            made = _last_made()
-            in_vain = 0 if self._look(numbers, seen, gone) else in_vain + 1
+            made, known = _last_made(), len(seen)
+            in_vain = 0 if self._look(numbers, seen, passed) else in_vain + 1
             if in_vain == _QUIET_ROUNDS or (in_vain and made and made == _last_made()):
+                break
+            if len(seen) > known:
+                until = time.monotonic() + _PATIENCE_SECONDS
+            elif time.monotonic() > until:
                 break
         return seen
 
-    def _look(self, numbers: tuple[int, ...], seen: dict[int, str], gone: set[int]) -> bool:
-        """Go over all processes once; add who was found, and who was not there any more, and tell
-        whether there was one.
+    def _look(self, numbers: tuple[int, ...], seen: dict[int, str], passed: set[int]) -> bool:
+        """Go over all processes once; add who was found to ``seen``, and who is another's or was
+        gone to ``passed``. Tell whether one was found, or gone for the first time.
 
         Each is signalled as soon as it is seen: it may be another the next moment.
         """
@@ -76,8 +83,8 @@ class Tree:
             pid = int(entry)
             stat = _stat(pid)
             if stat is None:
-                if pid not in seen and pid not in gone:
-                    gone.add(pid)
+                if pid not in seen and pid not in passed:
+                    passed.add(pid)
                     changed = True
                 continue
             if seen.get(pid) == stat[1]:
@@ -88,6 +95,7 @@ class Tree:
             elif pid in inside or (parent in seen and started(parent) == seen[parent]):
                 _send(pid, at, numbers)
             else:
+                passed.add(pid)
                 continue
             seen[pid] = at
             changed = True
