@@ -230,10 +230,21 @@ def test_a_worker_takes_up_what_has_ended(place: ContainerPlace) -> None:
     assert place.output(job) == b"b\n"
 
 
-def test_an_end_that_the_engine_has_lost_is_no_success(
+@pytest.fixture
+def own_place(
     database: str, own_engine: TestEngine, busybox: bytes, tmp_path: Path
+) -> Iterator[ContainerPlace]:
+    """One with an engine that may be killed."""
+    image = own_engine.import_image(busybox)
+    made = ContainerPlace(database, own_engine, tmp_path / "runs", image)
+    yield made
+    made.database.close()
+
+
+def test_an_end_that_the_engine_has_lost_is_no_success(
+    own_place: ContainerPlace, own_engine: TestEngine
 ) -> None:
-    place = ContainerPlace(database, own_engine, tmp_path / "r", own_engine.import_image(busybox))
+    place = own_place
     job = place.ask("sh", "-c", "while ! test -e /go; do sleep 0.05; done; exit 7")
     with place.working():
         place.running(job)
@@ -243,15 +254,14 @@ def test_an_end_that_the_engine_has_lost_is_no_success(
         assert own_engine.containers.inspect(container.id).exit_code == 0
         row = place.ended(job)
         place.gone()
-    place.database.close()
     assert (row["state"], row["exit_code"]) == ("LOST", None)
     assert row["reason"].endswith("does not know how: it says exit 0.")
 
 
 def test_a_success_over_an_absence_of_the_engine_is_one(
-    database: str, own_engine: TestEngine, busybox: bytes, tmp_path: Path
+    own_place: ContainerPlace, own_engine: TestEngine
 ) -> None:
-    place = ContainerPlace(database, own_engine, tmp_path / "r", own_engine.import_image(busybox))
+    place = own_place
     job = place.ask("sh", "-c", "while ! test -e /go; do sleep 0.05; done")
     with place.working():
         place.running(job)
@@ -262,7 +272,6 @@ def test_a_success_over_an_absence_of_the_engine_is_one(
         (root / "go").touch()
         assert place.ended(job)["state"] == "COMPLETE"
         place.gone()
-    place.database.close()
 
 
 @pytest.mark.parametrize("code", [0, 7])

@@ -172,6 +172,7 @@ def test_a_path_with_blanks_and_quotes(tmp_path: Path, programs):
     moved = packages.Programs(scripts, programs.root, "")
     with PrivateBroker(elsewhere / "no de", moved) as broker:
         put(broker.uri, b"kept")
+        broker.restart()
         assert get(broker.uri) == b"kept"
         assert "jexmq" not in broker.rabbitmqctl("list_vhosts")
     assert_gone(tmp_path)
