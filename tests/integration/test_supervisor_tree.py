@@ -152,6 +152,18 @@ def test_answers_to_terminate_are_not_terminated(runs) -> None:
     assert written(run) == b"up\nclean\n"
 
 
+@pytest.fixture(params=[0, 8], ids=["idle machine", "busy machine"])
+def load(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Have other processes compute beside the job, each with a share of its own."""
+    loop = [sys.executable, "-c", "while True: pass"]
+    loops = [subprocess.Popen(loop, start_new_session=True) for _ in range(request.param)]
+    yield
+    for process in loops:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.usefixtures("load")
 def test_a_storm_can_be_stopped(runs) -> None:
     run = runs.python(STORM, "50", "0.02")
     heard(run, b"storm")

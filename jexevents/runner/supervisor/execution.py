@@ -97,17 +97,13 @@ class Execution:
 
     def children_ended(self) -> None:
         """Collect who has ended of the tree."""
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                pid = 0
-                if self._closing:
-                    self._closing.tree_is_gone()
-            if pid == 0:
-                return
-            if pid == self._first.pid:
+        left = self._tree.collect()
+        for pid, status in self._tree.ended():
+            # Its number may be another's after it.
+            if pid == self._first.pid and not self._closing:
                 self._first_ended(status)
+        if not left and self._closing:
+            self._closing.tree_is_gone()
 
     def signal(self, name: str, cause: str, key: str, by: str) -> dict:
         """Send a signal to the whole tree and keep it as an event; gives the event.

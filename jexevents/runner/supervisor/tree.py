@@ -27,6 +27,23 @@ class Tree:
 
     def __init__(self, group: Cgroup | None = None) -> None:
         self.group = group
+        self._ended: list[tuple[int, int]] = []
+
+    def collect(self) -> bool:
+        """Collect who has ended, for ``ended`` to give; tells whether a process is left."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return False
+            if pid == 0:
+                return True
+            self._ended.append((pid, status))
+
+    def ended(self) -> list[tuple[int, int]]:
+        """Give the number and the status of each who was collected, in order and once."""
+        ended, self._ended = self._ended, []
+        return ended
 
     def signal(self, numbers: tuple[int, ...]) -> int:
         """Send the signals, in this order, to each process; gives how many there were.
@@ -53,17 +70,24 @@ class Tree:
         Who forks and ends between the list and the look at him leaves a child that is on no list.
         So a look counts if it found nobody new, and nobody gone who was not known for another's:
         one such, if no process was made meanwhile on the whole machine, or else two. Where others
-        come and go without end, it is enough that nobody new was found for a while.
+        come and go without end, it is enough that for a while nobody new was found, and nobody
+        ended here who had not been.
         """
         seen: dict[int, str] = {}
         passed: set[int] = set()
+        self.collect()
         in_vain, until = 0, time.monotonic() + _PATIENCE_SECONDS
         for _ in range(_ROUNDS):
-            made, known = _last_made(), len(seen)
-            in_vain = 0 if self._look(numbers, seen, passed) else in_vain + 1
+            made, known, ended = _last_made(), len(seen), len(self._ended)
+            gone = self._look(numbers, seen, passed)
+            # They are collected meanwhile, or a storm would use up the numbers of the machine.
+            self.collect()
+            missed = any(pid not in seen for pid, _ in self._ended[ended:])
+            found = missed or len(seen) > known
+            in_vain = 0 if found or gone else in_vain + 1
             if in_vain == _QUIET_ROUNDS or (in_vain and made and made == _last_made()):
                 break
-            if len(seen) > known:
+            if found:
                 until = time.monotonic() + _PATIENCE_SECONDS
             elif time.monotonic() > until:
                 break
@@ -71,21 +95,25 @@ class Tree:
 
     def _look(self, numbers: tuple[int, ...], seen: dict[int, str], passed: set[int]) -> bool:
         """Go over all processes once; add who was found to ``seen``, and who is another's or was
-        gone to ``passed``. Tell whether one was found, or gone for the first time.
+        gone to ``passed``. Tell whether one was gone for the first time.
 
-        Each is signalled as soon as it is seen: it may be another the next moment.
+        Each is signalled as soon as it is seen: it may be another the next moment. Those who are
+        new have their turn first, the youngest before all: in a storm they are there for an
+        instant. Then come all, parents before their children.
         """
-        own, changed = os.getpid(), False
+        own, gone = os.getpid(), False
         inside = set(self.group.pids()) if self.group else ()
-        for entry in os.listdir("/proc"):
-            if not entry.isdigit():
-                continue
-            pid = int(entry)
+        there = [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
+        last = _last_made()
+        new = [pid for pid in there if pid not in seen and pid not in passed]
+        # Behind the highest number they begin anew, so those above the last are older.
+        new.sort(key=lambda pid: (pid > last, -pid))
+        for pid in new + there:
             stat = _stat(pid)
             if stat is None:
                 if pid not in seen and pid not in passed:
                     passed.add(pid)
-                    changed = True
+                    gone = True
                 continue
             if seen.get(pid) == stat[1]:
                 continue
@@ -98,8 +126,7 @@ class Tree:
                 passed.add(pid)
                 continue
             seen[pid] = at
-            changed = True
-        return changed
+        return gone
 
 
 def _last_made() -> int:
