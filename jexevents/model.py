@@ -44,6 +44,17 @@ class Phase(str, Enum):
     CANCELLED = "CANCELLED"
 
 
+# What an execution of a job waits for (``what`` of its ``waits_for``), as it is told to people.
+AWAITED: Mapping[str, str] = MappingProxyType(
+    {
+        "commit": "a node that can have its commit",
+        "time": "its time",
+        "execution": "the end of another execution of its job",
+        "node": "a worker with a free slot",
+    }
+)
+
+
 class Role(str, Enum):
     """What a credential allows. ``admin`` includes the others; the others include nothing."""
 

@@ -18,7 +18,7 @@ from jexevents.cli.server import add_server, asking, complain, told
 from jexevents.client.bodies import form_body
 from jexevents.errors import Refused
 from jexevents.exits import Exit
-from jexevents.model import Phase
+from jexevents.model import AWAITED, Phase
 
 if TYPE_CHECKING:
     from jexevents.client.poster import Poster
@@ -29,12 +29,6 @@ _INTERRUPTED_CODE = 128 + 2
 _LOOK_SECONDS = 1.0
 # Most begin at once; of what has not in this time, it is said what it waits for.
 _SOON_SECONDS = 1.5
-_AWAITED = {
-    "commit": "a node that can have its commit",
-    "time": "its time",
-    "execution": "the end of another execution of its job",
-    "node": "a worker with a free slot",
-}
 _GOES_ON = (Phase.QUEUED.value, Phase.RUNNING.value)
 _LEAVE, _TERMINATE = "leave", "terminate"
 Row = Mapping[str, Any]
@@ -143,7 +137,7 @@ class Watched:
         waits_for = now.get("waits_for")
         if is_queued() and waits_for:
             why = f": {waits_for['reason']}" if waits_for["reason"] else ""
-            complain(f"{self._target.name} waits for {_AWAITED[waits_for['what']]}{why}")
+            complain(f"{self._target.name} waits for {AWAITED[waits_for['what']]}{why}")
 
     def _watch(self) -> None:
         """Print what comes, from where that was left, until it is over."""

@@ -341,8 +341,9 @@ class Life:
     def _was_seen(self, state: State) -> bool:
         try:
             return self._containers.saw_end(state)
-        except EngineUnavailable:
-            # What it saw it has forgotten.
+        except (EngineUnavailable, EngineRefused) as error:
+            # What it saw it has forgotten, or does not tell.
+            log.info("container_end_not_asked", container=self._wanted.name, reason=str(error))
             return False
 
     def _end(self, state: State) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from jexevents.executions.requests import Requests
 from jexevents.faults import names_secret
 from jexevents.lifecycle import command
 from jexevents.lifecycle.executionid import shortest
-from jexevents.model import Kind, Phase, Role
+from jexevents.model import AWAITED, Kind, Phase, Role
 from jexevents.sidecar import jobrecords
 from jexevents.sidecar.auth import Caller
 from jexevents.sidecar.dashboard.charts import timeline
@@ -131,7 +131,8 @@ class JobPage:
         if job["kind"] != Kind.COMMAND.value or job["phase"] != Phase.QUEUED.value:
             return None
         found = self.executions.find(row["definition"], row["execution"])
-        return None if found is None else jobrecords.waits_for(found)
+        waits_for = jobrecords.waits_for(found) if found else None
+        return waits_for and waits_for | {"words": AWAITED[waits_for["what"]]}
 
     # --- what buttons do
 
