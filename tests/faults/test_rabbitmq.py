@@ -50,6 +50,8 @@ def test_channel_closed_by_the_broker(scene, sizes):
     broken = 0
     for times in range(1, 2 * sizes.times + 1):
         scene.wait_more(100)
+        # Else it is only the other channel that breaks.
+        scene.wait_logged("consuming", times)
         # That of the consumer, and that by which others are heard of.
         broken += wait_until(proxy.break_channels, 10, "a channel to break")
         scene.wait_logged("broker_away", times)
